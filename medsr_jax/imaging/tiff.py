@@ -1,0 +1,136 @@
+"""TIFF files as images."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from typing import Any
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.colour import to_grey, upright, upright_spacing
+from medsr_jax.imaging.image import Image
+from medsr_jax.imaging.raster import spacing_of_dpi
+from medsr_jax.imaging.reading import check_size
+
+Array = np.ndarray[Any, Any]
+
+# TIFF 6.0, PhotometricInterpretation.
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR = 0, 1, 2, 3, 4, 5, 6
+_REDUCED_OR_MASK = 0b101
+
+
+def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
+    """A TIFF of one page: integers of up to 32 bits or floats, grey, palette or colour, any usual compression.
+
+    Half and double floats become float32. Reduced copies of the page (thumbnails, pyramids) are passed over.
+
+    Raises:
+      MedsrError: the TIFF is damaged or too large, has several pages, or holds NaN, infinite or complex numbers.
+    """
+    import tifffile
+
+    # tifffile logs what it repairs; what matters here is raised below.
+    logging.getLogger("tifffile").addHandler(logging.NullHandler())
+    logging.getLogger("tifffile").propagate = False
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            with tifffile.TiffFile(io.BytesIO(data)) as file:
+                page = _only_page(file, name=name)
+                check_size(page.imagelength, page.imagewidth, name=name, max_pixels=max_pixels)
+                _check_strips(page, size=len(data), name=name)
+                pixels, range_, notes = _grey(page, np.asarray(page.asarray(maxworkers=1)), name=name)
+                orientation, spacing = _orientation(page), _spacing(page)
+                inverted = page.photometric == _WHITE_IS_ZERO
+    except (MedsrError, MemoryError):
+        raise
+    except Exception as error:  # Damaged tags and strips raise whatever the parser or the codec stumbles on.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise named(name, f"is a damaged or unsupported TIFF: {reason}") from error
+    pixels, turn_notes = upright(pixels, orientation=orientation)
+    return Image(
+        pixels=pixels[np.newaxis],
+        value_range=range_,
+        kind="tiff",
+        spacing=upright_spacing(spacing, orientation=orientation),
+        inverted=inverted,
+        notes=notes + turn_notes,
+        name=name,
+    )
+
+
+def _only_page(file: Any, *, name: str) -> Any:
+    pages = [page for page in file.pages if not int(page.subfiletype or 0) & _REDUCED_OR_MASK]
+    stack = int((file.imagej_metadata or {}).get("images", 1)) if file.is_imagej else 1
+    count = max(len(pages), stack)
+    if count > 1:
+        raise named(name, f"has {count} pages; split it into single-page files")
+    if not pages:
+        raise named(name, "is a TIFF without a full-size page")
+    if pages[0].imagedepth > 1:
+        raise named(name, "is a volume; split it into single-page files")
+    return pages[0]
+
+
+def _check_strips(page: Any, *, size: int, name: str) -> None:
+    """Refuses a file that ends before its pixels do: the reader would fill the rest with zeros."""
+    for start, count in zip(page.dataoffsets, page.databytecounts, strict=False):
+        if start + count > size:
+            raise named(name, f"is a truncated TIFF: pixels reach to byte {start + count} of {size}")
+    needed = page.chunked and int(np.prod(page.chunked))
+    if needed and len(page.dataoffsets) < needed:
+        raise named(name, f"is a damaged TIFF: {len(page.dataoffsets)} of {needed} strips or tiles are there")
+
+
+def _grey(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[float, float], tuple[str, ...]]:
+    """(rows, columns) pixels, their value range, and notes."""
+    notes: tuple[str, ...] = ()
+    bits = int(page.bitspersample)
+    if pixels.dtype.kind == "c" or pixels.dtype.itemsize > 4 and pixels.dtype.kind != "f":
+        raise named(name, f"holds {pixels.dtype} pixels; integers of up to 32 bits and floats are read")
+    if page.photometric == _PALETTE and page.colormap is not None:
+        pixels, bits = np.moveaxis(np.asarray(page.colormap), 0, -1)[pixels], 16
+        if not np.any(pixels % 257):  # An 8-bit palette, spread to 16 bits.
+            pixels, bits = (pixels // 257).astype(np.uint8), 8
+    elif page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
+        raise named(name, f"has photometric interpretation {page.photometric!s}; convert it to grey")
+    if pixels.ndim == 3 and page.planarconfig == 2:
+        pixels = np.moveaxis(pixels, 0, -1)
+    if pixels.ndim == 3:
+        colours = 3 if page.photometric in (_RGB, _YCBCR, _PALETTE) else 1
+        if pixels.shape[-1] > colours + 1:
+            notes += (f"{pixels.shape[-1] - colours} extra channels ignored",)
+            pixels = pixels[..., :colours]
+    if pixels.dtype.kind == "f":
+        pixels = pixels.astype(np.float32)
+        if not np.isfinite(pixels).all():
+            raise named(name, "holds NaN or infinite pixels; replace them first")
+    pixels, grey_notes = to_grey(np.squeeze(pixels, axis=-1) if pixels.shape[-1:] == (1,) and pixels.ndim == 3 else pixels)
+    if pixels.dtype.kind == "f":
+        return pixels, (float(pixels.min()), float(pixels.max())), notes + grey_notes
+    if pixels.dtype == np.bool_ or bits in (1, 2, 4):
+        factor = 255 // (2**bits - 1)
+        pixels, bits = pixels.astype(np.uint8) * np.uint8(factor), 8
+        notes += (f"{8 // (8 if factor == 255 else 4 if factor == 85 else 2)} bits a pixel spread over 0..255",)
+    if pixels.dtype.kind == "i":
+        return pixels, (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), notes + grey_notes
+    return pixels, (0, 2**bits - 1), notes + grey_notes
+
+
+def _orientation(page: Any) -> int:
+    tag = page.tags.get("Orientation")
+    return int(tag.value) if tag is not None else 1
+
+
+def _spacing(page: Any) -> tuple[float, float] | None:
+    unit = page.tags.get("ResolutionUnit")
+    per_inch = {2: 1.0, 3: 2.54}.get(int(unit.value) if unit is not None else 2)
+    across, down = page.tags.get("XResolution"), page.tags.get("YResolution")
+    if per_inch is None or across is None or down is None or not (across.value[1] and down.value[1]):
+        return None
+    return spacing_of_dpi(
+        down.value[0] / down.value[1] * per_inch, across.value[0] / across.value[1] * per_inch
+    )
