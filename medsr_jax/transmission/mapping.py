@@ -1,0 +1,93 @@
+"""The stated, invertible line between stored values and the codes that a codec carries.
+
+``stored value = low + (high - low) * code / levels`` with `levels` 255 or 65535. Code 0 is `low`, code `levels` is `high`;
+values outside of [low, high] become the nearer end. `low` and `high` travel in the packet, so that the receiver inverts
+the line without guessing.
+
+What is lost: a window of n whole values mapped to 256 codes merges about ``n / 256`` neighbouring values into one (a full
+12-bit range: 16 of them, an error of at most 8 values or 0.2 % of the range), before the codec loses anything. A
+narrower window loses less inside and everything outside.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError
+
+Window = str | tuple[float, float]
+
+
+def choose_window(
+    pixels: np.ndarray,
+    window: Window | None,
+    *,
+    value_range: tuple[float, float],
+    padding: tuple[float, float] | None = None,
+) -> tuple[float, float]:
+    """The (low, high) of the mapping, in stored values.
+
+    Args:
+        pixels: stored values of any shape.
+        window: "data" spans the pixels that aren't padding, "full" the whole value range, a pair spans itself. None is
+            "full" for 8-bit storage, so that the mapping is the identity and never stretches, and "data" otherwise.
+        value_range: least and greatest value that the storage allows.
+        padding: inclusive range of the values that mark pixels without an image.
+
+    Returns:
+        low <= high; they are equal where all pixels are.
+
+    Raises:
+        MedsrError: for a window that is neither of these.
+    """
+    if window is None:
+        window = "full" if value_range in ((0, 255), (-128, 127)) else "data"
+    if window == "full":
+        low, high = value_range
+    elif window == "data":
+        low, high = _extremes(pixels, padding)
+    elif isinstance(window, str):
+        raise MedsrError(f"the window is 'data', 'full' or LOW:HIGH, not {window!r}")
+    else:
+        low, high = window
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise MedsrError(f"a window goes from a lower to a higher value, not from {low:g} to {high:g}")
+    return _plain(low), _plain(high)
+
+
+def _extremes(pixels: np.ndarray, padding: tuple[float, float] | None) -> tuple[float, float]:
+    low, high = pixels.min(), pixels.max()
+    if padding is None or padding[1] < low or padding[0] > high:
+        return low, high
+    valid = pixels[(pixels < padding[0]) | (pixels > padding[1])]
+    return (valid.min(), valid.max()) if valid.size else (low, high)
+
+
+def _plain(value: float) -> float:
+    """An int where the value is whole, which is shorter in the packet."""
+    number = float(value)
+    return int(number) if number.is_integer() else number
+
+
+def to_codes(values: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
+    """Stored values to uint8 (levels 255) or uint16 (levels 65535) codes, rounded to the nearest."""
+    dtype = np.uint8 if levels == 255 else np.uint16
+    if high <= low:
+        return np.zeros(values.shape, dtype)
+    codes = (values.astype(np.float32) - np.float32(low)) * np.float32(levels / (high - low))
+    np.rint(codes, out=codes)
+    return np.clip(codes, 0, levels, out=codes).astype(dtype)
+
+
+def from_codes(codes: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
+    """Codes, whole or not, to stored values as float64, neither rounded nor clamped."""
+    return low + (high - low) * np.asarray(codes, np.float64) / levels
+
+
+def to_stored(values: np.ndarray, *, dtype: str, value_range: tuple[float, float]) -> np.ndarray:
+    """Values clamped to the value range and rounded to the dtype that the source was stored in."""
+    kind = np.dtype(dtype)
+    clamped = np.clip(values, *value_range)
+    return (np.rint(clamped) if kind.kind in "iu" else clamped).astype(kind)
