@@ -13,8 +13,8 @@ def decimal(value: float, *, tolerance: float = 0.0) -> str:
     if abs(value) <= tolerance:
         return "0"
     longest = "0"
-    for digits in range(1, 17):
-        text = f"{float(f'{value:.{digits - 1}e}'):.16g}"
+    for digits in range(1, 16):
+        text = f"{float(f'{value:.{digits - 1}e}'):.15g}"
         if len(text) <= 16:
             longest = text
             if digits <= 9 and abs(float(text) - value) <= tolerance:
