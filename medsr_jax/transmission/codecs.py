@@ -8,6 +8,7 @@ twenty bytes are one percent of it.
 from __future__ import annotations
 
 import dataclasses
+import io
 from collections.abc import Callable
 
 import imagecodecs
@@ -65,13 +66,61 @@ def _lean(stream: bytes) -> bytes:
 
 
 def decode_jpeg(stream: bytes) -> np.ndarray:
-    """The uint8 image of a grey JPEG, by libjpeg's accurate integer inverse DCT."""
-    return _decoded(imagecodecs.jpeg8_decode, stream, "JPEG")
+    """The uint8 image of a JPEG, by libjpeg's accurate integer inverse DCT; of a colour JPEG the luma."""
+    if b"\xff\xd9" not in stream[-4:]:
+        raise MedsrError("the JPEG code stream ends early")  # libjpeg would fill the rest with grey
+    return _decoded(imagecodecs.jpeg8_decode, stream, "JPEG", outcolorspace="GRAYSCALE")
 
 
-def _decoded(decoder: Callable[[bytes], np.ndarray], stream: bytes, name: str) -> np.ndarray:
+def encode_jpeg2000(image: np.ndarray, quality: int) -> bytes:
+    """A raw JPEG 2000 code stream (9-7 wavelet, one layer) of a uint8 or uint16 image.
+
+    `quality` steers the encoder's target PSNR over the codes' full range: 22 + q/4 dB up to q 75, then 1 dB a step, so
+    that q 60 is 37 dB, about what JPEG gives at q 60, and q 100 is 65.75 dB. The encoder's own comment is left out, and
+    so are the boxes of a JP2 file (85 bytes): decoders that read one read the other.
+    """
+    level = 22 + quality / 4 if quality <= 75 else quality - 34.25
+    stream = imagecodecs.jpeg2k_encode(np.ascontiguousarray(image), level, codecformat="j2k", reversible=False)
+    at, kept = 2, [stream[:2]]
+    while stream[at + 1] != 0x90:  # start of tile part
+        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
+        if stream[at + 1] != 0x64:
+            kept.append(stream[at:end])
+        at = end
+    return b"".join([*kept, stream[at:]])
+
+
+def decode_jpeg2000(stream: bytes) -> np.ndarray:
+    """The uint8 or uint16 image of a JPEG 2000 code stream."""
+    if not stream.endswith(b"\xff\xd9"):
+        raise MedsrError("the JPEG 2000 code stream ends early")
+    return _decoded(imagecodecs.jpeg2k_decode, stream, "JPEG 2000")
+
+
+def encode_avif(image: np.ndarray, quality: int) -> bytes:
+    """A monochrome AVIF still of a uint8 image, tuned for squared error.
+
+    `quality` is the encoder's own scale, 1 to 100. Tuning for squared error instead of for looks saves a quarter of the
+    bytes at equal PSNR. The search is a thorough one up to 256x256 pixels (0.3 s) and a fast one above.
+    """
+    from PIL import Image  # imagecodecs' encoder can't be tuned
+
+    target = io.BytesIO()
+    options = {"speed": 4 if image.size <= 1 << 16 else 6, "advanced": {"tune": "psnr"}, "max_threads": 1}
+    Image.fromarray(image).save(
+        target, "AVIF", quality=quality, subsampling="4:0:0", range="full", codec="aom", **options
+    )
+    return target.getvalue()
+
+
+def decode_avif(stream: bytes) -> np.ndarray:
+    """The uint8 image of a monochrome AVIF."""
+    return _decoded(imagecodecs.avif_decode, stream, "AVIF")
+
+
+def _decoded(decoder: Callable[..., np.ndarray], stream: bytes, name: str, **options: object) -> np.ndarray:
     try:
-        image = np.asarray(decoder(stream))
+        image = np.asarray(decoder(stream, **options))
     except Exception as error:  # imagecodecs has one exception type a codec, and ValueError, and others
         raise MedsrError(f"the {name} code stream is damaged ({error})") from error
     if image.ndim == 3 and image.shape[2] == 1:
@@ -90,5 +139,22 @@ CODECS: dict[str, Codec] = {
         suffix=".jpg",
         transfer_syntax="1.2.840.10008.1.2.4.50",
         method="ISO_10918_1",
+    ),
+    "jpeg2000": Codec(
+        name="jpeg2000",
+        encode=encode_jpeg2000,
+        decode=decode_jpeg2000,
+        bits=16,
+        suffix=".j2k",
+        transfer_syntax="1.2.840.10008.1.2.4.91",
+        method="ISO_15444_1",
+    ),
+    "avif": Codec(
+        name="avif",
+        encode=encode_avif,
+        decode=decode_avif,
+        bits=8,
+        suffix=".avif",
+        refusal="DICOM has no transfer syntax for AVIF",
     ),
 }

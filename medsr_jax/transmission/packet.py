@@ -1,0 +1,273 @@
+"""The packet: what travels, and what the receiver needs to know to give back the original's size, type and values."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import re
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.transmission import jpeg_stream
+from medsr_jax.transmission.codecs import CODECS
+from medsr_jax.transmission.downscale import KERNELS, SCALES, small_shape
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+VERSION = 1
+KINDS = ("png", "jpeg", "tiff", "dicom")
+_DTYPES = {"u8": "uint8", "i8": "int8", "u16": "uint16", "i16": "int16"}
+_DTYPES |= {"u32": "uint32", "i32": "int32", "f32": "float32"}
+_SHORT = {name: short for short, name in _DTYPES.items()}
+_LARGEST_SIDE, _LARGEST_IMAGE, _MOST_FRAMES = 1 << 20, 1 << 32, 1 << 20
+
+
+@dataclasses.dataclass(frozen=True)
+class PacketHeader:
+    """What travels beside the code streams. Every field is checked where a header is made, so that none is hostile.
+
+    Attributes:
+        rows, columns, frames: of the original.
+        dtype: NumPy's name of the original's stored type.
+        value_range: least and greatest stored value that the original's storage allows.
+        low, high, levels: stored value = low + (high - low) * code / levels; levels is 255 or 65535.
+        scale, kernel: how the small image was made (`downscale`).
+        quality, codec: how it was coded (`CODECS`).
+        preprocess: what was done before downscaling, "" for nothing.
+        kind: of the original file: "png", "jpeg", "tiff" or "dicom".
+        inverted: low values are white.
+        spacing: millimetres per row and per column of the original, or None.
+        notes: what reading the original changed. They travel in DICOM only: in 1.7 KB each word counts.
+        version: of this format.
+
+    Raises:
+        MedsrError: for values that no sender writes.
+    """
+
+    rows: int
+    columns: int
+    dtype: str
+    value_range: tuple[float, float]
+    low: float
+    high: float
+    levels: int
+    scale: int
+    kernel: str
+    quality: int
+    codec: str
+    preprocess: str = ""
+    frames: int = 1
+    kind: str = "png"
+    inverted: bool = False
+    spacing: tuple[float, float] | None = None
+    notes: tuple[str, ...] = ()
+    version: int = VERSION
+
+    def __post_init__(self) -> None:
+        problem = _problem(self)
+        if problem:
+            raise MedsrError(f"the packet's metadata is damaged: {problem}")
+
+    @property
+    def bits(self) -> int:
+        """Bits of a source pixel that count: those its value range needs (BitsStored), 32 for floats."""
+        if self.dtype == "float32":
+            return 32
+        low, high = self.value_range
+        return max(1, math.ceil(math.log2(high - low + 1)))
+
+    @property
+    def source_bytes(self) -> int:
+        """Size of the original's pixels at `bits` each, uncompressed, without any header."""
+        return math.ceil(self.rows * self.columns * self.frames * self.bits / 8)
+
+    @property
+    def small_shape(self) -> tuple[int, int]:
+        """Rows and columns of the small image."""
+        return small_shape(self.rows, self.columns, scale=self.scale)
+
+
+def _problem(h: PacketHeader) -> str:
+    if not (0 < h.rows <= _LARGEST_SIDE and 0 < h.columns <= _LARGEST_SIDE and 0 < h.frames <= _MOST_FRAMES):
+        return f"{h.rows}x{h.columns} pixels in {h.frames} frames"
+    if h.rows * h.columns * h.frames > _LARGEST_IMAGE:
+        return f"{h.rows}x{h.columns} pixels in {h.frames} frames are more than this software handles"
+    if h.dtype not in _SHORT or h.kind not in KINDS or h.codec not in CODECS or h.kernel not in KERNELS:
+        return f"one of {h.dtype!r}, {h.kind!r}, {h.codec!r}, {h.kernel!r} is unknown"
+    numbers = (*h.value_range, h.low, h.high, *(h.spacing or (1.0, 1.0)))
+    if not all(map(math.isfinite, numbers)) or h.low > h.high or h.value_range[0] > h.value_range[1]:
+        return f"values {h.value_range[0]}:{h.value_range[1]} in a window {h.low}:{h.high}"
+    if h.dtype != "float32":
+        limits = np.iinfo(h.dtype)
+        if h.value_range[0] < limits.min or h.value_range[1] > limits.max:
+            return f"values {h.value_range[0]}:{h.value_range[1]} don't fit {h.dtype}"
+    if h.spacing is not None and min(h.spacing) <= 0:
+        return f"a pixel spacing of {h.spacing}"
+    if h.scale not in SCALES or h.levels not in (255, 65535) or not 1 <= h.quality <= 100:
+        return f"scale {h.scale}, {h.levels} levels, quality {h.quality}"
+    if h.levels > 255 and CODECS[h.codec].bits < 16:
+        return f"{h.codec} has no 16 bits"
+    return ""
+
+
+def header_text(header: PacketHeader) -> str:
+    """The header as a line of ASCII, e.g. ``medsr1 512x512 u8 /4 area q60``; what goes without saying is left out.
+
+    Rows and columns, type, ``LEAST:GREATEST`` unless it is all of the type, ``wLOW:HIGH`` unless that is the same, scale,
+    kernel, quality; then where they apply ``16bit`` codes, ``nFRAMES``, the kind if not png, ``inverted``, ``mmROW:COLUMN``
+    and ``pre=`` with what was done to the image first. The codec is told by the code stream itself.
+    """
+    h = header
+    words = [f"medsr{h.version}", f"{h.rows}x{h.columns}", _SHORT[h.dtype]]
+    if h.value_range != _whole_range(h.dtype):
+        words.append("{}:{}".format(*map(_number, h.value_range)))
+    if (h.low, h.high) != h.value_range:
+        words.append(f"w{_number(h.low)}:{_number(h.high)}")
+    words += [f"/{h.scale}", h.kernel, f"q{h.quality}"]
+    words += ["16bit"] if h.levels == 65535 else []
+    words += [f"n{h.frames}"] if h.frames > 1 else []
+    words += [h.kind] if h.kind != "png" else []
+    words += ["inverted"] if h.inverted else []
+    words += ["mm{}:{}".format(*map(_number, h.spacing))] if h.spacing else []
+    words += ["pre=" + h.preprocess.replace(" ", "_")] if h.preprocess else []
+    return " ".join(words)
+
+
+def _number(value: float) -> str:
+    return str(int(value)) if float(value).is_integer() and abs(value) < 1e15 else repr(float(value))
+
+
+def _whole_range(dtype: str) -> tuple[float, float] | None:
+    if dtype == "float32":
+        return None
+    return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
+
+
+_NUM = r"-?\d{1,40}(?:\.\d{1,40})?(?:e[+-]?\d{1,3})?"
+_GRAMMAR = re.compile(
+    rf"medsr(?P<version>\d{{1,6}}) (?P<rows>\d{{1,9}})x(?P<columns>\d{{1,9}}) (?P<dtype>[uif]\d{{1,2}})"
+    rf"(?: (?P<least>{_NUM}):(?P<greatest>{_NUM}))?(?: w(?P<low>{_NUM}):(?P<high>{_NUM}))?"
+    r" /(?P<scale>\d) (?P<kernel>[a-z]+) q(?P<quality>\d{1,3})(?P<wide> 16bit)?(?: n(?P<frames>\d{1,9}))?"
+    rf"(?: (?P<kind>jpeg|tiff|dicom))?(?P<inverted> inverted)?(?: mm(?P<mm_row>{_NUM}):(?P<mm_column>{_NUM}))?"
+    r"(?: pre=(?P<preprocess>[\x21-\x7e]{1,200}))?"
+)
+
+
+def parse_header(text: str, *, codec: str, notes: tuple[str, ...] = ()) -> PacketHeader:
+    """The inverse of `header_text`.
+
+    Raises:
+        MedsrError: for text that no sender writes, and for one of a later version of the format.
+    """
+    begin = re.match(r"medsr(\d{1,6}) ", text)
+    if begin and int(begin[1]) > VERSION:
+        raise MedsrError(
+            f"the packet has format {begin[1]} and this software reads up to {VERSION}: update medsr-jax"
+        )
+    found = _GRAMMAR.fullmatch(text)
+    if not found:
+        raise MedsrError(f"the packet's metadata is damaged: {text[:80]!r}")
+    dtype = _DTYPES.get(found["dtype"], found["dtype"])
+    if found["least"]:
+        value_range = (_value(found["least"]), _value(found["greatest"]))
+    elif dtype in _SHORT and dtype != "float32":
+        value_range = _whole_range(dtype) or (0, 0)
+    else:
+        raise MedsrError(f"the packet's metadata is damaged: {text[:80]!r}")
+    low, high = (_value(found["low"]), _value(found["high"])) if found["low"] else value_range
+    return PacketHeader(
+        rows=int(found["rows"]),
+        columns=int(found["columns"]),
+        dtype=dtype,
+        value_range=value_range,
+        low=low,
+        high=high,
+        levels=65535 if found["wide"] else 255,
+        scale=int(found["scale"]),
+        kernel=found["kernel"],
+        quality=int(found["quality"]),
+        codec=codec,
+        preprocess=(found["preprocess"] or "").replace("_", " "),
+        frames=int(found["frames"] or 1),
+        kind=found["kind"] or "png",
+        inverted=bool(found["inverted"]),
+        spacing=(_value(found["mm_row"]), _value(found["mm_column"])) if found["mm_row"] else None,
+        notes=notes,
+        version=int(found["version"]),
+    )
+
+
+def _value(text: str) -> float:
+    return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
+
+
+@dataclasses.dataclass(frozen=True)
+class Packet:
+    """A small image as it travels.
+
+    Attributes:
+        codes: one code stream a frame, without metadata of ours.
+        header: what the receiver needs to know.
+        dataset: for DICOM, the attributes of the original (spacing, rescale, window and all), without pixels; after
+            reading, with the marks of lossy compression that the packet carries.
+    """
+
+    codes: tuple[bytes, ...]
+    header: PacketHeader
+    dataset: Dataset | None = None
+
+    def decode(self) -> np.ndarray:
+        """The small images as the codec gives them: (frames, rows, columns) of uint8 or uint16 codes.
+
+        Raises:
+            MedsrError: where a code stream is damaged or isn't what the header says.
+        """
+        codec = CODECS[self.header.codec]
+        dtype = np.uint8 if self.header.levels == 255 else np.uint16
+        frames = []
+        for stream in self.codes:
+            frame = codec.decode(stream)
+            if frame.shape != self.header.small_shape or frame.dtype != dtype:
+                raise MedsrError(
+                    f"the code stream holds {frame.shape} {frame.dtype}, the packet's metadata says "
+                    f"{self.header.small_shape} {np.dtype(dtype)}: one of them is damaged"
+                )
+            frames.append(frame)
+        return np.stack(frames)
+
+    def quantisation(self) -> np.ndarray | None:
+        """(8, 8) int32 step sizes of the JPEG's DCT coefficients, natural order; None for other codecs and for colour.
+
+        All frames of a packet are coded with one quality, hence with one table.
+        """
+        if self.header.codec != "jpeg":
+            return None
+        parts = jpeg_stream.parse(self.codes[0])
+        return parts.table if parts.components == 1 and parts.baseline else None
+
+    def coefficients(self) -> np.ndarray | None:
+        """int16 (frames, block rows, block columns, 8, 8) indices as sent; times `quantisation` they are the DCT.
+
+        The truth lies within half a step of them, but for the encoder's own integer arithmetic: on radiographs the
+        largest excess is 0.03 of a step at q 50..75.
+        """
+        if self.quantisation() is None:
+            return None
+        frames = [jpeg_stream.coefficients(stream) for stream in self.codes]
+        return None if any(frame is None for frame in frames) else np.stack(frames)  # type: ignore[arg-type]
+
+    @property
+    def coded_bytes(self) -> int:
+        """Size of the code streams alone, as (0028,2112) LossyImageCompressionRatio counts it."""
+        return sum(map(len, self.codes))
+
+    def ratio(self, sent_bytes: int | None = None) -> float:
+        """Uncompressed size of the original's pixels (`PacketHeader.source_bytes`) over what was sent.
+
+        Args:
+            sent_bytes: size of the file that travels; the code streams alone where it isn't given.
+        """
+        return self.header.source_bytes / (sent_bytes or self.coded_bytes)
