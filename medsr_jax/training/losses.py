@@ -1,0 +1,48 @@
+"""Restoration losses: functions of two image batches that return a scalar.
+
+All take float32 (N, H, W, C) in [0, 1], prediction first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import chex
+import jax
+import jax.numpy as jnp
+
+
+def l1(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Mean absolute error. Its optimum is the median, which for the residual of a smooth image is close to zero."""
+    chex.assert_equal_shape([prediction, target])
+    return jnp.abs(prediction - target).mean()
+
+
+def mse(prediction: jax.Array, target: jax.Array) -> jax.Array:
+    """Mean squared error."""
+    chex.assert_equal_shape([prediction, target])
+    return jnp.square(prediction - target).mean()
+
+
+def charbonnier(prediction: jax.Array, target: jax.Array, *, epsilon: float = 0.01) -> jax.Array:
+    """sqrt(e^2 + epsilon^2) - epsilon, averaged (Charbonnier et al. 1994): square near zero, absolute far from it."""
+    chex.assert_equal_shape([prediction, target])
+    return (jnp.sqrt(jnp.square(prediction - target) + epsilon**2) - epsilon).mean()
+
+
+def log_mse(prediction: jax.Array, target: jax.Array, *, floor: float = 1e-6) -> jax.Array:
+    """Mean over the batch of log(MSE of the image + floor): what the mean PSNR measures, up to a factor.
+
+    The logarithm gives an image that is easy as much say as one that is hard. ``floor`` (1e-6 is 60 dB) keeps flat
+    patches from having all of it.
+    """
+    chex.assert_equal_shape([prediction, target])
+    return jnp.log(jnp.square(prediction - target).mean(axis=(1, 2, 3)) + floor).mean()
+
+
+LOSSES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {
+    "l1": l1,
+    "mse": mse,
+    "charbonnier": charbonnier,
+    "log_mse": log_mse,
+}
