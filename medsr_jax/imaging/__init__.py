@@ -1,4 +1,4 @@
-"""Images and DICOM objects in and out: one `Image` type that carries what is needed to write the same kind back.
+"""Images and DICOM objects in and out, by one `Image` type that knows how to go back to its kind of file.
 
 Pixels are the stored values of the file: no modality or VOI look-up, no window and no inversion is baked in.
 Nothing here imports JAX, and the codecs and pydicom are imported when the first file needs them.

@@ -13,27 +13,45 @@ def luma(rgb: Array) -> Array:
     """BT.601 luma 0.299 R + 0.587 G + 0.114 B, rounded.
 
     Args:
-      rgb: (..., 3), uint8 or uint16, or floating point (then not rounded).
+      rgb: (..., 3), unsigned integers or floating point (then not rounded).
 
     Returns:
       (...), of the same dtype. Equal channels come back unchanged.
     """
-    if rgb.dtype.kind == "f":
-        return (rgb @ np.array([0.299, 0.587, 0.114])).astype(rgb.dtype)
+    if rgb.dtype.itemsize > 2:
+        weighted: Array = rgb @ np.array([0.299, 0.587, 0.114])
+        return (weighted if rgb.dtype.kind == "f" else np.rint(weighted)).astype(rgb.dtype)
     # The weights in 1/65536, which sum to one: 16-bit values just fit into 32 bits.
-    wide = rgb.astype(np.uint32 if rgb.dtype.itemsize <= 2 else np.uint64)
-    grey = (19595 * wide[..., 0] + 38470 * wide[..., 1] + 7471 * wide[..., 2] + 32768) >> 16
+    wide: Array = rgb.astype(np.uint32)
+    red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
+    grey: Array = np.right_shift(19595 * red + 38470 * green + 7471 * blue + 32768, 16)
     return grey.astype(rgb.dtype)
 
 
-def to_grey(pixels: Array) -> tuple[Array, tuple[str, ...]]:
-    """Grey of (rows, columns[, channels]) pixels with 1 (grey), 2 (and alpha), 3 (RGB) or 4 (and alpha) channels.
+def through_palette(indices: Array, palette: Array) -> Array:
+    """Colours of palette indices, in 8 bits where the palette's 16 bits hold no more.
+
+    Args:
+      indices: integers of any shape.
+      palette: (entries, 3), uint8 or uint16; TIFF and DICOM write 8-bit values as v * 256 or as v * 257.
 
     Returns:
-      (rows, columns) of the same dtype, and notes that say what was done.
+      (*indices.shape, 3), uint8 or uint16.
     """
-    if pixels.ndim == 2:
-        return pixels, ()
+    if palette.dtype == np.uint16 and not (np.any(palette % 256) and np.any(palette % 257)):
+        palette = (palette >> 8).astype(np.uint8)
+    return palette[indices]
+
+
+def to_grey(pixels: Array) -> tuple[Array, tuple[str, ...]]:
+    """Grey of pixels whose last axis holds 1 (grey), 2 (and alpha), 3 (RGB) or 4 (and alpha) channels.
+
+    Args:
+      pixels: (..., channels).
+
+    Returns:
+      (...) of the same dtype, and notes that say what was done.
+    """
     notes: tuple[str, ...] = ()
     channels = pixels.shape[-1]
     if channels in (2, 4):
@@ -50,7 +68,7 @@ def to_grey(pixels: Array) -> tuple[Array, tuple[str, ...]]:
 def upright(pixels: Array, *, orientation: int) -> tuple[Array, tuple[str, ...]]:
     """Turns (rows, columns, ...) pixels as the EXIF or TIFF orientation 1..8 asks, with a note.
 
-    Orientation names where row 0 and column 0 of the stored pixels are shown (TIFF 6.0, section 8; EXIF 2.3, 4.6.4).
+    Orientation names where row 0 and column 0 of the stored pixels are shown (TIFF 6.0, section 8).
     """
     if orientation not in range(2, 9):
         return pixels, ()
@@ -63,9 +81,7 @@ def upright(pixels: Array, *, orientation: int) -> tuple[Array, tuple[str, ...]]
     return np.ascontiguousarray(pixels), (f"turned upright from EXIF orientation {orientation}",)
 
 
-def upright_spacing(
-    spacing: tuple[float, float] | None, *, orientation: int
-) -> tuple[float, float] | None:
+def upright_spacing(spacing: tuple[float, float] | None, *, orientation: int) -> tuple[float, float] | None:
     """Spacing of the pixels that `upright` returns: rows and columns change places for orientations 5..8."""
     if spacing is None or orientation not in range(5, 9):
         return spacing

@@ -48,7 +48,7 @@ def set_class(dataset: Dataset, sop_class: str, *, frames: int) -> None:
     if "FrameIncrementPointer" not in dataset:
         from pydicom.tag import Tag
 
-        # PS3.3 C.8.6.3: frames that follow one another in nothing but their order point to the page number vector.
+        # PS3.3 C.8.6.3: frames that are ordered by nothing else are numbered as pages.
         dataset.PageNumberVector = list(range(1, frames + 1))
         dataset.FrameIncrementPointer = Tag("PageNumberVector")
     if "BurnedInAnnotation" not in dataset:
@@ -86,6 +86,7 @@ def set_history(
     dataset.DerivationDescription = _joined(source.get("DerivationDescription"), description, limit=1024)
     if comments:
         dataset.ImageComments = _joined(source.get("ImageComments"), comments, limit=10240)
+    equipment = dataset.get("ContributingEquipmentSequence") or []
     codes = list(dataset.get("DerivationCodeSequence") or [])
     for code in (_LOSSY_COMPRESSION, *([_SPATIAL_RESAMPLING] if resampled else [])):
         if not any(str(item.get("CodeValue", "")) == code[0] for item in codes):
@@ -96,11 +97,11 @@ def set_history(
         # The nearest ancestor first; those that it came from itself stay known.
         dataset.SourceImageSequence = [reference, *(source.get("SourceImageSequence") or [])]
     _set_frame_history(dataset, source, description=description)
-    dataset.ContributingEquipmentSequence = [*(dataset.get("ContributingEquipmentSequence") or []), _equipment()]
+    dataset.ContributingEquipmentSequence = [*equipment, _equipment()]
 
 
 def _set_frame_history(dataset: Dataset, source: Dataset, *, description: str) -> None:
-    """The same for each frame of an enhanced object: Frame Type and the Derivation Image macro (C.7.6.16.2.6)."""
+    """The same for each frame of an enhanced object: Frame Type, Derivation Image (PS3.3 C.7.6.16.2.6)."""
     from pydicom.dataset import Dataset
 
     per_frame = dataset.get("PerFrameFunctionalGroupsSequence") or []

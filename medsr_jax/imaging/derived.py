@@ -147,7 +147,8 @@ def _derive(
     padding: tuple[float, float] | None,
     sop_class: str | None,
 ) -> Dataset:
-    from medsr_jax.imaging import derivation, geometry, sop_class as classes, stored_values
+    from medsr_jax.imaging import derivation, geometry, stored_values
+    from medsr_jax.imaging import sop_class as classes
 
     classes.check_derivable(source)
     if isinstance(frames, np.ndarray):
@@ -182,7 +183,7 @@ def _derive(
     derivation.set_lossy(result, ratio=ratio, method=method)
     for keyword in _TYPE_2:
         if keyword not in result:
-            setattr(result, keyword, None if keyword.endswith("Number") and keyword != "AccessionNumber" else "")
+            setattr(result, keyword, None)
     result.file_meta = derivation.file_meta(result, transfer_syntax)
     return result
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.colour import luma
+from medsr_jax.imaging.colour import through_palette, to_grey
 from medsr_jax.imaging.image import Image
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
+
+    from medsr_jax.imaging.dicom_pixels import Frames
 
 Array = np.ndarray[Any, Any]
 
@@ -43,34 +45,19 @@ def decode_dicom(data: bytes, *, name: str, max_pixels: int) -> Image:
 def _parse(data: bytes, *, name: str) -> Dataset:
     import pydicom
 
-    pydicom.config.logger.propagate = False
     dataset = pydicom.dcmread(io.BytesIO(data), force=True)
     sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
     if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        what = pydicom.uid.UID(sop_class).name if sop_class else ""
-        if not len(dataset):
-            raise named(name, "is a DICOM file without a data set")
-        raise named(name, f"has no pixel data{f': it is {what}' if what else ''}; name a DICOM image")
+        what = f" ({pydicom.uid.UID(sop_class).name})" if sop_class else ""
+        raise named(name, f"is a DICOM file without pixel data{what}; name a DICOM image")
     if "PixelData" not in dataset:
         raise named(name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry")
     return dataset
 
 
-def _as_image(dataset: Dataset, frames: Any, *, name: str) -> Image:
-    pixels, range_, notes = frames.pixels, frames.value_range, frames.notes
+def _as_image(dataset: Dataset, frames: Frames, *, name: str) -> Image:
     photometric = frames.photometric
-    if pixels.ndim == 4:
-        pixels, range_, colour_notes = _grey(pixels, range_, photometric=photometric)
-        notes += colour_notes
-    elif photometric == "PALETTE COLOR":
-        from pydicom.pixels.processing import apply_color_lut
-
-        colours = np.stack([apply_color_lut(frame, dataset)[..., :3] for frame in pixels])
-        range_ = (0, 255 if colours.dtype == np.uint8 else 65535)
-        pixels, range_, colour_notes = _grey(colours, range_, photometric="RGB")
-        notes += colour_notes
-    elif photometric not in ("MONOCHROME1", "MONOCHROME2"):
-        notes += (f"photometric interpretation {photometric or 'missing'} taken as MONOCHROME2",)
+    pixels, range_, notes = _grey(frames, dataset)
     spacing, spacing_notes = _spacing(dataset)
     padding = _padding(dataset) if photometric.startswith("MONOCHROME") else None
     for keyword in ("PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
@@ -84,24 +71,38 @@ def _as_image(dataset: Dataset, frames: Any, *, name: str) -> Image:
         inverted=photometric == "MONOCHROME1",
         padding=padding,
         dataset=dataset,
-        notes=notes + spacing_notes,
+        notes=(*frames.notes, *notes, *spacing_notes),
         name=name,
     )
 
 
-def _grey(
-    pixels: Array, range_: tuple[float, float], *, photometric: str
-) -> tuple[Array, tuple[float, float], tuple[str, ...]]:
-    """Grey of (frames, rows, columns, 3) pixels, its value range, and a note.
+def _grey(frames: Frames, dataset: Dataset) -> tuple[Array, tuple[float, float], tuple[str, ...]]:
+    """(frames, rows, columns), the value range, and notes."""
+    pixels, range_, photometric = frames.pixels, frames.value_range, frames.photometric
+    if pixels.ndim == 3 and photometric == "PALETTE COLOR":
+        pixels = _through_palette(pixels, dataset)
+        range_ = (0, np.iinfo(pixels.dtype).max)
+    if pixels.ndim == 4:
+        if photometric.startswith("YBR_FULL"):
+            # PS3.3 C.7.6.3.1.2: the Y of YBR_FULL is BT.601 luma.
+            grey = np.ascontiguousarray(pixels[..., 0])
+            return grey, range_, ("colour converted to grey: the Y of YBR is BT.601 luma",)
+        grey, notes = to_grey(pixels)
+        return grey, range_, notes
+    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+        what = photometric or "missing"
+        return pixels, range_, (f"photometric interpretation {what} taken as MONOCHROME2",)
+    return pixels, range_, ()
 
-    The Y of YBR_FULL is BT.601 luma already (PS3.3 C.7.6.3.1.2), and so is taken as it is.
-    """
-    if photometric.startswith("YBR_FULL"):
-        return np.ascontiguousarray(pixels[..., 0]), range_, ("colour converted to grey: the Y of YBR is BT.601 luma",)
-    first = pixels[..., 0]
-    if np.array_equal(first, pixels[..., 1]) and np.array_equal(first, pixels[..., 2]):
-        return np.ascontiguousarray(first), range_, ("stored as colour with equal channels, taken as grey",)
-    return luma(pixels), range_, ("colour converted to grey by BT.601 luma",)
+
+def _through_palette(indices: Array, dataset: Dataset) -> Array:
+    """(frames, rows, columns, 3) uint8 or uint16."""
+    from pydicom.pixels.processing import apply_color_lut
+
+    # The palette as a table, by looking up every index there is.
+    low, high = int(indices.min()), int(indices.max())
+    palette = apply_color_lut(np.arange(low, high + 1).astype(indices.dtype), dataset)[..., :3]
+    return through_palette(indices.astype(np.int64) - low, palette)
 
 
 def _spacing(dataset: Dataset) -> tuple[tuple[float, float] | None, tuple[str, ...]]:

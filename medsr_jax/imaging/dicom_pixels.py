@@ -1,7 +1,7 @@
 """The pixel data of a DICOM object as arrays of stored values.
 
-Native and RLE data are unpacked by pydicom, all others by imagecodecs, which knows every still-image syntax of
-PS3.5 Annex A: baseline, extended (12 bits), progressive and lossless JPEG, JPEG-LS, JPEG 2000, HTJ2K, JPEG XL.
+Native and RLE data are unpacked by pydicom, all others by imagecodecs, which knows the still images of PS3.5
+Annex A: baseline, extended (12 bits), progressive and lossless JPEG, JPEG-LS, JPEG 2000, HTJ2K and JPEG XL.
 """
 
 from __future__ import annotations
@@ -74,10 +74,10 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
     syntax = _transfer_syntax(dataset, name=name)
     try:
         if syntax in _NATIVE or syntax == _RLE:
-            pixels, precision, notes = _unpack(dataset, layout, syntax), layout.allocated, ()
+            pixels, precision = _unpack(dataset, layout, syntax), layout.allocated
             photometric = layout.photometric
         else:
-            pixels, precision, photometric, notes = _decompress(dataset, layout, syntax, name=name)
+            pixels, precision, photometric = _decompress(dataset, layout, syntax, name=name)
     except (MedsrError, MemoryError):
         raise
     except Exception as error:  # Each codec has its own exceptions.
@@ -85,10 +85,12 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
 
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise named(name, f"has damaged or truncated pixel data ({UID(syntax).name}): {reason}") from error
+    # Big-endian files give big-endian arrays.
+    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
     pixels, mended = _stored_values(pixels, layout, precision=precision)
     bits = layout.stored
     range_ = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if layout.signed else (0, 2**bits - 1)
-    return Frames(pixels, range_, photometric, notes + mended)
+    return Frames(pixels, range_, photometric, mended)
 
 
 def _layout(dataset: Dataset, *, name: str) -> _Layout:
@@ -116,9 +118,8 @@ def _layout(dataset: Dataset, *, name: str) -> _Layout:
     if allocated not in (1, 8, 16, 32) or not 1 <= stored <= allocated:
         raise named(name, f"has {stored} bits stored of {allocated} allocated; 1, 8, 16 and 32 are read")
     if layout.samples not in (1, 3) or layout.photometric in ("ARGB", "CMYK", "HSV"):
-        raise named(
-            name, f"has {layout.samples} samples a pixel as {layout.photometric}; grey, palette, RGB and YBR are read"
-        )
+        what = f"{layout.samples} samples a pixel as {layout.photometric}"
+        raise named(name, f"has {what}; grey, palette, RGB and YBR are read")
     return layout
 
 
@@ -133,23 +134,23 @@ def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
         dataset.file_meta.TransferSyntaxUID = UID(syntax)
     if syntax not in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K | _JPEG_XL | {_RLE}:
         what = UID(syntax).name
-        raise named(name, f"has transfer syntax {what if what == syntax else f'{what} ({syntax})'}, which can't be decoded")
+        what = what if what == syntax else f"{what} ({syntax})"
+        raise named(name, f"has transfer syntax {what}, which can't be decoded")
     return syntax
 
 
 def _unpack(dataset: Dataset, layout: _Layout, syntax: str) -> Array:
     """Native or RLE data by pydicom, colour spaces left as they are."""
-    from pydicom.pixels import get_decoder
+    from pydicom.pixels.decoders.base import get_decoder
 
-    pixels, _ = get_decoder(syntax).as_array(dataset, raw=True, view_only=True, allow_excess_frames=False)
+    options: dict[str, Any] = {"view_only": True, "allow_excess_frames": False, "correct_unused_bits": False}
+    pixels, _ = get_decoder(syntax).as_array(dataset, raw=True, **options)
     shape = (layout.frames, layout.rows, layout.columns) + ((3,) if layout.samples == 3 else ())
     return pixels.reshape(shape)
 
 
-def _decompress(
-    dataset: Dataset, layout: _Layout, syntax: str, *, name: str
-) -> tuple[Array, int, str, tuple[str, ...]]:
-    """Frames of encapsulated data, the precision of their code streams, photometric interpretation, notes."""
+def _decompress(dataset: Dataset, layout: _Layout, syntax: str, *, name: str) -> tuple[Array, int, str]:
+    """Frames of encapsulated data, the precision of their code streams, and their photometric interpretation."""
     from pydicom.encaps import generate_frames
 
     offsets = None
@@ -163,18 +164,16 @@ def _decompress(
     for stream, _ in zip(streams, range(layout.frames), strict=False):
         frame, precision, photometric = _decode_stream(bytes(stream), layout, syntax, name=name)
         if frame.shape != shape:
-            raise named(name, f"says {' x '.join(map(str, shape))} pixels but its code stream holds "
-                        f"{' x '.join(map(str, frame.shape))}")
+            sizes = [" x ".join(str(side) for side in sides) for sides in (shape, frame.shape)]
+            raise named(name, f"says {sizes[0]} pixels but its code stream holds {sizes[1]}")
         if pixels is None:
-            wide = frame.dtype if frame.dtype.itemsize > dtype.itemsize else dtype
-            pixels = np.empty((layout.frames, *shape), wide)
+            pixels = np.empty((layout.frames, *shape), f"{dtype.kind}{max(dtype.itemsize, frame.itemsize)}")
         # Kept as bits: the sign is settled by the caller.
-        pixels[count] = frame.astype(pixels.dtype) if frame.dtype.kind == pixels.dtype.kind else frame.astype(
-            f"{frame.dtype.kind}{pixels.dtype.itemsize}").view(pixels.dtype)
+        pixels[count] = frame.astype(f"{frame.dtype.kind}{pixels.dtype.itemsize}").view(pixels.dtype)
         count += 1
     if pixels is None or count < layout.frames:
         raise named(name, f"has {count} of {layout.frames} frames; the file is truncated or damaged")
-    return pixels, precision, photometric, ()
+    return pixels, precision, photometric
 
 
 def _decode_stream(stream: bytes, layout: _Layout, syntax: str, *, name: str) -> tuple[Array, int, str]:

@@ -93,7 +93,7 @@ def _sixteen_bit_png(data: bytes, *, name: str) -> Array:
 
 def _finish(pixels: Array, header: PIL.Image.Image, *, kind: str, name: str, notes: tuple[str, ...]) -> Image:
     orientation = _orientation(header)
-    grey, grey_notes = to_grey(pixels)
+    grey, grey_notes = (pixels, ()) if pixels.ndim == 2 else to_grey(pixels)
     grey, turn_notes = upright(grey, orientation=orientation)
     if not grey.flags.writeable:
         grey = grey.copy()

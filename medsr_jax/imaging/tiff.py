@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.colour import to_grey, upright, upright_spacing
+from medsr_jax.imaging.colour import through_palette, to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
 from medsr_jax.imaging.raster import spacing_of_dpi
 from medsr_jax.imaging.reading import check_size
@@ -18,7 +18,8 @@ from medsr_jax.imaging.reading import check_size
 Array = np.ndarray[Any, Any]
 
 # TIFF 6.0, PhotometricInterpretation.
-_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _MASK, _CMYK, _YCBCR = 0, 1, 2, 3, 4, 5, 6
+_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _PALETTE, _YCBCR = 0, 1, 2, 3, 6
+_PLANES = 2  # PlanarConfiguration
 _REDUCED_OR_MASK = 0b101
 
 
@@ -87,37 +88,45 @@ def _check_strips(page: Any, *, size: int, name: str) -> None:
 
 def _grey(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[float, float], tuple[str, ...]]:
     """(rows, columns) pixels, their value range, and notes."""
-    notes: tuple[str, ...] = ()
-    bits = int(page.bitspersample)
-    if pixels.dtype.kind == "c" or pixels.dtype.itemsize > 4 and pixels.dtype.kind != "f":
+    if pixels.dtype.kind not in "buif" or (pixels.dtype.itemsize > 4 and pixels.dtype.kind != "f"):
         raise named(name, f"holds {pixels.dtype} pixels; integers of up to 32 bits and floats are read")
-    if page.photometric == _PALETTE and page.colormap is not None:
-        pixels, bits = np.moveaxis(np.asarray(page.colormap), 0, -1)[pixels], 16
-        if not np.any(pixels % 257):  # An 8-bit palette, spread to 16 bits.
-            pixels, bits = (pixels // 257).astype(np.uint8), 8
-    elif page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
-        raise named(name, f"has photometric interpretation {page.photometric!s}; convert it to grey")
-    if pixels.ndim == 3 and page.planarconfig == 2:
-        pixels = np.moveaxis(pixels, 0, -1)
-    if pixels.ndim == 3:
-        colours = 3 if page.photometric in (_RGB, _YCBCR, _PALETTE) else 1
-        if pixels.shape[-1] > colours + 1:
-            notes += (f"{pixels.shape[-1] - colours} extra channels ignored",)
-            pixels = pixels[..., :colours]
+    bits = int(page.bitspersample)
+    pixels, notes = _samples(page, pixels, name=name)
+    if page.photometric == _PALETTE:
+        bits = 8 * pixels.dtype.itemsize
     if pixels.dtype.kind == "f":
         pixels = pixels.astype(np.float32)
         if not np.isfinite(pixels).all():
             raise named(name, "holds NaN or infinite pixels; replace them first")
-    pixels, grey_notes = to_grey(np.squeeze(pixels, axis=-1) if pixels.shape[-1:] == (1,) and pixels.ndim == 3 else pixels)
+    if pixels.ndim > 2:
+        pixels, grey_notes = to_grey(pixels)
+        notes += grey_notes
     if pixels.dtype.kind == "f":
-        return pixels, (float(pixels.min()), float(pixels.max())), notes + grey_notes
-    if pixels.dtype == np.bool_ or bits in (1, 2, 4):
-        factor = 255 // (2**bits - 1)
-        pixels, bits = pixels.astype(np.uint8) * np.uint8(factor), 8
-        notes += (f"{8 // (8 if factor == 255 else 4 if factor == 85 else 2)} bits a pixel spread over 0..255",)
+        return pixels, (float(pixels.min()), float(pixels.max())), notes
+    if bits in (1, 2, 4):
+        notes += (f"{bits} bits a pixel spread over 0..255",) if bits > 1 else ()
+        pixels, bits = pixels.astype(np.uint8) * np.uint8(255 // (2**bits - 1)), 8
     if pixels.dtype.kind == "i":
-        return pixels, (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), notes + grey_notes
-    return pixels, (0, 2**bits - 1), notes + grey_notes
+        return pixels, (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1), notes
+    return pixels, (0, 2**bits - 1), notes
+
+
+def _samples(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[str, ...]]:
+    """Grey (rows, columns) or (rows, columns, samples), where samples are grey or RGB and perhaps alpha."""
+    if page.photometric == _PALETTE and page.colormap is not None:
+        return through_palette(pixels, np.asarray(page.colormap, np.uint16).T), ()
+    if page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
+        kind = getattr(page.photometric, "name", page.photometric)
+        raise named(name, f"has photometric interpretation {kind}; convert it to grey first")
+    if pixels.ndim == 2:
+        return pixels, ()
+    if page.planarconfig == _PLANES:
+        pixels = np.moveaxis(pixels, 0, -1)
+    colours = 3 if page.photometric in (_RGB, _YCBCR) else 1
+    extra = pixels.shape[-1] - colours
+    if extra > 1:
+        return pixels[..., :colours], (f"{extra} extra channels ignored",)
+    return pixels, ()
 
 
 def _orientation(page: Any) -> int:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pathlib
+from typing import Any
 
 import numpy as np
 
@@ -23,9 +24,9 @@ def output_suffix(image: Image) -> str:
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
     """Writes a PNG or TIFF, lossless, with the image's spacing as its resolution.
 
-    The suffix of `path` chooses the format; without one of .png, .tif or .tiff the image's kind does, where PNG stands
-    for JPEG too. PNG takes one frame of uint8 or uint16; TIFF takes every dtype, float32 included, and several
-    frames as pages. DICOM is written by `derive_dataset` and `write_dicom`.
+    The suffix of `path` chooses the format; without one of .png, .tif or .tiff the image's kind does, where PNG
+    stands for JPEG too. PNG takes one frame of uint8 or uint16; TIFF takes every dtype, float32 included, and
+    several frames as pages. DICOM is written by `derive_dataset` and `write_dicom`.
 
     Raises:
       MedsrError: the format can't hold the image, or the file can't be written.
@@ -33,7 +34,8 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
     path = pathlib.Path(path)
     suffix = path.suffix.lower()
     if suffix in (".jpg", ".jpeg", ".dcm"):
-        raise named(path, f"this image is written as {output_suffix(image)[1:].upper()}, not {suffix}; rename the output")
+        ours = output_suffix(image)
+        raise named(path, f"an image of this kind is written as {ours}, not {suffix}; rename the output")
     kind = _SUFFIXES.get(suffix, "tiff" if image.kind == "tiff" else "png")
     if kind == "png":
         frames, dtype = image.pixels.shape[0], image.pixels.dtype
@@ -61,7 +63,7 @@ def _encode_tiff(image: Image) -> bytes:
     import tifffile
 
     buffer = io.BytesIO()
-    options: dict[str, object] = {}
+    options: dict[str, Any] = {}
     if image.spacing:
         options = {"resolution": (25.4 / image.spacing[1], 25.4 / image.spacing[0]), "resolutionunit": "INCH"}
     with tifffile.TiffWriter(buffer) as writer:

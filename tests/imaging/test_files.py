@@ -1,0 +1,97 @@
+"""Files are found in order and written whole."""
+
+from __future__ import annotations
+
+import errno
+import os
+import pathlib
+
+import pytest
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import atomic_write, files, find_inputs, output_paths
+
+
+def test_a_file_is_written_with_the_folders_it_needs(tmp_path: pathlib.Path) -> None:
+    atomic_write(tmp_path / "a" / "b" / "file", b"bytes")
+    assert (tmp_path / "a" / "b" / "file").read_bytes() == b"bytes"
+    assert [path.name for path in (tmp_path / "a" / "b").iterdir()] == ["file"]
+
+
+def test_a_new_file_has_the_usual_permissions(tmp_path: pathlib.Path) -> None:
+    atomic_write(tmp_path / "ours", b"")
+    (tmp_path / "usual").touch()
+    assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
+
+
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+def test_nothing_is_left_of_an_interrupted_write(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException] | BaseException
+) -> None:
+    (tmp_path / "file").write_bytes(b"old")
+
+    def interrupt(_: int) -> None:
+        raise interruption
+
+    monkeypatch.setattr(files.os, "fsync", interrupt)
+    expected = KeyboardInterrupt if interruption is KeyboardInterrupt else MedsrError
+    with pytest.raises(expected) as caught:
+        atomic_write(tmp_path / "file", b"new")
+    assert expected is KeyboardInterrupt or "the disk is full" in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["file"]
+    assert (tmp_path / "file").read_bytes() == b"old"
+
+
+def test_a_folder_that_is_a_file_is_named(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(MedsrError, match="is a file, not a folder"):
+        atomic_write(tmp_path / "file" / "image.png", b"")
+    with pytest.raises(MedsrError, match="is a folder"):
+        atomic_write(tmp_path, b"")
+
+
+def test_a_read_only_folder_is_named(tmp_path: pathlib.Path) -> None:
+    folder = tmp_path / "locked"
+    folder.mkdir(mode=0o500)
+    if os.access(folder, os.W_OK):
+        pytest.skip("this user may write everywhere")
+    with pytest.raises(MedsrError, match="permission denied"):
+        atomic_write(folder / "image.png", b"")
+
+
+def test_a_read_only_file_system_is_named() -> None:
+    if not pathlib.Path("/proc/self").is_dir():
+        pytest.skip("no file system that is surely read-only")
+    with pytest.raises(MedsrError, match="can't be written"):
+        atomic_write("/proc/image.png", b"")
+
+
+def test_folders_are_walked_and_their_structure_kept(tmp_path: pathlib.Path) -> None:
+    for name in ("b/2.png", "b/1.png", "a.png", ".hidden", ".git/config"):
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    found = find_inputs([tmp_path / "in", tmp_path / "in" / "b" / "1.png"])
+    assert [str(relative) for _, relative in found] == ["a.png", "b/1.png", "b/2.png", "1.png"]
+    assert all(file.exists() for file, _ in found)
+
+
+def test_missing_and_empty_inputs_are_named(tmp_path: pathlib.Path) -> None:
+    with pytest.raises(MedsrError, match="does not exist"):
+        find_inputs([tmp_path / "absent"])
+    with pytest.raises(MedsrError, match="holds no file"):
+        find_inputs([tmp_path])
+
+
+def test_the_same_output_twice_is_reported_for_the_second_input(tmp_path: pathlib.Path) -> None:
+    pairs = [(tmp_path / name, pathlib.Path(name)) for name in ("x.png", "x.dcm", "y.png", "Y.tif")]
+    paths = output_paths(pairs, tmp_path / "out", suffix=".jpg")
+    assert paths[0] == tmp_path / "out" / "x.jpg"
+    assert isinstance(paths[1], MedsrError) and "same output" in str(paths[1])
+    assert paths[2] == tmp_path / "out" / "y.jpg"
+    assert isinstance(paths[3], MedsrError)
+
+
+def test_inputs_are_never_overwritten(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "x.png").touch()
+    (path,) = output_paths(find_inputs([tmp_path / "x.png"]), tmp_path)
+    assert isinstance(path, MedsrError) and "overwrite" in str(path)
