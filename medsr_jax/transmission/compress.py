@@ -20,7 +20,8 @@ from medsr_jax.transmission.downscale import KERNELS, SCALES, downscale
 from medsr_jax.transmission.mapping import Window, choose_window, to_codes
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.packet_io import packet_bytes
-from medsr_jax.transmission.preprocess import preprocess as smooth
+from medsr_jax.transmission.preprocess import is_dark
+from medsr_jax.transmission.preprocess import preprocess as smooth_if_noisy
 
 
 def compress(
@@ -87,17 +88,22 @@ def _compress(
     kernel: str,
     window: Window | None,
 ) -> Packet:
-    pixels = image.pixels
+    pixels, done = image.pixels, []
+    if window is None and preprocess and pixels.dtype.itemsize == 1 and _dark(image):
+        # A gain that the mapping records and the receiver inverts: restored brightness is the original's.
+        window = "data"
+        done.append("dark, codes span the data")
     low, high = choose_window(pixels, window, value_range=image.value_range, padding=image.padding)
     if image.padding is not None:
         # Else the value that marks "no image", often far outside, would be averaged into the rim of the image.
         pixels = np.clip(pixels, low, high).astype(pixels.dtype)
-    levels = 65535 if codec.bits > 8 and pixels.dtype.itemsize > 1 else 255
-    done, small = "", []
+    levels = _levels(image, codec)
+    small = []
     for frame in pixels:
         if preprocess:
-            frame, what = smooth(frame, low=low, high=high, inverted=image.inverted)
-            done = done or what
+            frame, what = smooth_if_noisy(frame, low=low, high=high)
+            if what and not any("smoothed" in entry for entry in done):
+                done.append(what)
         small.append(to_codes(downscale(frame, scale=scale, kernel=kernel), low=low, high=high, levels=levels))
     header = PacketHeader(
         rows=pixels.shape[1],
@@ -112,7 +118,7 @@ def _compress(
         kernel=kernel,
         quality=1,
         codec=codec.name,
-        preprocess=done,
+        preprocess=", ".join(done),
         kind=image.kind,
         inverted=image.inverted,
         spacing=image.spacing,
@@ -122,8 +128,21 @@ def _compress(
     if max_bytes is not None:
         return rules.best_that_fits(make, max_bytes=max_bytes, size=lambda packet: len(packet_bytes(packet)))
     if quality == "auto":
-        quality = rules.choose_quality(small[len(small) // 2], codec=codec)
+        middle = len(small) // 2
+        quality = rules.choose_quality(
+            small[middle], pixels[middle], scale=scale, low=low, high=high, levels=levels, codec=codec
+        )
     return make(int(quality))
+
+
+def _dark(image: Image) -> bool:
+    return is_dark(image.pixels, value_range=image.value_range, inverted=image.inverted)
+
+
+def _levels(image: Image, codec: Codec) -> int:
+    # A modality LUT becomes one with an entry a code: 65536 of them would be a hundred times the image.
+    has_table = image.dataset is not None and "ModalityLUTSequence" in image.dataset
+    return 65535 if codec.bits > 8 and image.pixels.dtype.itemsize > 1 and not has_table else 255
 
 
 def _maker(small: list[np.ndarray], header: PacketHeader, codec: Codec, image: Image) -> Callable[[int], Packet]:
