@@ -1,0 +1,1 @@
+"""How good a link is: metrics, baselines, and whole images sent and restored."""

@@ -1,0 +1,80 @@
+"""An image through both ends of the link, measured against itself and beside bicubic enlargement."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from medsr_jax.evaluation.baselines import enlarge
+from medsr_jax.evaluation.metrics import psnr, ssim
+from medsr_jax.imaging import Image
+from medsr_jax.restoration import Restored, Restorer
+from medsr_jax.transmission.compress import compress
+from medsr_jax.transmission.packet import Packet
+from medsr_jax.transmission.packet_io import packet_bytes
+
+
+@dataclasses.dataclass(frozen=True)
+class Measured:
+    """One image sent and restored.
+
+    Attributes:
+        packet, restored, bicubic: what travelled and the two results; ``bicubic`` is (frames, rows, columns).
+        sent_bytes: size of the packet's file.
+        ratio: of the original's pixels, at the bits that count, to ``sent_bytes``.
+        quality: of the codec.
+        psnr, ssim: of the restored image; PSNR in dB.
+        psnr_bicubic, ssim_bicubic: of bicubic enlargement of the same packet.
+    """
+
+    packet: Packet
+    restored: Restored
+    bicubic: np.ndarray
+    sent_bytes: int
+    ratio: float
+    quality: int
+    psnr: float
+    ssim: float
+    psnr_bicubic: float
+    ssim_bicubic: float
+
+
+def measure(image: Image, restorer: Restorer, **options: Any) -> Measured:
+    """Send and restore an image in memory.
+
+    Args:
+        image: the original, which is the truth.
+        restorer: the receiver.
+        options: of `transmission.compress`.
+    """
+    packet = compress(image, **options)
+    sent = len(packet_bytes(packet))
+    restored = restorer(packet)
+    bicubic = enlarge(packet)
+    values = {"value_range": measured_range(image)}
+    return Measured(
+        packet=packet,
+        restored=restored,
+        bicubic=bicubic,
+        sent_bytes=sent,
+        ratio=packet.ratio(sent),
+        quality=packet.header.quality,
+        psnr=psnr(restored.pixels, image.pixels, **values),
+        ssim=ssim(restored.pixels, image.pixels, **values),
+        psnr_bicubic=psnr(bicubic, image.pixels, **values),
+        ssim_bicubic=ssim(bicubic, image.pixels, **values),
+    )
+
+
+def measured_range(image: Image) -> tuple[float, float]:
+    """The range that PSNR's peak is taken from: all of 8 bits, else what the image's values span.
+
+    A CT slice of 16 bits may span a tenth of what its storage allows; the whole storage as a peak would flatter
+    every method.
+    """
+    if image.value_range[1] - image.value_range[0] <= 255:
+        return image.value_range
+    low, high = float(image.pixels.min()), float(image.pixels.max())
+    return (low, high) if high > low else image.value_range

@@ -1,0 +1,49 @@
+"""Fidelity of an image to its original, on the original's own range of values."""
+
+from __future__ import annotations
+
+import math
+
+import dm_pix
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+SMALLEST_SIDE = 11
+
+
+def psnr(image: np.ndarray, truth: np.ndarray, *, value_range: tuple[float, float]) -> float:
+    """Peak signal-to-noise ratio in dB; infinite for equal images.
+
+    Args:
+        image, truth: (rows, columns) or (frames, rows, columns) stored values.
+        value_range: least and greatest value; their difference is the peak.
+    """
+    error = np.square(image.astype(np.float64) - truth.astype(np.float64)).mean()
+    peak = float(value_range[1]) - float(value_range[0])
+    return math.inf if error == 0 else float(10.0 * np.log10(peak**2 / error))
+
+
+def ssim(image: np.ndarray, truth: np.ndarray, *, value_range: tuple[float, float]) -> float:
+    """Structural similarity (Wang et al. 2004): Gaussian window of 11x11, sigma 1.5, where it lies wholly inside.
+
+    Args:
+        image, truth: (rows, columns) or (frames, rows, columns) stored values; the mean over frames is returned.
+        value_range: least and greatest value.
+
+    Returns:
+        At most 1; NaN where a side has less than 11 pixels, for which it is not defined.
+    """
+    if min(image.shape[-2:]) < SMALLEST_SIDE:
+        return math.nan
+    low, high = (float(value) for value in value_range)
+    frames = [
+        jnp.asarray((a.reshape(-1, *a.shape[-2:])[..., None].astype(np.float64) - low) / (high - low), jnp.float32)
+        for a in (image, truth)
+    ]
+    return float(np.mean([_ssim(a, b) for a, b in zip(*frames, strict=True)]))
+
+
+@jax.jit
+def _ssim(a: jax.Array, b: jax.Array) -> jax.Array:
+    return dm_pix.ssim(a, b)

@@ -1,0 +1,72 @@
+"""The jitted function at the heart of the receiver: small images in, restored ones out."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+
+from medsr_jax.restoration.consistency import project
+from medsr_jax.restoration.denoise import denoise
+
+
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Inputs:
+    """A batch of small images or tiles of them, of one shape.
+
+    Attributes:
+        small: (N, H, W, 1) uint8 or uint16 codes.
+        strength: (N,) see `models.compact.quantisation_strength`.
+        inverted: (N,) bool, low values are white; the network sees such an image inverted.
+        valid: (N, 2) int32, rows and columns of the result that are real; below and right of them is padding.
+        indices: (N, H / 8, W / 8, 8, 8) int16 quantised DCT coefficients as sent, or None.
+        table: (N, 8, 8) int32 quantisation steps, or None.
+    """
+
+    small: jax.Array
+    strength: jax.Array
+    inverted: jax.Array
+    valid: jax.Array
+    indices: jax.Array | None = None
+    table: jax.Array | None = None
+
+
+def make_restore(
+    model: nn.Module, *, scale: int, smooth: bool = False
+) -> Callable[[Any, Inputs], jax.Array]:
+    """The jitted restoration ``I_final = D_N(G(I_compressed))``.
+
+    Args:
+        model: a generator, called with (images, strength).
+        scale: its enlargement.
+        smooth: apply `denoise` after the generator.
+
+    Returns:
+        A function of parameters and `Inputs` that gives (N, scale H, scale W, 1) float32 in [0, 1]. Where the inputs
+        have indices the result is projected onto what they allow (`consistency.project`), last, so that smoothing can't
+        undo it.
+    """
+
+    def restore(params: Any, inputs: Inputs) -> jax.Array:
+        levels = jnp.iinfo(inputs.small.dtype).max
+        x = inputs.small.astype(jnp.float32) / levels
+        turned = inputs.inverted[:, None, None, None]
+        x = jnp.where(turned, 1.0 - x, x)
+        y = model.apply({"params": params}, x, inputs.strength)
+        y = jnp.where(turned, 1.0 - y, y)  # type: ignore[operator]
+        y = jnp.clip(y, 0.0, 1.0)
+        if smooth:
+            y = denoise(y)
+        if inputs.indices is not None and inputs.table is not None:
+            tables = inputs.table.astype(jnp.float32)
+            y = jax.vmap(
+                lambda y, i, t, v: project(y[None], i[None], t, v[None], scale=scale)[0]
+            )(y, inputs.indices, tables, inputs.valid)
+        return y
+
+    return jax.jit(restore)

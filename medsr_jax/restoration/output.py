@@ -1,0 +1,71 @@
+"""Restored images as files: the kind that was sent, marked as derived and lossy where the format has a place for it."""
+
+from __future__ import annotations
+
+import os
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import Image, derive_dataset, output_suffix, write_dicom, write_image
+from medsr_jax.restoration.restorer import Restored
+from medsr_jax.transmission.packet import Packet, PacketHeader
+
+_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+WARNING = "Restored from a lossy image by a neural network. Not for primary diagnosis."
+
+
+def restored_image(packet: Packet, restored: Restored) -> Image:
+    """The restored pixels as the `Image` that was compressed."""
+    h = packet.header
+    return Image(
+        pixels=restored.pixels,
+        value_range=h.value_range,
+        kind=h.kind,
+        spacing=h.spacing,
+        inverted=h.inverted,
+        dataset=packet.dataset,
+        notes=restored.notes,
+    )
+
+
+def restored_suffix(packet: Packet) -> str:
+    """Of the file that `write_restored` makes: ".png", ".tif" or ".dcm"."""
+    h = packet.header
+    if h.kind in ("png", "jpeg") and (h.dtype not in ("uint8", "uint16") or h.frames > 1):
+        return ".tif"
+    return {"dicom": ".dcm", "tiff": ".tif"}.get(h.kind, ".png")
+
+
+def write_restored(
+    path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str
+) -> None:
+    """Write what was restored, as the kind of file that was sent.
+
+    A DICOM packet becomes a derived object in a new series of the same study: its lossy marks stay, though its own
+    pixels are not compressed (PS3.3 C.7.6.1.1.5), and its description says which model made it.
+
+    Raises:
+        MedsrError: the file can't be written.
+    """
+    if packet.header.kind != "dicom":
+        write_image(path, restored_image(packet, restored))
+        return
+    if packet.dataset is None:
+        raise MedsrError(f"{os.fspath(path)}: the packet holds no DICOM data set; it was not written as DICOM")
+    h = packet.header
+    dataset = derive_dataset(
+        packet.dataset,
+        frames=restored.pixels,
+        transfer_syntax=_EXPLICIT_VR_LITTLE_ENDIAN,
+        bits_stored=_bits_stored(h),
+        signed=h.dtype.startswith("int"),
+        description=f"Restored x{h.scale} by medsr_jax model {model}",
+        series_description=f"Restored x{h.scale} ({model})"[:64],
+        comments=WARNING,
+    )
+    write_dicom(path, dataset)
+
+
+def _bits_stored(header: PacketHeader) -> int:
+    """BitsStored of the original: as many as its value range needs."""
+    low, high = (int(value) for value in header.value_range)
+    return max((high - low).bit_length(), 1)
