@@ -6,9 +6,10 @@ C.12.1 (SOP Common); the restored image of a lossy one stays a lossy one for eve
 
 from __future__ import annotations
 
+import contextlib
 import os
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,11 +48,11 @@ _COLOUR = (
     "ColorSpace",
     "PaletteColorLookupTableUID",
     *(
-        f"{prefix}{colour}PaletteColorLookupTable{part}"
-        for prefix in ("", "Segmented")
+        f"{colour}PaletteColorLookupTable{part}"
         for colour in ("Red", "Green", "Blue", "Alpha")
         for part in ("Descriptor", "Data")
     ),
+    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")),
 )
 # Elements that must be there, empty if unknown (Type 2), in any image of the classes written here.
 _TYPE_2 = (
@@ -92,8 +93,8 @@ def derive_dataset(
 
     It has a new SOP Instance UID; a Series UID that is the same for all objects derived with the same series
     description from one series; and the Study, Patient and Frame of Reference of its source, whose private
-    elements it keeps. It keeps the SOP class where that allows the new pixels, else it is a Secondary Capture
-    object: CT stored in 8 bits, for one, or DX that lacks a mandatory module.
+    elements it keeps. Elements that can't be parsed are left out. It keeps the SOP class where that allows
+    the new pixels, else it is a Secondary Capture object: CT in 8 bits, for one, or DX without its modules.
 
     Args:
       source: data set of the source; left alone. It needs no pixel data.
@@ -117,75 +118,58 @@ def derive_dataset(
     Raises:
       MedsrError: the source is no picture (doses, segmentations) or its elements are damaged.
     """
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        try:
-            return _derive(**locals())
-        except MedsrError:
-            raise
-        except Exception as error:  # Damaged elements raise whatever pydicom stumbles on.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise MedsrError(f"has DICOM elements that can't be carried over: {reason}") from error
-
-
-def _derive(
-    source: Dataset,
-    *,
-    frames: np.ndarray[Any, Any] | Sequence[bytes],
-    transfer_syntax: str,
-    bits_stored: int,
-    signed: bool,
-    description: str,
-    series_description: str,
-    rows: int | None,
-    columns: int | None,
-    spacing_scale: tuple[float, float],
-    rescale: tuple[float, float] | None,
-    ratio: float | None,
-    method: str | None,
-    comments: str | None,
-    padding: tuple[float, float] | None,
-    sop_class: str | None,
-) -> Dataset:
     from medsr_jax.imaging import derivation, geometry, stored_values
     from medsr_jax.imaging import sop_class as classes
 
-    classes.check_derivable(source)
     if isinstance(frames, np.ndarray):
         rows, columns = frames.shape[1:]
     if rows is None or columns is None:
         raise ValueError("encoded frames need rows and columns")
-    same_size = (source.get("Rows"), source.get("Columns")) == (rows, columns) and spacing_scale == (1.0, 1.0)
-    result = _copy(source)
-    _drop_stale(result, keep_overlays=same_size)
-    if not same_size:
-        geometry.rescale_geometry(result, scale=spacing_scale, rows=rows, columns=columns)
-    slope, intercept = stored_values.rescale_values(
-        result, rescale=rescale or (1.0, 0.0), bits_stored=bits_stored, signed=signed
-    )
-    stored_values.set_padding(result, padding=padding, signed=signed)
-    _set_pixels(result, frames, rows, columns, transfer_syntax, bits_stored, signed)
-    chosen = classes.choose_sop_class(
-        result,
-        preferred=sop_class or str(source.get("SOPClassUID", "")),
-        frames=len(frames),
-        allocated=int(result.BitsAllocated),
-        stored=bits_stored,
-        signed=signed,
-        slope=slope,
-        intercept=intercept,
-    )
-    derivation.set_class(result, chosen, frames=len(frames))
-    derivation.set_identity(result, source, series_description=series_description)
-    derivation.set_history(
-        result, source, description=description, comments=comments, resampled=spacing_scale != (1.0, 1.0)
-    )
-    derivation.set_lossy(result, ratio=ratio, method=method)
-    for keyword in _TYPE_2:
-        if keyword not in result:
-            setattr(result, keyword, None)
-    result.file_meta = derivation.file_meta(result, transfer_syntax)
+    with _damage_named():
+        classes.check_derivable(source)
+        result = _copy(source)
+        same_size = (result.get("Rows"), result.get("Columns")) == (rows, columns) and spacing_scale == (1, 1)
+        _drop_stale(result, keep_overlays=same_size)
+        if not same_size:
+            geometry.rescale_geometry(result, scale=spacing_scale, rows=rows, columns=columns)
+        slope, intercept = stored_values.rescale_values(
+            result, rescale=rescale or (1.0, 0.0), bits_stored=bits_stored, signed=signed
+        )
+        stored_values.set_padding(result, padding=padding, signed=signed)
+        _set_pixels(result, frames, rows, columns, transfer_syntax, bits_stored, signed)
+        chosen = classes.choose_sop_class(
+            result,
+            preferred=sop_class or str(source.get("SOPClassUID", "")),
+            frames=len(frames),
+            signed=signed,
+            slope=slope,
+            intercept=intercept,
+        )
+        derivation.set_class(result, chosen, frames=len(frames))
+        derivation.set_identity(result, source, series_description=series_description)
+        derivation.set_history(
+            result, source, description=description, comments=comments, resampled=spacing_scale != (1, 1)
+        )
+        derivation.set_lossy(result, ratio=ratio, method=method)
+        for keyword in _TYPE_2:
+            if keyword not in result:
+                setattr(result, keyword, None)
+        result.file_meta = derivation.file_meta(result, transfer_syntax)
     return result
+
+
+@contextlib.contextmanager
+def _damage_named() -> Iterator[None]:
+    """Makes what pydicom raises over damaged elements the user's error, and keeps it from warning."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        except MedsrError:
+            raise
+        except Exception as error:
+            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+            raise MedsrError(f"has DICOM elements that can't be carried over: {reason}") from error
 
 
 def _copy(source: Dataset) -> Dataset:
@@ -194,14 +178,28 @@ def _copy(source: Dataset) -> Dataset:
 
     from medsr_jax.imaging.stored_values import swap_bytes
 
-    # Elements of ambiguous VR are settled now, by the Pixel Representation that they were written for.
-    for _ in source.iterall():
-        pass
     result = copy.deepcopy(source)
+    _parse_all(result)
     _, little_endian = source.original_encoding
     if little_endian is False:
         swap_bytes(result)
     return result
+
+
+def _parse_all(dataset: Dataset) -> None:
+    """Parses every element, and drops those that can't be: one bad number should keep no image behind.
+
+    This settles elements of ambiguous VR while the Pixel Representation that they were written for is there.
+    """
+    for tag in list(dataset.keys()):
+        try:
+            element = dataset[tag]
+        except Exception:
+            del dataset[tag]
+            continue
+        if element.VR == "SQ":
+            for item in element.value:
+                _parse_all(item)
 
 
 def _drop_stale(dataset: Dataset, *, keep_overlays: bool) -> None:
@@ -242,7 +240,9 @@ def _set_pixels(
 
     encapsulated = UID(transfer_syntax).is_encapsulated
     if encapsulated == isinstance(frames, np.ndarray):
-        raise ValueError(f"{UID(transfer_syntax).name} takes {'encoded frames' if encapsulated else 'an array'}")
+        raise ValueError(
+            f"{UID(transfer_syntax).name} takes {'encoded frames' if encapsulated else 'an array'}"
+        )
     allocated = 8 if bits_stored <= 8 else 16 if bits_stored <= 16 else 32
     if isinstance(frames, np.ndarray):
         value = frames.astype(f"<{'i' if signed else 'u'}{allocated // 8}", copy=False).tobytes()

@@ -51,7 +51,9 @@ def _parse(data: bytes, *, name: str) -> Dataset:
         what = f" ({pydicom.uid.UID(sop_class).name})" if sop_class else ""
         raise named(name, f"is a DICOM file without pixel data{what}; name a DICOM image")
     if "PixelData" not in dataset:
-        raise named(name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry")
+        raise named(
+            name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry"
+        )
     return dataset
 
 
@@ -138,7 +140,9 @@ def _padding(dataset: Dataset) -> tuple[float, float] | None:
 
 def _as_stored(value: int, dataset: Dataset) -> int:
     """A value that was written with the other signedness than the pixels have, as one of theirs."""
-    bits, signed = int(dataset.BitsAllocated), int(dataset.get("PixelRepresentation", 0) or 0)
-    if signed and value >= 2 ** (bits - 1):
-        return value - 2**bits
-    return value + 2**bits if value < 0 and not signed else value
+    bits: int = int(dataset.BitsAllocated)
+    signed = int(dataset.get("PixelRepresentation", 0) or 0)
+    span = 1 << bits
+    if signed and value >= span // 2:
+        return value - span
+    return value + span if value < 0 and not signed else value

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.jpeg_markers import JpegHeader, is_whole, read_header
 from medsr_jax.imaging.reading import check_size
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
     """Decodes all frames of a data set with Pixel Data.
 
     Raises:
-      MedsrError: missing or impossible attributes, a transfer syntax that can't be decoded, damaged pixel data.
+      MedsrError: missing or impossible attributes, an unknown transfer syntax, damaged pixel data.
     """
     layout = _layout(dataset, name=name)
     check_size(layout.rows, layout.columns, frames=layout.frames, name=name, max_pixels=max_pixels)
@@ -130,7 +131,9 @@ def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     if not syntax:
         implicit, little = dataset.original_encoding
-        syntax = "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
+        syntax = (
+            "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
+        )
         dataset.file_meta.TransferSyntaxUID = UID(syntax)
     if syntax not in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K | _JPEG_XL | {_RLE}:
         what = UID(syntax).name
@@ -150,7 +153,7 @@ def _unpack(dataset: Dataset, layout: _Layout, syntax: str) -> Array:
 
 
 def _decompress(dataset: Dataset, layout: _Layout, syntax: str, *, name: str) -> tuple[Array, int, str]:
-    """Frames of encapsulated data, the precision of their code streams, and their photometric interpretation."""
+    """Frames of encapsulated data, precision of their code streams, and photometric interpretation."""
     from pydicom.encaps import generate_frames
 
     offsets = None
@@ -181,16 +184,18 @@ def _decode_stream(stream: bytes, layout: _Layout, syntax: str, *, name: str) ->
     import imagecodecs
 
     photometric = layout.photometric
-    if syntax in _JPEG:
-        if stream.rfind(b"\xff\xd9") < stream.find(b"\xff\xda"):
-            raise named(name, "has truncated JPEG pixel data: the end of the image is missing")
+    if syntax in _JPEG or syntax in _JPEG_LS:
+        # libjpeg would fill what is missing with grey, and CharLS can spend seconds on it.
+        if not is_whole(stream):
+            raise named(name, "has truncated pixel data: the end of the JPEG image is missing")
+        header = read_header(stream)
+        if syntax in _JPEG_LS:
+            return imagecodecs.jpegls_decode(stream), header.precision, photometric
         if layout.samples == 1:
-            return imagecodecs.jpeg8_decode(stream), _jpeg_precision(stream), photometric
-        # What libjpeg calls RGB leaves the samples as they were coded.
+            return imagecodecs.jpeg8_decode(stream), header.precision, photometric
+        # What libjpeg is told to be RGB keeps its samples as they were coded.
         frame = imagecodecs.jpeg8_decode(stream, colorspace="RGB", outcolorspace="RGB")
-        return frame, _jpeg_precision(stream), _jpeg_colours(stream, photometric)
-    if syntax in _JPEG_LS:
-        return imagecodecs.jpegls_decode(stream), _jpeg_precision(stream), photometric
+        return frame, header.precision, _colours(header, photometric)
     if syntax in _JPEG_XL:
         return imagecodecs.jpegxl_decode(stream), layout.stored, photometric
     decode = imagecodecs.htj2k_decode if syntax in _HTJ2K else imagecodecs.jpeg2k_decode
@@ -200,42 +205,14 @@ def _decode_stream(stream: bytes, layout: _Layout, syntax: str, *, name: str) ->
     return frame, _jpeg_2000_precision(stream, layout.stored), photometric
 
 
-def _jpeg_segments(stream: bytes) -> dict[int, bytes]:
-    """Marker segments (the first of each marker) of a JPEG or JPEG-LS stream up to its first scan."""
-    segments: dict[int, bytes] = {}
-    at = 2
-    while at + 4 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if marker == 0xFF:
-            at += 1
-            continue
-        length = int.from_bytes(stream[at + 2 : at + 4], "big")
-        segments.setdefault(marker, stream[at + 4 : at + 2 + length])
-        if marker == 0xDA:
-            break
-        at += 2 + length
-    return segments
-
-
-def _jpeg_precision(stream: bytes) -> int:
-    for marker, body in _jpeg_segments(stream).items():
-        if (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)) or marker == 0xF7:
-            return body[0]
-    raise ValueError("no frame header in the JPEG stream")
-
-
-def _jpeg_colours(stream: bytes, photometric: str) -> str:
+def _colours(header: JpegHeader, photometric: str) -> str:
     """The colour space of three-component JPEG samples.
 
     An Adobe segment, then a JFIF one, is believed before the data set, since decoders everywhere believe it.
     """
-    segments = _jpeg_segments(stream)
-    adobe = segments.get(0xEE, b"")
-    if adobe.startswith(b"Adobe") and len(adobe) >= 12:
-        return "YBR_FULL" if adobe[11] == 1 else "RGB"
-    if segments.get(0xE0, b"").startswith(b"JFIF"):
-        return "YBR_FULL"
-    return photometric
+    if header.adobe_transform is not None:
+        return "YBR_FULL" if header.adobe_transform == 1 else "RGB"
+    return "YBR_FULL" if header.jfif else photometric
 
 
 def _jpeg_2000_precision(stream: bytes, default: int) -> int:
@@ -259,7 +236,9 @@ def _stored_values(pixels: Array, layout: _Layout, *, precision: int) -> tuple[A
     unsigned = pixels.view(f"u{pixels.dtype.itemsize}")
     values = unsigned >> shift if shift else unsigned
     if shift:
-        notes += (f"values shifted down by {shift}: HighBit is {layout.high} with {layout.stored} bits stored",)
+        notes += (
+            f"values shifted down by {shift}: HighBit is {layout.high} with {layout.stored} bits stored",
+        )
     if layout.signed:
         spare = width - bits
         values = (values << spare).view(f"i{pixels.dtype.itemsize}") >> spare

@@ -70,7 +70,8 @@ def _reason(error: OSError) -> str:
 def find_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """The files behind a list of files and folders.
 
-    Folders are walked in sorted order; hidden files and folders are left out unless named themselves.
+    Folders are walked in sorted order; hidden files and folders are left out unless named themselves. What is
+    missing, empty or unreadable stays in the list, so that reading it names the problem and the others go on.
 
     Args:
       inputs: files and folders.
@@ -78,32 +79,25 @@ def find_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[tuple[pathlib.
     Returns:
       Pairs of a file and the path relative to the output folder where its result belongs: its own name for a
       file that was named, its path below the folder for a file that was found in one.
-
-    Raises:
-      MedsrError: an input does not exist, or a folder holds no file or can't be listed.
     """
     found: list[tuple[pathlib.Path, pathlib.Path]] = []
     for entry in inputs:
         path = pathlib.Path(entry)
-        if path.is_dir():
-            below = _files_below(path)
-            if not below:
-                raise named(path, "holds no file; name a folder with images")
-            found.extend((file, file.relative_to(path)) for file in below)
-        elif path.exists():
+        below = _files_below(path) if path.is_dir() else []
+        found.extend((file, file.relative_to(path)) for file in below)
+        if not below:
             found.append((path, pathlib.Path(path.name)))
-        else:
-            raise named(path, "does not exist; check the name")
     return found
 
 
 def _files_below(folder: pathlib.Path) -> list[pathlib.Path]:
+    """Files below a folder, and the folders that can't be listed."""
     files: list[pathlib.Path] = []
 
-    def refuse(error: OSError) -> None:
-        raise named(error.filename or folder, f"can't be listed: {error.strerror}") from error
+    def keep(error: OSError) -> None:
+        files.append(pathlib.Path(error.filename))
 
-    for where, folders, names in os.walk(folder, onerror=refuse):
+    for where, folders, names in os.walk(folder, onerror=keep):
         folders[:] = sorted(name for name in folders if not name.startswith("."))
         files.extend(pathlib.Path(where, name) for name in sorted(names) if not name.startswith("."))
     return files
@@ -137,7 +131,9 @@ def output_paths(
             paths.append(named(file, f"would overwrite the input {path}; choose another output folder"))
         elif key.casefold() in taken:
             earlier = taken[key.casefold()]
-            paths.append(named(file, f"has the same output {path} as {earlier}; rename one or send them apart"))
+            paths.append(
+                named(file, f"has the same output {path} as {earlier}; rename one or send them apart")
+            )
         else:
             taken[key.casefold()] = file
             paths.append(path)

@@ -40,8 +40,8 @@ _REGION_POSITIONS = (
 def rescale_geometry(dataset: Dataset, *, scale: tuple[float, float], rows: int, columns: int) -> None:
     """Makes spacings, positions, shutters and regions describe pixels `scale` times as large.
 
-    The pixels share their outer corner with the old ones, as those of area averaging do, so that the centre of the first
-    one moves by (scale - 1) / 2 old pixels. Positions in whole pixels are rounded.
+    The pixels share their outer corner with the old ones, as those of area averaging do, so the centre of the
+    first one moves by (scale - 1) / 2 old pixels. Positions in whole pixels are rounded.
 
     Args:
       dataset: changed in place, functional groups and all.
@@ -60,7 +60,9 @@ def rescale_geometry(dataset: Dataset, *, scale: tuple[float, float], rows: int,
         measures = _items(group, "PixelMeasuresSequence") or _first(shared, "PixelMeasuresSequence")
         if places and planes and measures:
             _move_origin(places[0], planes[0], measures[0], scale)
-    holders = [dataset] + [item for group in shared + frames for item in _items(group, "PixelMeasuresSequence")]
+    holders = [dataset] + [
+        item for group in shared + frames for item in _items(group, "PixelMeasuresSequence")
+    ]
     for holder in holders:
         for keyword in _SPACINGS:
             value = _numbers(holder, keyword)
@@ -110,7 +112,9 @@ def _scale_region(region: Dataset, scale: tuple[float, float], size: tuple[int, 
         if values:
             moved = round((values[0] + 0.5) / scale[axis] - 0.5)
             # A reference pixel may lie outside the image.
-            setattr(region, keyword, moved if keyword.startswith("Ref") else _inside(moved, 0, size[axis] - 1))
+            setattr(
+                region, keyword, moved if keyword.startswith("Ref") else _inside(moved, 0, size[axis] - 1)
+            )
     for keyword, axis in (("PhysicalDeltaX", 1), ("PhysicalDeltaY", 0)):
         values = _numbers(region, keyword)
         if values:

@@ -6,9 +6,9 @@ from __future__ import annotations
 def decimal(value: float, *, tolerance: float = 0.0) -> str:
     """A Decimal String (PS3.5 section 6.2): at most 16 characters.
 
-    A number of at most nine digits that lies within one part in 10^12, or within `tolerance`, is taken for what
-    was meant, so that scaling forth and back gives the old number and not 0.99999999999. Others keep all digits
-    that fit.
+    A number of at most nine digits that lies within one part in 10^12, or within `tolerance`, is taken for
+    what was meant, so that scaling forth and back gives the old number and not 0.99999999999. Others keep all
+    digits that fit.
     """
     tolerance = max(tolerance, 1e-12 * abs(value))
     if abs(value) <= tolerance:

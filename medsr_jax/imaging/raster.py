@@ -12,6 +12,7 @@ import PIL.Image
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.colour import to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
+from medsr_jax.imaging.jpeg_markers import JpegHeader, is_whole, read_header
 from medsr_jax.imaging.reading import check_size
 
 Array = np.ndarray[Any, Any]
@@ -43,8 +44,30 @@ def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
     Raises:
       MedsrError: the JPEG is damaged or too large.
     """
-    header = _open(data, name=name, kind="JPEG", max_pixels=max_pixels)
-    return _finish(_load(header, name=name, kind="JPEG"), header, kind="jpeg", name=name, notes=())
+    try:
+        markers = read_header(data)
+    except ValueError as error:
+        raise named(name, f"is a damaged or truncated JPEG: {error}") from error
+    if markers.precision == 8 and not markers.lossless:
+        header = _open(data, name=name, kind="JPEG", max_pixels=max_pixels)
+        return _finish(_load(header, name=name, kind="JPEG"), header, kind="jpeg", name=name, notes=())
+    return _unusual_jpeg(data, markers, name=name, max_pixels=max_pixels)
+
+
+def _unusual_jpeg(data: bytes, markers: JpegHeader, *, name: str, max_pixels: int) -> Image:
+    """12 or 16 bits, or lossless, which Pillow does not decode; such files carry no EXIF worth reading."""
+    import imagecodecs
+
+    check_size(markers.rows, markers.columns, name=name, max_pixels=max_pixels)
+    if not is_whole(data):
+        raise named(name, "is a truncated JPEG: the end of the image is missing")
+    try:
+        pixels = np.asarray(imagecodecs.jpeg8_decode(data))
+    except Exception as error:
+        raise named(name, f"is a damaged or unsupported JPEG: {_first_line(error)}") from error
+    grey, notes = (pixels, ()) if pixels.ndim == 2 else to_grey(pixels)
+    range_ = (0, 2**markers.precision - 1)
+    return Image(grey[np.newaxis], range_, "jpeg", notes=notes, name=name)
 
 
 def _open(data: bytes, *, name: str, kind: str, max_pixels: int) -> PIL.Image.Image:

@@ -21,7 +21,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 
     Args:
       path: the file.
-      max_pixels: refuse larger frames before any memory is taken for them; four times as many over all frames.
+      max_pixels: larger frames are refused before memory is taken for them; four times as many in all.
 
     Raises:
       MedsrError: the file can't be read, with the reason in one line.
@@ -61,4 +61,6 @@ def check_size(rows: int, columns: int, *, frames: int = 1, name: str, max_pixel
     if rows * columns > max_pixels or frames * rows * columns > 4 * max_pixels:
         size = f"{rows} x {columns}" + (f" x {frames} frames" if frames > 1 else "")
         most = max_pixels if rows * columns > max_pixels else 4 * max_pixels
-        raise named(name, f"has {size} pixels, more than the {most / 1e6:.0f} million that are read; split it")
+        raise named(
+            name, f"has {size} pixels, more than the {most / 1e6:.0f} million that are read; split it"
+        )

@@ -37,7 +37,8 @@ def read_start(path: str | os.PathLike[str]) -> bytes:
     path = pathlib.Path(path)
     try:
         if path.is_dir():
-            raise named(path, "is a folder, not an image")
+            held = any(not entry.name.startswith(".") for entry in os.scandir(path))
+            raise named(path, "is a folder, not an image" if held else "is a folder that holds no file")
         with open(path, "rb") as file:
             return file.read(256)
     except OSError as error:

@@ -86,7 +86,9 @@ _CLASSES = {
     "13.1.1": dataclasses.replace(_ENHANCED, signed=False),  # X-ray 3D
     "13.1.2": dataclasses.replace(_ENHANCED, signed=False),
     "13.1.3": dataclasses.replace(_ENHANCED, allocated=(16,), signed=False),  # Breast Tomosynthesis
-    "20": _Storage(stored=(8, 16), signed=True, frames=True, slope=False, intercept=False),  # Nuclear Medicine
+    "20": _Storage(
+        stored=(8, 16), signed=True, frames=True, slope=False, intercept=False
+    ),  # Nuclear Medicine
     "128": _Storage(allocated=(16,), stored=(16, 16), signed=True, intercept=False),  # PET
     "130": dataclasses.replace(_ENHANCED, allocated=(16,)),
     "481.1": _Storage(frames=True),  # RT Image
@@ -115,8 +117,6 @@ def choose_sop_class(
     *,
     preferred: str,
     frames: int,
-    allocated: int,
-    stored: int,
     signed: bool,
     slope: float,
     intercept: float,
@@ -124,14 +124,15 @@ def choose_sop_class(
     """The preferred class when it allows such pixels, else Secondary Capture, which asks little.
 
     Args:
-      dataset: the derived data set, complete but for its class.
+      dataset: the derived data set, complete but for its class, with the new Bits Allocated and Bits Stored.
       preferred: SOP Class UID to keep.
-      frames, allocated, stored, signed: the pixels as they will be stored.
+      frames, signed: the pixels as they will be stored.
       slope, intercept: the rescale of the data set.
 
     Raises:
       MedsrError: no class holds such pixels.
     """
+    allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
     groups = dataset.get("PerFrameFunctionalGroupsSequence")
     storage = _CLASSES.get(preferred.removeprefix(_STORAGE))
     fits = (

@@ -17,8 +17,8 @@ def rescale_values(
 ) -> tuple[float, float]:
     """Composes `old stored value = slope * new + intercept` into the modality transformation.
 
-    The output of the modality transformation is the same as before, so windows, VOI look-up tables and presentation states,
-    which come after it, stay true. A Modality LUT is sampled anew over the new stored values.
+    The output of the modality transformation is the same as before, so windows, VOI look-up tables and
+    presentation states, which come after it, stay true. A Modality LUT is sampled anew over the new values.
 
     Args:
       dataset: changed in place, functional groups and all.
@@ -79,9 +79,7 @@ def _compose(dataset: Dataset, rescale: tuple[float, float]) -> None:
         dataset.RescaleType = "US"
 
 
-def _resample_lut(
-    item: Dataset, *, rescale: tuple[float, float], low: int, high: int, signed: bool
-) -> None:
+def _resample_lut(item: Dataset, *, rescale: tuple[float, float], low: int, high: int, signed: bool) -> None:
     from pydicom.dataelem import DataElement
 
     count, first, bits = (int(value) for value in item.LUTDescriptor)
@@ -125,7 +123,7 @@ def _remap_real_world(
 
 
 def set_padding(dataset: Dataset, *, padding: tuple[float, float] | None, signed: bool) -> None:
-    """Writes the inclusive range of padding values, or removes it: lossy pixels rarely keep a value exactly."""
+    """Writes the inclusive range of padding values, or removes it, as lossy pixels rarely keep a value."""
     from pydicom.dataelem import DataElement
 
     for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):

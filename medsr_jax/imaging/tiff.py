@@ -24,12 +24,12 @@ _REDUCED_OR_MASK = 0b101
 
 
 def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
-    """A TIFF of one page: integers of up to 32 bits or floats, grey, palette or colour, any usual compression.
+    """A TIFF of one page: integers of up to 32 bits or floats, grey, palette or colour, however compressed.
 
     Half and double floats become float32. Reduced copies of the page (thumbnails, pyramids) are passed over.
 
     Raises:
-      MedsrError: the TIFF is damaged or too large, has several pages, or holds NaN, infinite or complex numbers.
+      MedsrError: the TIFF is damaged or too large, has several pages, or holds NaN or infinite numbers.
     """
     import tifffile
 

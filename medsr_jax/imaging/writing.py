@@ -24,9 +24,9 @@ def output_suffix(image: Image) -> str:
 def write_image(path: str | os.PathLike[str], image: Image) -> None:
     """Writes a PNG or TIFF, lossless, with the image's spacing as its resolution.
 
-    The suffix of `path` chooses the format; without one of .png, .tif or .tiff the image's kind does, where PNG
-    stands for JPEG too. PNG takes one frame of uint8 or uint16; TIFF takes every dtype, float32 included, and
-    several frames as pages. DICOM is written by `derive_dataset` and `write_dicom`.
+    The suffix of `path` chooses the format; without one of .png, .tif or .tiff the image's kind does, PNG
+    standing for JPEG too. PNG takes one frame of uint8 or uint16; TIFF takes every dtype, float32 included,
+    and several frames as pages. DICOM is written by `derive_dataset` and `write_dicom`.
 
     Raises:
       MedsrError: the format can't hold the image, or the file can't be written.

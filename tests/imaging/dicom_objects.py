@@ -15,7 +15,11 @@ STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 
 def image_object(
-    pixels: np.ndarray, *, sop_class: str = STORAGE + "1", bits_stored: int | None = None, **attributes: object
+    pixels: np.ndarray,
+    *,
+    sop_class: str = STORAGE + "1",
+    bits_stored: int | None = None,
+    **attributes: object,
 ) -> Dataset:
     """A data set with (rows, columns) or (frames, rows, columns) of native pixels."""
     ds = Dataset()
@@ -99,5 +103,7 @@ def enhanced_mr(pixels: np.ndarray) -> Dataset:
 
 def validator_errors(path: pathlib.Path) -> set[str]:
     """What `dciodvfy` of dicom3tools finds wrong, with values of UIDs left out."""
-    done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False)
+    done = subprocess.run(
+        ["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False
+    )
     return {line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")}

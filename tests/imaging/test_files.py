@@ -9,7 +9,7 @@ import pathlib
 import pytest
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import atomic_write, files, find_inputs, output_paths
+from medsr_jax.imaging import atomic_write, files, find_inputs, output_paths, read_image
 
 
 def test_a_file_is_written_with_the_folders_it_needs(tmp_path: pathlib.Path) -> None:
@@ -24,7 +24,9 @@ def test_a_new_file_has_the_usual_permissions(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
+@pytest.mark.parametrize(
+    "interruption", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")]
+)
 def test_nothing_is_left_of_an_interrupted_write(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException] | BaseException
 ) -> None:
@@ -75,11 +77,13 @@ def test_folders_are_walked_and_their_structure_kept(tmp_path: pathlib.Path) -> 
     assert all(file.exists() for file, _ in found)
 
 
-def test_missing_and_empty_inputs_are_named(tmp_path: pathlib.Path) -> None:
-    with pytest.raises(MedsrError, match="does not exist"):
-        find_inputs([tmp_path / "absent"])
+def test_missing_and_empty_inputs_are_named_when_they_are_read(tmp_path: pathlib.Path) -> None:
+    (tmp_path / "empty").mkdir()
+    absent, empty = find_inputs([tmp_path / "absent", tmp_path / "empty"])
+    with pytest.raises(MedsrError, match="can't be opened: No such file"):
+        read_image(absent[0])
     with pytest.raises(MedsrError, match="holds no file"):
-        find_inputs([tmp_path])
+        read_image(empty[0])
 
 
 def test_the_same_output_twice_is_reported_for_the_second_input(tmp_path: pathlib.Path) -> None:
