@@ -73,6 +73,10 @@ def _checked(image: Image, scale: int, quality: int | str, codec: str, kernel: s
     chosen = CODECS[codec]
     if image.dataset is not None and chosen.transfer_syntax is None:
         raise MedsrError(f"can't be sent as {codec}: {chosen.refusal}; choose jpeg or jpeg2000")
+    if image.dataset is not None:
+        from medsr_jax.imaging.sop_class import check_derivable
+
+        check_derivable(image.dataset)  # before any work: doses and segmentations aren't pictures
     if image.dataset is None and len(image.pixels) != 1:
         raise MedsrError(f"has {len(image.pixels)} pages, and a {codec} file holds one; send each page as a file")
     return chosen
