@@ -204,7 +204,13 @@ def _targets(
 ) -> list[pathlib.Path | MedsrError]:
     from medsr_jax.imaging.files import output_paths
 
-    if len(inputs) == 1 and len(jobs) == 1 and inputs[0].is_file() and out.suffix and not out.is_dir():
+    if (
+        len(inputs) == 1
+        and len(jobs) == 1
+        and inputs[0].is_file()
+        and out.suffix.lower() in _SUFFIXES
+        and not out.is_dir()
+    ):
         return output_paths([(jobs[0][0], pathlib.Path(out.name))], out.parent)
     return output_paths(jobs, out)
 

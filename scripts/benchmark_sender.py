@@ -84,15 +84,13 @@ def _make_inputs(source: pathlib.Path, folder: pathlib.Path) -> dict[str, pathli
 
 
 def _measure(path: pathlib.Path, repeat: int) -> tuple[float, float, float, list[str], int]:
-    target = path.with_suffix(".out")
+    target = path.with_suffix(".sent.dcm")
     command = [sys.executable, "-m", "medsr_jax.cli", "compress", str(path), "-o", str(target)]
     core = {min(os.sched_getaffinity(0))}
     seconds, cpu, megabytes = [], [], 0.0
     for _ in range(repeat):
         begin = time.perf_counter()
-        child = subprocess.Popen(
-            command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core)
-        )
+        child = subprocess.Popen(command, stdout=subprocess.DEVNULL, preexec_fn=lambda: os.sched_setaffinity(0, core))
         _, status, usage = os.wait4(child.pid, 0)
         seconds.append(time.perf_counter() - begin)
         child.returncode = os.waitstatus_to_exitcode(status)
@@ -104,8 +102,7 @@ def _measure(path: pathlib.Path, repeat: int) -> tuple[float, float, float, list
         [sys.executable, "-X", "importtime", *command[1:]], capture_output=True, text=True, check=True
     ).stderr
     modules = {line.rsplit("|", 1)[-1].strip().split(".")[0] for line in imported.splitlines() if "|" in line}
-    sent = sum(file.stat().st_size for file in target.rglob("*") if file.is_file()) if target.is_dir() else target.stat().st_size
-    return statistics.median(seconds), min(cpu), megabytes, sorted(modules & set(HEAVY)), sent
+    return statistics.median(seconds), min(cpu), megabytes, sorted(modules & set(HEAVY)), target.stat().st_size
 
 
 if __name__ == "__main__":

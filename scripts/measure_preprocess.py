@@ -38,7 +38,9 @@ def main() -> None:
         parser.error("name a folder with --data, or set MEDSR_DATA")
     clean = [crop for file, _ in find_inputs([options.data]) if (crop := _crop(file)) is not None]
     step = max(1, len(clean) // options.images)
-    print("sigma estimate triggered   small image, dB    restored at q 60, dB    bytes         restored at equal bytes, dB")
+    print(
+        "sigma estimate triggered   small image, dB    restored at q 60, dB    bytes         restored at equal bytes, dB"
+    )
     for sigma in options.sigmas:
         _report(sigma, clean[::step][: options.images])
     for folder in [options.data, *options.others]:

@@ -69,10 +69,14 @@ def _curve(file: pathlib.Path) -> dict[str, object] | None:
 
 def _print_table(size: np.ndarray, psnr: np.ndarray, predicted: np.ndarray, chosen: np.ndarray) -> None:
     each = np.arange(len(size))
-    print(f"{len(size)} images; predicted PSNR is off by {np.mean(predicted - psnr):+.3f} +- {np.std(predicted - psnr):.3f} dB")
+    print(
+        f"{len(size)} images; predicted PSNR is off by {np.mean(predicted - psnr):+.3f} +- {np.std(predicted - psnr):.3f} dB"
+    )
     print("choice                             bytes    PSNR   a fixed q of as many bytes   gain")
     for quality in (50, 55, 60, 65, 70, 75):
-        print(f"fixed q {quality}                         {size[:, quality - 50].mean():6.0f}  {psnr[:, quality - 50].mean():.3f}")
+        print(
+            f"fixed q {quality}                         {size[:, quality - 50].mean():6.0f}  {psnr[:, quality - 50].mean():.3f}"
+        )
     price = rule.DECIBELS_PER_BIT * 8 / (SIDE // SCALE) ** 2
     picks = {
         "the rule (steps of 5)": chosen - 50,
@@ -97,7 +101,11 @@ def _plot(size: np.ndarray, psnr: np.ndarray, chosen: np.ndarray, out: pathlib.P
     for sizes, values, quality in zip(size, psnr, chosen, strict=True):
         left.plot(sizes, values, color="0.75", linewidth=0.8)
         left.plot(sizes[quality - 50], values[quality - 50], "o", color="C0", markersize=4)
-    left.set(xlabel="bytes of the code stream", ylabel="PSNR, dB (bicubic)", title="q 50..75 of each image, and the rule's choice")
+    left.set(
+        xlabel="bytes of the code stream",
+        ylabel="PSNR, dB (bicubic)",
+        title="q 50..75 of each image, and the rule's choice",
+    )
     right.plot(size.mean(axis=0), psnr.mean(axis=0), label="one fixed q for all, 50..75")
     for price in np.linspace(1.2, 6, 25) * 8 / (SIDE // SCALE) ** 2:
         pick = np.argmax(psnr - price * size, axis=1)

@@ -56,7 +56,9 @@ def compress(
             quality meets.
     """
     try:
-        return _compress(image, scale, quality, _checked(image, scale, quality, codec, kernel), max_bytes, preprocess, kernel, window)
+        return _compress(
+            image, scale, quality, _checked(image, scale, quality, codec, kernel), max_bytes, preprocess, kernel, window
+        )
     except MedsrError as error:
         raise named(image.name, str(error)) if image.name else error from error
 
@@ -157,7 +159,9 @@ def _maker(small: list[np.ndarray], header: PacketHeader, codec: Codec, image: I
     return make
 
 
-def compress_file(source: str | os.PathLike[str], target: str | os.PathLike[str], **options: object) -> tuple[Packet, int]:
+def compress_file(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], **options: object
+) -> tuple[Packet, int]:
     """Reads an image, compresses it with the options of `compress` and writes the packet.
 
     Returns:

@@ -14,9 +14,7 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 
 # Natural (row-major) position of the k-th coefficient of the zigzag order: along each anti-diagonal, turning about.
-_ZIGZAG = np.array(
-    sorted(range(64), key=lambda n: (n // 8 + n % 8, n // 8 if (n // 8 + n % 8) % 2 else n % 8))
-)
+_ZIGZAG = np.array(sorted(range(64), key=lambda n: (n // 8 + n % 8, n // 8 if (n // 8 + n % 8) % 2 else n % 8)))
 _FRAMES = {0xC0, 0xC1, 0xC2, 0xC3, 0xC5, 0xC6, 0xC7, 0xC9, 0xCA, 0xCB, 0xCD, 0xCE, 0xCF}
 
 

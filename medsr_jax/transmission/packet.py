@@ -164,9 +164,7 @@ def parse_header(text: str, *, codec: str, notes: tuple[str, ...] = ()) -> Packe
     """
     begin = re.match(r"medsr(\d{1,6}) ", text)
     if begin and int(begin[1]) > VERSION:
-        raise MedsrError(
-            f"the packet has format {begin[1]} and this software reads up to {VERSION}: update medsr-jax"
-        )
+        raise MedsrError(f"the packet has format {begin[1]} and this software reads up to {VERSION}: update medsr-jax")
     found = _GRAMMAR.fullmatch(text)
     if not found:
         raise MedsrError(f"the packet's metadata is damaged: {text[:80]!r}")

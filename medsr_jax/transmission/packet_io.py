@@ -267,7 +267,9 @@ def _extract_jpeg2000(data: bytes) -> tuple[bytes, bytes | None]:
 
 def _extract_avif(data: bytes) -> tuple[bytes, bytes | None]:
     at = data.rfind(b"uuid" + _BOX)
-    return (data, None) if at < 4 else (data[: at - 4], data[at + 20 :])
+    if at < 4 or int.from_bytes(data[at - 4 : at], "big") != len(data) - at + 4:
+        return data, None
+    return data[: at - 4], data[at + 20 :]
 
 
 _INSERT = {"jpeg": _insert_jpeg, "jpeg2000": _insert_jpeg2000, "avif": _insert_avif}

@@ -59,9 +59,7 @@ def choose_quality(
     return best
 
 
-def shrinking_error(
-    small: np.ndarray, frame: np.ndarray, *, scale: int, low: float, high: float, levels: int
-) -> float:
+def shrinking_error(small: np.ndarray, frame: np.ndarray, *, scale: int, low: float, high: float, levels: int) -> float:
     """Mean squared error of the enlarged small image, as a fraction of the squared range of the codes.
 
     Large images are sampled in eight bands of rows.

@@ -1,0 +1,147 @@
+from __future__ import annotations
+
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+from typer.testing import CliRunner
+
+from medsr_jax.cli import app
+from medsr_jax.transmission import compress as module_function
+from medsr_jax.transmission import is_packet, read_packet
+from tests.transmission.images import BUNDLED, made
+
+RUN = CliRunner()
+
+
+def _folder(root: pathlib.Path) -> pathlib.Path:
+    folder = root / "in"
+    (folder / "deep").mkdir(parents=True)
+    Pillow.fromarray(made().pixels[0]).save(folder / "a.png")
+    Pillow.fromarray(made(dtype="uint16").pixels[0]).save(folder / "deep" / "b.tif")
+    (folder / "deep" / "1.2.840.113").write_bytes((BUNDLED / "CT_small.dcm").read_bytes())
+    (folder / "broken.png").write_bytes((folder / "a.png").read_bytes()[:200])
+    (folder / "text.dcm").write_text("no image")
+    (folder / ".hidden").write_text("left out")
+    return folder
+
+
+def _files(folder: pathlib.Path) -> set[str]:
+    return {str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file()}
+
+
+def test_folder_keeps_its_structure_and_bad_inputs_cost_a_line_each(tmp_path: pathlib.Path) -> None:
+    out = tmp_path / "out"
+    done = RUN.invoke(app, ["compress", str(_folder(tmp_path)), str(tmp_path / "absent"), "-o", str(out)])
+    assert done.exit_code == 1
+    assert _files(out) == {"a.jpg", "deep/b.jpg", "deep/1.2.840.113.dcm"}
+    assert all(is_packet(out / name) for name in _files(out))
+    errors = done.stderr.splitlines()
+    assert len(errors) == 3
+    assert "Traceback" not in done.output
+    assert {"absent" in line or "broken.png" in line or "text.dcm" in line for line in errors} == {True}
+    said = done.stdout.splitlines()
+    assert len(said) == 3
+    assert all(":1 of the original" in line and "not for primary diagnosis" in line for line in said)
+
+
+def test_one_input_may_name_its_result(tmp_path: pathlib.Path) -> None:
+    target = tmp_path / "sent.dcm"
+    options = ["--scale", "2", "--quality", "55", "--window", "0:1000", "--no-preprocess", "--kernel", "lanczos"]
+    done = RUN.invoke(app, ["compress", str(BUNDLED / "CT_small.dcm"), "-o", str(target), *options])
+    assert done.exit_code == 0, done.output
+    header = read_packet(target).header
+    assert (header.scale, header.quality, header.low, header.high, header.kernel) == (2, 55, 0, 1000, "lanczos")
+
+
+@pytest.mark.parametrize(("codec", "suffix"), [("jpeg", ".jpg"), ("jpeg2000", ".j2k"), ("avif", ".avif")])
+def test_codec_names_the_suffix(tmp_path: pathlib.Path, codec: str, suffix: str) -> None:
+    Pillow.fromarray(made().pixels[0]).save(tmp_path / "a.png")
+    done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--codec", codec])
+    assert done.exit_code == 0, done.output
+    assert _files(tmp_path / "out") == {"a" + suffix}
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        ["--quality", "best"],
+        ["--quality", "0"],
+        ["--scale", "9"],
+        ["--codec", "gif"],
+        ["--window", "5"],
+        ["--kernel", "x"],
+        ["--max-bytes", "50"],
+    ],
+)
+def test_options_out_of_range_end_in_one_line(tmp_path: pathlib.Path, options: list[str]) -> None:
+    Pillow.fromarray(made().pixels[0]).save(tmp_path / "a.png")
+    done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), *options])
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out").exists()
+
+
+def test_same_name_twice_is_done_once_and_reported(tmp_path: pathlib.Path) -> None:
+    for suffix in (".png", ".tif"):
+        Pillow.fromarray(made().pixels[0]).save(tmp_path / f"a{suffix}")
+    files = [str(tmp_path / "a.png"), str(tmp_path / "a.tif")]
+    done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert "same output" in done.stderr
+    assert _files(tmp_path / "out") == {"a.jpg"}
+
+
+def test_output_folder_that_is_a_file_is_a_line(tmp_path: pathlib.Path) -> None:
+    Pillow.fromarray(made().pixels[0]).save(tmp_path / "a.png")
+    (tmp_path / "out").write_text("in the way")
+    done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out")])
+    assert done.exit_code == 1
+    assert len(done.stderr.splitlines()) == 1
+
+
+def test_ctrl_c_in_a_folder_keeps_what_is_done_and_leaves_nothing_half_written(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        Pillow.fromarray(made().pixels[0]).save(tmp_path / f"{name}.png")
+    calls = []
+
+    def interrupted(*args: object, **options: object) -> object:
+        calls.append(args)
+        if len(calls) == 2:
+            raise KeyboardInterrupt
+        return module_function(*args, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(sys.modules["medsr_jax.transmission.compress"], "compress", interrupted)
+    files = [str(tmp_path / f"{name}.png") for name in "abc"]
+    done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out")])
+    assert done.exit_code == 130
+    assert _files(tmp_path / "out") == {"a.jpg"}
+
+
+def test_info_says_what_is_in_a_packet(tmp_path: pathlib.Path) -> None:
+    RUN.invoke(app, ["compress", str(BUNDLED / "CT_small.dcm"), "-o", str(tmp_path)])
+    done = RUN.invoke(app, ["info", str(tmp_path / "CT_small.dcm")])
+    assert done.exit_code == 0, done.output
+    for word in ("128 rows x 128 columns", "int16", "32 x 32", "10:1", "30:1", "not for primary diagnosis"):
+        assert word in done.stdout
+    bad = RUN.invoke(app, ["info", str(BUNDLED / "CT_small.dcm")])
+    assert bad.exit_code == 1
+    assert len(bad.stderr.splitlines()) == 1
+
+
+def test_whole_process_loads_nothing_heavy(tmp_path: pathlib.Path) -> None:
+    command = ["compress", str(BUNDLED / "CT_small.dcm"), "-o", str(tmp_path / "sent.dcm")]
+    code = (
+        "import sys\nfrom medsr_jax import cli\n"
+        f"try:\n    cli.app({command!r})\nexcept SystemExit as end:\n    assert not end.code\n"
+        "heavy = {'jax', 'flax', 'chex', 'scipy', 'matplotlib', 'tensorflow', 'rich'} & set(sys.modules)\n"
+        "sys.exit(', '.join(sorted(heavy)) or 0)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert np.all(read_packet(tmp_path / "sent.dcm").decode().shape == (1, 32, 32))
