@@ -2,9 +2,10 @@
 
     python scripts/benchmark_sender.py [--source FILE.dcm] [--repeat 5]
 
-The input is made of real pixels: RG1 of PyPI's pydicom-data, or --source, resized to 2000x2500 and spread over 16 bits. It is
-tried uncompressed and as JPEG 2000, then with noise so that the pre-processing works too. Prints seconds (the median; and the least CPU
-time, which other jobs on the machine disturb less), peak memory of the process and whether any heavy package was imported, and ends with a line per figure,
+The input is made of real pixels: RG1 of PyPI's pydicom-data, or --source, resized to 2000x2500 and spread over 16 bits.
+It is tried uncompressed and as JPEG 2000, then with noise so that the pre-processing works too. Prints seconds (the
+median; and the least CPU time, which other jobs on the machine disturb less), peak memory of the process and whether
+any heavy package was imported, and ends with a line per figure,
 `ratio NAME OURS/TARGET target 1.0`.
 """
 

@@ -4,8 +4,8 @@
 
 Adds Gaussian noise of known deviation to clean images (central 512x512, scale 4, JPEG) and prints, with and without
 pre-processing: how often it triggered; PSNR to the clean image of the small image that is sent; PSNR to the clean image
-of the packet enlarged by bicubic interpolation, at q 60 and at equal bytes; and bytes. Then counts in how many clean images
-it triggered and checks that the others passed bit for bit. --data defaults to $MEDSR_DATA/val/chest.
+of the packet enlarged by bicubic interpolation, at q 60 and at equal bytes; and bytes. Then counts in how many clean
+images it triggered and checks that the others passed bit for bit. --data defaults to $MEDSR_DATA/val/chest.
 """
 
 from __future__ import annotations
@@ -38,9 +38,7 @@ def main() -> None:
         parser.error("name a folder with --data, or set MEDSR_DATA")
     clean = [crop for file, _ in find_inputs([options.data]) if (crop := _crop(file)) is not None]
     step = max(1, len(clean) // options.images)
-    print(
-        "sigma estimate triggered   small image, dB    restored at q 60, dB    bytes         restored at equal bytes, dB"
-    )
+    print("sigma estimate triggered   small image, dB    restored at q 60, dB    bytes         at equal bytes, dB")
     for sigma in options.sigmas:
         _report(sigma, clean[::step][: options.images])
     for folder in [options.data, *options.others]:

@@ -3,8 +3,8 @@
     python scripts/plot_quality_rule.py --data FOLDER_OF_IMAGES [-o quality_rule.png]
 
 For each image (central 512x512, scale 4, JPEG) and q in 50..75: bytes, and PSNR of the packet enlarged by bicubic
-interpolation. Compares at equal mean bytes: one fixed q for all; the rule as it is, and with finer steps of q; the best that
-any rule with one price for a byte could do, from the true PSNR. Prints also how well the sender's prediction fits.
+interpolation. Compares at equal mean bytes: one fixed q for all; the rule as it is, and with finer steps of q; the best
+that any rule with one price for a byte could do, from the true PSNR. Prints also how well the sender's prediction fits.
 --data defaults to $MEDSR_DATA/val/chest.
 """
 
@@ -70,13 +70,13 @@ def _curve(file: pathlib.Path) -> dict[str, object] | None:
 def _print_table(size: np.ndarray, psnr: np.ndarray, predicted: np.ndarray, chosen: np.ndarray) -> None:
     each = np.arange(len(size))
     print(
-        f"{len(size)} images; predicted PSNR is off by {np.mean(predicted - psnr):+.3f} +- {np.std(predicted - psnr):.3f} dB"
+        f"{len(size)} images; predicted PSNR is off by "
+        f"{np.mean(predicted - psnr):+.3f} +- {np.std(predicted - psnr):.3f} dB"
     )
     print("choice                             bytes    PSNR   a fixed q of as many bytes   gain")
     for quality in (50, 55, 60, 65, 70, 75):
-        print(
-            f"fixed q {quality}                         {size[:, quality - 50].mean():6.0f}  {psnr[:, quality - 50].mean():.3f}"
-        )
+        at = quality - 50
+        print(f"fixed q {quality:<24} {size[:, at].mean():7.0f}  {psnr[:, at].mean():.3f}")
     price = rule.DECIBELS_PER_BIT * 8 / (SIDE // SCALE) ** 2
     picks = {
         "the rule (steps of 5)": chosen - 50,

@@ -1,6 +1,7 @@
-"""The sender: shrink, map to codes, encode, and the packet that travels. NumPy, Pillow, imagecodecs and pydicom; never JAX.
+"""The sender: shrink, map to codes, encode, and the packet that travels.
 
-Pillow and pydicom are imported by the functions that need them, so that a weak machine loads only what its job takes.
+NumPy, Pillow, imagecodecs and pydicom; never JAX. Pillow and pydicom are imported by the functions that
+need them, so that a weak machine loads only what its job takes.
 """
 
 from __future__ import annotations

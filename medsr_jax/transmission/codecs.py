@@ -49,7 +49,7 @@ def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
     scans would be larger at this size, and are no baseline. The JFIF segment, which only states a pixel aspect of 1,
     is left out and both Huffman tables share one segment: 22 bytes less, and all decoders read it.
     """
-    return _lean(imagecodecs.jpeg8_encode(np.ascontiguousarray(image), quality, optimize=True))
+    return _lean(bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(image), quality, optimize=True)))
 
 
 def _lean(stream: bytes) -> bytes:
@@ -80,14 +80,19 @@ def encode_jpeg2000(image: np.ndarray, quality: int) -> bytes:
     so are the boxes of a JP2 file (85 bytes): decoders that read one read the other.
     """
     level = 22 + quality / 4 if quality <= 75 else quality - 34.25
-    stream = imagecodecs.jpeg2k_encode(np.ascontiguousarray(image), level, codecformat="j2k", reversible=False)
+    stream = imagecodecs.jpeg2k_encode(
+        np.ascontiguousarray(image),
+        level,  # type: ignore[arg-type]  # it takes fractions of a decibel, whatever its stub says
+        codecformat="j2k",
+        reversible=False,
+    )
     at, kept = 2, [stream[:2]]
     while stream[at + 1] != 0x90:  # start of tile part
         end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
         if stream[at + 1] != 0x64:
             kept.append(stream[at:end])
         at = end
-    return b"".join([*kept, stream[at:]])
+    return b"".join([*kept, bytes(stream[at:])])
 
 
 def decode_jpeg2000(stream: bytes) -> np.ndarray:

@@ -42,8 +42,8 @@ def compress(
         scale: 1..8, how many times fewer rows and columns travel.
         quality: 1..100, or "auto": 50..75 by the image's own content (`quality.choose_quality`).
         codec: a name of `CODECS`.
-        max_bytes: the most bytes that the packet's whole file may have; the best quality that fits is taken, in place of
-            `quality`.
+        max_bytes: the most bytes that the packet's whole file may have; the best quality that fits is taken, in
+            place of `quality`.
         preprocess: smooth images that are dark or noisy; others are never touched.
         kernel: of the downscaling.
         window: the stored values that become the codes' range (`mapping.choose_window`): "data", "full", (low, high).
@@ -153,7 +153,11 @@ def _levels(image: Image, codec: Codec) -> int:
 
 def _maker(small: list[np.ndarray], header: PacketHeader, codec: Codec, image: Image) -> Callable[[int], Packet]:
     def make(quality: int) -> Packet:
-        codes = tuple(codec.encode(frame, quality) for frame in small)
+        try:
+            codes = tuple(codec.encode(frame, quality) for frame in small)
+        except Exception as error:  # each library has its own exception for sides beyond its format
+            rows, columns = small[0].shape
+            raise MedsrError(f"{codec.name} can't code {rows}x{columns} pixels ({error}); raise the scale") from error
         return Packet(codes=codes, header=dataclasses.replace(header, quality=quality), dataset=image.dataset)
 
     return make

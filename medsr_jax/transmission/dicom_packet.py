@@ -30,7 +30,7 @@ from medsr_jax.transmission.packet import Packet
 GROUP, CREATOR = 0x6D73, "MEDSR_JAX"
 
 # What depends on the number of pixels or on the meaning of a stored value. The receiver puts these back, so that the
-# packet's data set describes the original's pixels; all else (UIDs, lossy marks, derivation) stays as the packet has it.
+# packet's data set describes the original's pixels; all else (UIDs, lossy marks, derivation) stays as it travelled.
 _FORM = tuple(
     Tag(name)
     for name in (
@@ -99,8 +99,8 @@ def dicom_bytes(packet: Packet, text: str) -> bytes:
         ratio=ratio,
         method=codec.method,
         description=(
-            f"{before}downscaled by {header.scale} ({header.kernel}) and {codec.name} coded at quality {header.quality}: "
-            f"{ratio:.1f}:1 of {header.bits} bits a pixel. Lossy, not for primary diagnosis"
+            f"{before}downscaled by {header.scale} ({header.kernel}) and {codec.name} coded at quality "
+            f"{header.quality}: {ratio:.1f}:1 of {header.bits} bits a pixel. Lossy, not for primary diagnosis"
         ),
         rescale=(slope, header.low),
         series_description="Lossy, for transmission, not for primary diagnosis",
@@ -195,8 +195,8 @@ def _codec_of(transfer_syntax: UID) -> str:
         if codec.transfer_syntax == transfer_syntax:
             return codec.name
     raise MedsrError(
-        f"the packet was transcoded to {transfer_syntax.name} on its way, so that its code stream isn't the one that was "
-        "sent; have it stored as it is"
+        f"the packet was transcoded to {transfer_syntax.name} on its way, so that its code stream isn't the one "
+        "that was sent; have it stored as it is"
     )
 
 

@@ -8,6 +8,7 @@ Where a side isn't a multiple of the scale, the last row or column is repeated t
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 
@@ -62,6 +63,7 @@ def _area(pixels: np.ndarray, scale: int) -> np.ndarray:
     # Adding `scale` strided slices is several times faster than a mean over a reshaped array, and needs one array of
     # the width of the source. Sums of 64 values of 16 bits stay below 2**24, where float32 is exact.
     narrow = pixels.dtype.kind in "iub" and pixels.dtype.itemsize <= 2
+    total: np.ndarray[Any, np.dtype[np.floating[Any]]]
     total = pixels[0::scale].astype(np.float32 if narrow else np.float64)
     for offset in range(1, scale):
         total += pixels[offset::scale]

@@ -127,9 +127,9 @@ def coefficients(stream: bytes) -> np.ndarray | None:
         stream: the file.
 
     Returns:
-        int16 of shape (block rows, block columns, 8, 8), each block in natural order, [0, 0] the DC index; multiplied by
-        the table they are the transform (orthonormal DCT-II) of the samples minus 128. None for a JPEG that has
-        several components or is not baseline.
+        int16 of shape (block rows, block columns, 8, 8), each block in natural order, [0, 0] the DC index;
+        multiplied by the table they are the transform (orthonormal DCT-II) of the samples minus 128. None for a JPEG
+        that has several components or is not baseline.
 
     Raises:
         MedsrError: where the code stream ends early or is damaged.

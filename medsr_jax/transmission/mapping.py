@@ -1,11 +1,11 @@
 """The stated, invertible line between stored values and the codes that a codec carries.
 
-``stored value = low + (high - low) * code / levels`` with `levels` 255 or 65535. Code 0 is `low`, code `levels` is `high`;
-values outside of [low, high] become the nearer end. `low` and `high` travel in the packet, so that the receiver inverts
-the line without guessing.
+``stored value = low + (high - low) * code / levels`` with `levels` 255 or 65535. Code 0 is `low`, code `levels` is
+`high`; values outside of [low, high] become the nearer end. `low` and `high` travel in the packet, so that the receiver
+inverts the line without guessing.
 
-What is lost: a window of n whole values mapped to 256 codes merges about ``n / 256`` neighbouring values into one (a full
-12-bit range: 16 of them, an error of at most 8 values or 0.2 % of the range), before the codec loses anything. A
+What is lost: a window of n whole values mapped to 256 codes merges about ``n / 256`` neighbouring values into one (a
+full 12-bit range: 16 of them, an error of at most 8 values or 0.2 % of the range), before the codec loses anything. A
 narrower window loses less inside and everything outside.
 """
 

@@ -116,9 +116,9 @@ def _problem(h: PacketHeader) -> str:
 def header_text(header: PacketHeader) -> str:
     """The header as a line of ASCII, e.g. ``medsr1 512x512 u8 /4 area q60``; what goes without saying is left out.
 
-    Rows and columns, type, ``LEAST:GREATEST`` unless it is all of the type, ``wLOW:HIGH`` unless that is the same, scale,
-    kernel, quality; then where they apply ``16bit`` codes, ``nFRAMES``, the kind if not png, ``inverted``, ``mmROW:COLUMN``
-    and ``pre=`` with what was done to the image first. The codec is told by the code stream itself.
+    Rows and columns, type, ``LEAST:GREATEST`` unless it is all of the type, ``wLOW:HIGH`` unless that is the same,
+    scale, kernel, quality; then where they apply ``16bit`` codes, ``nFRAMES``, the kind if not png, ``inverted``,
+    ``mmROW:COLUMN`` and ``pre=`` with what was done to the image first. The codec is told by the code stream itself.
     """
     h = header
     words = [f"medsr{h.version}", f"{h.rows}x{h.columns}", _SHORT[h.dtype]]

@@ -7,8 +7,8 @@
 | AVIF | a top-level `uuid` box at the end |
 | DICOM | a private block of group 6D73 with the creator MEDSR_JAX (`dicom_packet`) |
 
-A checksum of 16 bits over header and code streams ends the header: links and copies damage files, and a JPEG decoder shows
-a damaged radiograph without a word.
+A checksum of 16 bits over header and code streams ends the header: links and copies damage files, and a JPEG decoder
+shows a damaged radiograph without a word.
 """
 
 from __future__ import annotations
@@ -20,12 +20,16 @@ import re
 import uuid
 import warnings
 import zlib
+from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.transmission import jpeg_stream
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscale import SCALES
 from medsr_jax.transmission.packet import Packet, PacketHeader, header_text, parse_header
+
+if TYPE_CHECKING:
+    import numpy as np
 
 _BOX = uuid.uuid5(uuid.NAMESPACE_URL, "medsr_jax packet header").bytes
 _STARTS = {"jpeg": b"\xff\xd8", "jpeg2000": b"\xff\x4f\xff\x51", "avif": b"ftyp"}
@@ -159,12 +163,10 @@ def assume_packet(path: str | os.PathLike[str], *, scale: int = 4) -> Packet:
         raise named(path, str(error)) from error
 
 
-def _quality_of(table: object) -> int:
+def _quality_of(table: np.ndarray) -> int:
     """libjpeg's q whose luma table is nearest, from the mean scaling of Annex K's table."""
-    import numpy as np
-
     # The sum of Annex K's luma table is 3688; clipping at 1 and 255 matters only at the ends.
-    percent = max(float(np.sum(table)) / 3688 * 100, 0.5)
+    percent = max(float(table.sum()) / 3688 * 100, 0.5)
     return round(max(1.0, min(100.0, 5000 / percent if percent > 100 else (200 - percent) / 2)))
 
 

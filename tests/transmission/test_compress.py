@@ -92,6 +92,13 @@ def test_several_pages_are_refused_outside_of_dicom() -> None:
         compress(image)
 
 
+def test_sides_beyond_the_format_are_refused_and_a_scale_helps() -> None:
+    image = Image(pixels=np.zeros((1, 2, 70000), np.uint8), value_range=(0, 255), kind="png")
+    with pytest.raises(MedsrError, match="raise the scale"):
+        compress(image, scale=1)
+    assert compress(image).header.columns == 70000
+
+
 def test_source_is_left_alone() -> None:
     image = made()
     before = image.pixels.copy()

@@ -20,12 +20,15 @@ NAMES = sorted(path.name for path in BUNDLED.glob("*.dcm"))
 @pytest.mark.parametrize("name", NAMES)
 def test_every_bundled_file_travels_or_is_refused_with_a_reason(tmp_path: pathlib.Path, name: str) -> None:
     path = tmp_path / "sent.dcm"
+    refusal = None
     try:
         image = read_image(BUNDLED / name)
         packet = compress(image, quality=60)
-    except MedsrError as refusal:
-        assert name in str(refusal)
-        assert "\n" not in str(refusal)
+    except MedsrError as error:
+        refusal = str(error)
+    if refusal is not None:
+        assert name in refusal
+        assert "\n" not in refusal
         return
     write_packet(path, packet)
     again = read_packet(path)

@@ -125,7 +125,7 @@ def test_hostile_headers_are_refused_in_one_line(text: str) -> None:
 
 
 def test_later_versions_say_so() -> None:
-    with pytest.raises(MedsrError, match="format 2.*update"):
+    with pytest.raises(MedsrError, match=r"format 2.*update"):
         parse_header("medsr2 whatever comes then", codec="jpeg")
 
 
@@ -169,11 +169,11 @@ def test_no_damaged_byte_goes_unnoticed(tmp_path: pathlib.Path, codec: str) -> N
     random = np.random.default_rng(0)
     for at in random.choice(len(data), 60, replace=False):
         path.write_bytes(data[:at] + bytes([data[at] ^ 0x41]) + data[at + 1 :])
-        with pytest.raises(MedsrError, match="damaged|no packet"):
+        with pytest.raises(MedsrError, match=r"damaged|no packet"):
             read_packet(path)
     for length in (0, 1, 5, 30, len(data) // 2, len(data) - 1):
         path.write_bytes(data[:length])
-        with pytest.raises(MedsrError, match="damaged|no packet"):
+        with pytest.raises(MedsrError, match=r"damaged|no packet"):
             read_packet(path)
 
 
