@@ -220,9 +220,12 @@ def _progress(entries: list[_Job], doing: str) -> Iterator[_Job]:
         yield from entries
         return
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
-    yield from track(entries, description=doing, console=Console(stderr=True), transient=True)
+    # Lines that go to the terminal appear above the bar; lines that go to a pipe must not be caught by it.
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+        yield from bar.track(entries, description=doing)
 
 
 def _quality(text: str) -> int | str:
