@@ -50,7 +50,7 @@ def main() -> None:
 def _packaged() -> pathlib.Path:
     from pydicom.data import get_testdata_file
 
-    found = get_testdata_file("RG1_UNCI.dcm") or get_testdata_file("RG1_J2KR.dcm")
+    found = get_testdata_file("RG1_J2KR.dcm", download=False)
     if found is None:
         sys.exit("no radiograph: pip install pydicom-data, or name one with --source")
     return pathlib.Path(str(found))

@@ -25,7 +25,7 @@ STRENGTH = 1.25
 """How many times stronger than noise alone a Sobel magnitude must be to keep an edge as it is."""
 
 _STRIP = 96  # rows smoothed at a time: the working set of a dozen float32 arrays stays in cache, and memory stays flat
-_SAMPLES = 1 << 20
+_SAMPLES = 1 << 18
 
 
 def estimate_noise(frame: np.ndarray, *, low: float, high: float) -> float:
@@ -34,7 +34,7 @@ def estimate_noise(frame: np.ndarray, *, low: float, high: float) -> float:
     The mask [1 -2 1; -2 4 -2; 1 -2 1] cancels constant and linear structure; white noise of deviation s leaves 6 s. The
     median of the absolute answer replaces Immerkaer's mean (the robust estimator of Donoho and Johnstone, 1994), so
     that edges, texture and burnt-in letters don't count as noise. Pixels at or beyond either end of the range are left
-    out: clipping hides their noise. Images of over a million pixels are sampled by rows.
+    out: clipping hides their noise. Images of over 262144 pixels are sampled by rows.
 
     Args:
         frame: (rows, columns) stored values.
