@@ -30,11 +30,8 @@ def _input_gradient(kernel: jax.Array, g: jax.Array) -> jax.Array:
 def _shifted(x: jax.Array, rows: int, columns: int, *, reverse: bool) -> jax.Array:
     """(N, H, W, C) -> (N, H, W, rows * columns * C): the zero-padded shifts of ``x`` that a filter sees."""
     n, h, w, c = x.shape
-    top, left = (rows - 1) // 2, (columns - 1) // 2
-    pads = (rows - 1 - top, top), (columns - 1 - left, left)
-    if not reverse:
-        pads = tuple(p[::-1] for p in pads)  # type: ignore[assignment]
-    padded = jnp.pad(x, ((0, 0), *pads, (0, 0)))
+    top, left = rows // 2, columns // 2
+    padded = jnp.pad(x, ((0, 0), (top, top), (left, left), (0, 0)))
     order = [(i, j) for i in range(rows) for j in range(columns)]
     if reverse:
         order = [(rows - 1 - i, columns - 1 - j) for i, j in order]
@@ -66,7 +63,7 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
 
     Args:
         x: (N, H, W, C) images or features.
-        kernel: (rows, columns, C, D), odd or even sides.
+        kernel: (rows, columns, C, D), odd sides.
 
     Returns:
         (N, H, W, D).
@@ -74,6 +71,8 @@ def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
     Forward-mode differentiation (`jax.jvp`, `jax.jacfwd`) is not available, as with every `jax.custom_vjp`.
     """
     chex.assert_rank([x, kernel], 4)
+    if not (kernel.shape[0] % 2 and kernel.shape[1] % 2):
+        raise ValueError(f"the filter's sides are odd, not {kernel.shape[:2]}")
     return _forward(x, kernel)
 
 

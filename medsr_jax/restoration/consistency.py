@@ -17,7 +17,9 @@ import numpy as np
 # A sender rounds the downsampled image to whole levels before the DCT: the unrounded truth may lie this much
 # outside an interval, in levels of an orthonormal coefficient (standard deviation of the rounding error).
 ROUNDING = 0.29
-ITERATIONS = 3
+# Of the whole step, for the clipping to [0, 1]; and of its part on the small image, for blocks that are cut by the edge.
+ITERATIONS = 2
+INNER_ITERATIONS = 16
 
 
 def project(
@@ -26,7 +28,7 @@ def project(
     """Move a restored image onto the set of those that the JPEG allows.
 
     Where the image ends inside a square of the downsampling or inside a block, the sender saw its last row and
-    column repeated, which makes the step an approximate one there; so it is done a few times.
+    column repeated, which makes the step an approximate one there; so it is repeated.
 
     Args:
         restored: (N, scale H, scale W, 1) in [0, 1], H and W multiples of 8.
@@ -40,11 +42,15 @@ def project(
     """
     chex.assert_rank([restored, indices, valid], [4, 5, 2])
     lower, upper = intervals(indices, table)
+    small_valid = -(-valid // scale)
+
+    def step_small(small: jax.Array, _: None) -> tuple[jax.Array, None]:
+        small = _repeat_edges(small, small_valid)
+        return from_blocks(jnp.clip(to_blocks(small), lower, upper)), None
 
     def step(x: jax.Array, _: None) -> tuple[jax.Array, None]:
         small = area(_repeat_edges(x, valid), scale=scale)
-        small = _repeat_edges(small, -(-valid // scale))
-        wanted = from_blocks(jnp.clip(to_blocks(small), lower, upper))
+        wanted = jax.lax.scan(step_small, small, None, length=INNER_ITERATIONS)[0]
         correction = jnp.repeat(jnp.repeat(wanted - small, scale, axis=1), scale, axis=2)
         return jnp.clip(x + correction, 0.0, 1.0), None
 

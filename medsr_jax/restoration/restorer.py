@@ -94,6 +94,11 @@ class Restorer:
         self._restore = make_restore(module, scale=self.scale, smooth=smooth)
         self._params = jax.device_put(self.weights.params)
 
+    @property
+    def name(self) -> str:
+        """The model's name, as results are labelled with it."""
+        return self.weights.card.get("name") or self.weights.path.stem
+
     def __call__(self, packet: Packet) -> Restored:
         """Restore one packet.
 

@@ -1,8 +1,8 @@
 """How an image of any size becomes tiles of few shapes, and an image again without a seam.
 
 A tile is computed with a halo of the pixels around it, of which nothing is kept: what is kept has seen its true
-neighbourhood, so tiles are joined edge to edge. Tiles begin on the codec's 8x8 grid. A window never crosses the
-image's edge where it can help it: it is pushed inside, so that the network meets the same edge as in the whole image.
+neighbourhood, so tiles are joined edge to edge. Tiles begin on the codec's 8x8 grid. An image is padded to the same
+side whether it is cut or not, and no window crosses that edge, so that the network meets it in the same place.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import dataclasses
 import math
 
 GRID = 8
-# Sides that a padded small image may have; larger ones are cut into tiles of a single shape.
+# Sides that a padded small image may have; larger ones are padded to the grid, and are normally cut into tiles.
 SIDES = (32, 64, 96, 128, 192, 256)
 
 
@@ -26,11 +26,11 @@ class Span:
 
 
 def padded_side(side: int) -> int:
-    """The side, at least ``side``, that an untiled image is padded to: one of few, so that few programs are compiled."""
+    """The side, at least ``side``, that an image is padded to: up to 256 one of few, so that few programs are compiled."""
     for candidate in SIDES:
         if side <= candidate:
             return candidate
-    return math.ceil(side / 64) * 64
+    return math.ceil(side / GRID) * GRID
 
 
 def spans(side: int, *, tile: int | None, halo: int) -> list[Span]:
@@ -46,11 +46,11 @@ def spans(side: int, *, tile: int | None, halo: int) -> list[Span]:
     if tile % GRID or halo % GRID:
         raise ValueError(f"tile {tile} and halo {halo} are multiples of {GRID}")
     window = tile + 2 * halo
-    last = math.ceil((side - window) / GRID) * GRID  # the first grid line from which a window covers the end
+    last = padded_side(side) - window
     result, keep = [], 0
     while keep < side:
         start = min(max(keep - halo, 0), last)
-        end = side if start == last else start + window - halo
+        end = side if start == last else min(start + window - halo, side)
         result.append(Span(start, window, keep, end))
         keep = end
     return result

@@ -1,0 +1,193 @@
+"""The commands of the receiving end. JAX is imported when one of them runs."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.jobs import Inputs, Output, failing, for_each, report
+
+if TYPE_CHECKING:
+    from medsr_jax.evaluation.link import Measured
+    from medsr_jax.restoration import Restorer
+
+Model = Annotated[str, typer.Option(help="A packaged model's name (`medsr models`) or a weights file.")]
+Tile = Annotated[int, typer.Option(help="Small pixels on a side that are restored at once; 0 for all.")]
+NoRefine = Annotated[bool, typer.Option("--no-refine", help="Leave out the fit to what was sent.")]
+DEFAULT = "xray-x4"
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to ``medsr``."""
+    for command in (restore, evaluate, demo, models):
+        app.command()(command)
+
+
+def restore(
+    inputs: Inputs,
+    out: Output,
+    model: Model = DEFAULT,
+    tile: Tile = 256,
+    batch: Annotated[int, typer.Option(help="Tiles or frames that go through the network at once.")] = 1,
+    no_refine: NoRefine = False,
+    assume_scale: Annotated[
+        int | None, typer.Option(help="Take a JPEG that is no packet as one that was shrunk by this.")
+    ] = None,
+) -> None:
+    """Restore packets to their original size, type and values."""
+    from medsr_jax.transmission.packet_io import assume_packet, is_packet, read_packet
+
+    loaded: list[Restorer] = []
+
+    def restorer() -> Restorer:
+        if not loaded:
+            loaded.append(load(model, tile=tile, batch=batch, refine=not no_refine))
+        return loaded[0]
+
+    def read(file: pathlib.Path):  # noqa: ANN202
+        if assume_scale is not None and not is_packet(file):
+            return assume_packet(file, scale=assume_scale)
+        return read_packet(file)
+
+    def suffix(file: pathlib.Path) -> str:
+        from medsr_jax.restoration.output import restored_suffix
+
+        return restored_suffix(read(file))
+
+    def work(file: pathlib.Path, target: pathlib.Path) -> str:
+        from medsr_jax.restoration.output import write_restored
+
+        packet = read(file)
+        try:
+            restored = restorer()(packet)
+        except MedsrError as error:
+            raise named(file, str(error)) from error
+        write_restored(target, packet, restored, model=restorer().name)
+        header = packet.header
+        parts = [f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restorer().name}"]
+        if restored.violation is not None:
+            parts.append(f"agrees with what was sent to {restored.violation:.2f} quantisation steps")
+        return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
+
+    with failing():
+        restorer()
+    for_each(inputs, out, suffix=suffix, work=work, doing="Restoring")
+
+
+def evaluate(
+    inputs: Inputs,
+    scale: Annotated[int, typer.Option(help="1..8: how many times fewer rows and columns travel.")] = 4,
+    quality: Annotated[int, typer.Option(help="1..100.")] = 60,
+    codec: Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif.")] = "jpeg",
+    model: Model = DEFAULT,
+    tile: Tile = 256,
+    no_refine: NoRefine = False,
+    report_folder: Annotated[
+        pathlib.Path | None, typer.Option("--report", help="A folder for a picture of each image.")
+    ] = None,
+) -> None:
+    """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
+    import statistics
+
+    from medsr_jax.imaging import find_inputs, read_image
+
+    measured: list[tuple[str, Measured]] = []
+    failed = False
+    with failing():
+        restorer = load(model, tile=tile, refine=not no_refine)
+        files = find_inputs(inputs)
+    from medsr_jax.evaluation.link import measure
+
+    for file, relative in files:
+        try:
+            image = read_image(file)
+            result = measure(image, restorer, scale=scale, quality=quality, codec=codec)
+            if report_folder is not None:
+                picture(report_folder / relative.with_suffix(".png"), image, result)
+            measured.append((str(relative), result))
+        except MedsrError as error:
+            failed = report(error)
+    if measured:
+        table(measured)
+    if len(measured) > 1:
+        gains = [m.psnr - m.psnr_bicubic for _, m in measured]
+        similarity = [m.ssim - m.ssim_bicubic for _, m in measured]
+        typer.echo(
+            f"mean gain over bicubic of the same packet: {statistics.fmean(gains):+.3f} dB (worst {min(gains):+.3f}),"
+            f" SSIM {statistics.fmean(similarity):+.4f}; {len(gains)} images"
+        )
+    if failed or not measured:
+        raise typer.Exit(1)
+
+
+def demo(
+    out: Annotated[pathlib.Path, typer.Option(help="Folder for the files and pictures.")] = pathlib.Path("demo"),
+    model: Model = DEFAULT,
+) -> None:
+    """A real chest radiograph through both ends, with a picture of the result."""
+    with failing():
+        restorer = load(model)
+        from medsr_jax.evaluation import demo as demonstration
+
+        results = demonstration.run(out, restorer)
+        typer.echo(demonstration.TITLE)
+        table(results)
+        for name, result in results:
+            if result.restored.violation is not None:
+                typer.echo(
+                    f"{name}: the restored image agrees with what was sent to {result.restored.violation:.2f} quantisation steps"
+                )
+        typer.echo(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
+        typer.echo("lossy: not for primary diagnosis")
+
+
+def models() -> None:
+    """What --model can name, with size and measured quality."""
+    from medsr_jax import zoo
+
+    with failing():
+        for name in zoo.names():
+            weights = zoo.load(name)
+            size = weights.path.stat().st_size / 1e6
+            typer.echo(f"{name}: {weights.model}, {weights.parameters:,} parameters, {size:.1f} MB")
+            for key in sorted(weights.card):
+                typer.echo(f"  {key}: {weights.card[key]}")
+
+
+def load(model: str, *, tile: int = 256, batch: int = 1, refine: bool = True) -> Restorer:
+    """The receiver, with compiled programs kept in the user's cache folder for the next start."""
+    from medsr_jax.restoration.compilation import keep_compiled_programs
+    from medsr_jax.restoration.restorer import Restorer
+
+    keep_compiled_programs()
+    return Restorer(model, tile=tile or None, batch=batch, refine=refine)
+
+
+def picture(path: pathlib.Path, image, result: Measured) -> None:  # noqa: ANN001
+    """The picture of one image of a report."""
+    from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    zoom = busiest_square(image.pixels[0], side=max(min(image.pixels.shape[1:]) // 5, 8))
+    side_by_side(path, image, result, zoom=zoom, title=path.stem)
+
+
+def table(measured: list[tuple[str, Measured]]) -> None:
+    """Bytes, ratio and fidelity, an image a row."""
+    from rich.console import Console
+    from rich.table import Table
+
+    from medsr_jax.evaluation.pictures import names_and_values
+
+    rich_table = Table()
+    heads = ("image", "bytes", "ratio", "q", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
+    for head in heads:
+        rich_table.add_column(head, justify="left" if head == "image" else "right")
+    for row in names_and_values(measured):
+        rich_table.add_row(*row)
+    # A pipe has no width; 120 columns hold the table unbroken.
+    console = Console()
+    Console(width=None if console.is_terminal else 120).print(rich_table)

@@ -1,0 +1,69 @@
+"""`medsr demo`: a real chest radiograph through both ends of the link."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import shutil
+
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.evaluation.link import Measured, measure
+from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+from medsr_jax.imaging import Image, read_image
+from medsr_jax.restoration import Restorer, write_restored
+from medsr_jax.transmission.packet_io import read_packet, write_packet
+
+SOURCE = "RG1_J2KR.dcm"
+TITLE = "RG1, a chest radiograph from PyPI pydicom-data"
+
+
+def chest_radiograph() -> pathlib.Path:
+    """The DICOM file of PyPI `pydicom-data`; nothing is downloaded.
+
+    Raises:
+        MedsrError: the package is not installed.
+    """
+    from pydicom.data import get_testdata_file
+
+    found = get_testdata_file(SOURCE, download=False)
+    if found is None:
+        raise MedsrError(f"{SOURCE} is not here: install it with `pip install 'medsr-jax[demo]'`")
+    return pathlib.Path(str(found))
+
+
+def central_crop(image: Image, *, side: int) -> Image:
+    """The central (side, side) pixels of every frame, or all where the image is smaller."""
+    rows, columns = image.pixels.shape[1:]
+    top, left = (max(extent - side, 0) // 2 for extent in (rows, columns))
+    return dataclasses.replace(image, pixels=image.pixels[:, top : top + side, left : left + side])
+
+
+def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
+    """Send and restore the radiograph and a crop of it, writing what travels, what comes out, and pictures.
+
+    Into ``out`` go ``original.dcm``, ``sent.dcm``, ``restored.dcm``, ``sent-crop.jpg``, ``restored-crop.png`` and a
+    picture of each, ``demo.png`` and ``demo-crop.png``.
+
+    Returns:
+        (name, measured) of the whole and the crop.
+    """
+    source = chest_radiograph()
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source, out / "original.dcm")
+    except OSError as error:
+        raise named(out, f"cannot be written ({error.strerror}); name another folder with --out") from error
+    whole = read_image(source)
+    crop = central_crop(dataclasses.replace(whole, kind="png", dataset=None, spacing=None), side=512)
+    results = []
+    for name, image, sent, restored, picture in (
+        ("whole", whole, "sent.dcm", "restored.dcm", "demo.png"),
+        ("crop 512x512", crop, "sent-crop.jpg", "restored-crop.png", "demo-crop.png"),
+    ):
+        measured = measure(image, restorer)
+        write_packet(out / sent, measured.packet)
+        write_restored(out / restored, read_packet(out / sent), measured.restored, model=restorer.name)
+        zoom = busiest_square(image.pixels[0], side=min(image.pixels.shape[1:]) // 5)
+        side_by_side(out / picture, image, measured, zoom=zoom, title=TITLE)
+        results.append((name, measured))
+    return results

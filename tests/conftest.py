@@ -1,0 +1,40 @@
+"""Two virtual CPU devices, one compilation cache for the whole run, and a tiny model that all tests share."""
+
+import os
+import pathlib
+
+os.environ.setdefault("JAX_PLATFORMS", "cpu")
+os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} --xla_force_host_platform_device_count=2"
+os.environ.setdefault("JAX_COMPILATION_CACHE_DIR", str(pathlib.Path(__file__).parents[1] / ".cache" / "jax"))
+os.environ.setdefault("JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS", "0.2")
+
+import numpy as np
+import pytest
+
+TINY = {"features": 8, "blocks": 1, "growth": 4, "scale": 4, "fold": 4, "context": 8, "context_layers": 2}
+
+
+@pytest.fixture(scope="session")
+def tiny_weights(tmp_path_factory):
+    """A weights file of a tiny generator with random parameters that change every pixel by a level or two."""
+    import jax
+    import jax.numpy as jnp
+
+    from medsr_jax import zoo
+    from medsr_jax.models import CompactRRDBNet
+
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    shapes = jax.eval_shape(CompactRRDBNet(**TINY).init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)))["params"]
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: random.normal(0, 0.05, leaf.shape).astype(np.float32), shapes)
+    zoo.save(path, model="compact_rrdbnet", fields=TINY, params=params, card={"name": "tiny"})
+    return path
+
+
+@pytest.fixture(scope="session")
+def radiograph():
+    """A smooth picture with edges, (rows, columns) uint8: the shape of a chest, for tests that need no real one."""
+    y, x = np.mgrid[0:160, 0:200] / 160.0
+    picture = 110 + 60 * np.sin(3 * x) * np.cos(4 * y) + 25 * ((x - 0.6) ** 2 + (y - 0.5) ** 2 < 0.09)
+    picture += 8 * np.sin(40 * x + 9 * np.sin(5 * y))
+    return np.clip(picture, 0, 255).astype(np.uint8)

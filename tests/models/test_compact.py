@@ -1,0 +1,44 @@
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from PIL import Image
+
+from medsr_jax.models import CompactRRDBNet
+from medsr_jax.models.compact import bicubic, quantisation_strength
+
+
+@pytest.mark.parametrize("scale", [2, 3, 4])
+def test_bicubic_agrees_with_pillow(scale):
+    x = np.random.default_rng(0).random((9, 7), np.float32)
+    ours = bicubic(jnp.asarray(x)[None, ..., None], scale=scale)[0, ..., 0]
+    theirs = np.asarray(Image.fromarray(x).resize((7 * scale, 9 * scale), Image.Resampling.BICUBIC))
+    inside = slice(2 * scale, -2 * scale)  # Pillow renormalises at the edge, where we repeat the last pixel
+    np.testing.assert_allclose(ours[inside, inside], theirs[inside, inside], atol=1e-5)
+
+
+@pytest.mark.parametrize(("fold", "context"), [(2, 0), (2, 8), (4, 8)])
+def test_it_enlarges_and_begins_near_bicubic(fold, context):
+    model = CompactRRDBNet(features=8, growth=4, blocks=1, fold=fold, context=context)
+    x = 0.5 + 0.02 * jax.random.uniform(jax.random.key(0), (2, 16, 24, 1))
+    y, _ = jax.jit(model.init_with_output)(jax.random.key(1), x, jnp.ones((2,)))
+    assert y.shape == (2, 64, 96, 1)
+    assert y.dtype == jnp.float32
+    assert float(jnp.abs(y - bicubic(x, scale=4)).mean()) < 0.05
+
+
+def test_the_strength_of_the_quantisation_changes_the_result():
+    model = CompactRRDBNet(features=8, growth=4, blocks=1, context=8)
+    x = jax.random.uniform(jax.random.key(0), (1, 8, 8, 1))
+    variables = model.init(jax.random.key(1), x)
+    weak, strong = (model.apply(variables, x, jnp.full((1,), s)) for s in (0.2, 1.2))
+    assert float(jnp.abs(weak - strong).max()) > 1e-4
+
+
+def test_the_strength_is_the_mean_low_frequency_step():
+    assert quantisation_strength(None) == 0.0
+    assert quantisation_strength(np.full((8, 8), 16)) == 1.0
+    table = np.full((8, 8), 1000)
+    u, v = np.indices((8, 8))
+    table[u + v < 5] = 8
+    assert quantisation_strength(table) == 0.5

@@ -1,0 +1,126 @@
+import dataclasses
+
+import numpy as np
+import pydicom
+import pytest
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import Image, read_image
+from medsr_jax.restoration import Restorer, restored_suffix, write_restored
+from medsr_jax.transmission.compress import compress
+from medsr_jax.transmission.packet_io import read_packet, write_packet
+
+
+def picture(pixels, value_range=None, **fields):
+    pixels = np.asarray(pixels)
+    info = np.iinfo(pixels.dtype)
+    return Image(
+        pixels=pixels if pixels.ndim == 3 else pixels[None],
+        value_range=value_range or (info.min, info.max),
+        kind=fields.pop("kind", "png"),
+        **fields,
+    )
+
+
+@pytest.fixture(scope="module")
+def restorer(tiny_weights):
+    return Restorer(tiny_weights)
+
+
+@pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (64, 64), (101, 67), (127, 128)])
+def test_the_original_size_comes_back(restorer, radiograph, rows, columns):
+    restored = restorer(compress(picture(radiograph[:rows, :columns]), quality=60))
+    assert restored.pixels.shape == (1, rows, columns)
+    assert restored.pixels.dtype == np.uint8
+
+
+@pytest.mark.parametrize(
+    ("dtype", "low", "high"), [(np.uint16, 0, 4095), (np.int16, -1024, 3071), (np.uint16, 0, 65535), (np.int8, -128, 127)]
+)
+def test_type_and_range_of_values_come_back(restorer, radiograph, dtype, low, high):
+    values = (low + radiograph.astype(np.float64) / 255 * (high - low)).astype(dtype)
+    restored = restorer(compress(picture(values, (low, high)), quality=90)).pixels[0]
+    assert restored.dtype == dtype
+    assert restored.min() >= low
+    assert restored.max() <= high
+    assert np.abs(restored.astype(float) - values).mean() < 0.1 * (high - low)
+
+
+def test_tiles_and_the_whole_agree_to_a_level(tiny_weights, radiograph):
+    large = np.tile(radiograph, (3, 2))[:480, :400]
+    packet = compress(picture(large), quality=60)
+    whole = Restorer(tiny_weights, tile=None)(packet).pixels.astype(int)
+    tiled = Restorer(tiny_weights, tile=32)(packet).pixels.astype(int)
+    assert np.abs(whole - tiled).max() <= 1
+
+
+def test_frames_are_restored_each_and_batches_change_nothing(tiny_weights, radiograph):
+    frames = np.stack([radiograph[:96, :96], radiograph[40:136, 50:146], radiograph[60:156, 100:196]])
+    one_by_one = [Restorer(tiny_weights)(compress(picture(f), quality=60)).pixels[0] for f in frames]
+    packets = [compress(picture(f), quality=60) for f in frames]
+    together = Restorer(tiny_weights, batch=2).restore(packets)
+    for alone, shared in zip(one_by_one, together, strict=True):
+        assert np.abs(alone.astype(int) - shared.pixels[0]).max() <= 1
+
+
+def test_an_inverted_image_is_restored_as_its_positive(tiny_weights, radiograph):
+    plain = Restorer(tiny_weights, refine=False)
+    positive = plain(compress(picture(radiograph), quality=95)).pixels.astype(int)
+    negative = plain(compress(picture(255 - radiograph, inverted=True), quality=95)).pixels.astype(int)
+    assert np.abs(positive - (255 - negative)).mean() < 1.0
+
+
+def test_nothing_in_the_result_contradicts_what_was_sent(tiny_weights, radiograph):
+    packet = compress(picture(radiograph[:157, :171]), quality=60)
+    assert Restorer(tiny_weights, refine=False)(packet).violation > 0.5
+    assert Restorer(tiny_weights)(packet).violation < 0.4
+
+
+def test_a_packet_without_intervals_says_so(restorer, radiograph):
+    restored = restorer(compress(picture(radiograph), codec="jpeg2000", quality=60))
+    assert restored.violation is None
+
+
+def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer, radiograph):
+    with pytest.raises(MedsrError, match=r"shrunk by 2 .* --scale 4"):
+        restorer(compress(picture(radiograph), scale=2))
+
+
+@pytest.mark.parametrize("options", [{"tile": 12}, {"tile": 0}, {"batch": 0}])
+def test_an_impossible_option_is_refused(tiny_weights, options):
+    with pytest.raises(MedsrError, match="--(tile|batch)"):
+        Restorer(tiny_weights, **options)
+
+
+@pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
+def test_dicom_comes_back_as_a_derived_object(restorer, tmp_path, name):
+    source = pydicom.dcmread(pydicom.data.get_testdata_file(name))
+    image = read_image(pydicom.data.get_testdata_file(name))
+    write_packet(tmp_path / "sent.dcm", compress(image))
+    packet = read_packet(tmp_path / "sent.dcm")
+    write_restored(tmp_path / "restored.dcm", packet, restorer(packet), model="tiny")
+    restored = pydicom.dcmread(tmp_path / "restored.dcm")
+    assert (restored.Rows, restored.Columns) == (source.Rows, source.Columns)
+    assert restored.BitsStored == source.BitsStored
+    assert restored.PixelRepresentation == source.PixelRepresentation
+    assert restored.SOPClassUID == source.SOPClassUID
+    assert restored.LossyImageCompression == "01"
+    assert restored.LossyImageCompressionMethod == "ISO_10918_1"
+    assert restored.ImageType[0] == "DERIVED"
+    assert restored.StudyInstanceUID == source.StudyInstanceUID
+    assert restored.SeriesInstanceUID != source.SeriesInstanceUID
+    assert restored.SOPInstanceUID not in (source.SOPInstanceUID, packet.dataset.SOPInstanceUID)
+    assert "tiny" in restored.DerivationDescription
+    assert [float(v) for v in restored.PixelSpacing] == pytest.approx([float(v) for v in source.PixelSpacing])
+    low, high = image.value_range
+    error = np.abs(restored.pixel_array.astype(float) - source.pixel_array).mean()
+    assert error < 0.1 * (float(source.pixel_array.max()) - float(source.pixel_array.min()))
+    assert low <= restored.pixel_array.min()
+    assert restored.pixel_array.max() <= high
+
+
+def test_suffixes_are_those_of_the_original(radiograph):
+    packet = compress(picture(radiograph))
+    assert restored_suffix(packet) == ".png"
+    signed = dataclasses.replace(packet.header, dtype="int16", value_range=(-5, 5), low=-5, high=5)
+    assert restored_suffix(dataclasses.replace(packet, header=signed)) == ".tif"

@@ -1,0 +1,32 @@
+import pytest
+
+from medsr_jax.restoration.tiles import GRID, padded_side, spans
+
+
+@pytest.mark.parametrize("side", [1, 3, 8, 63, 64, 65, 100, 127, 128, 129, 333, 1000])
+@pytest.mark.parametrize("tile", [None, 16, 64])
+def test_tiles_keep_every_pixel_once(side, tile):
+    tiles = spans(side, tile=tile, halo=8)
+    kept = [pixel for span in tiles for pixel in range(span.keep, span.stop)]
+    assert kept == list(range(side))
+
+
+@pytest.mark.parametrize("side", [100, 333, 1000])
+def test_tiles_have_one_size_lie_on_the_grid_and_see_their_halo(side):
+    tiles = spans(side, tile=32, halo=16)
+    assert {span.size for span in tiles} == {64}
+    for span in tiles:
+        assert span.start % GRID == 0
+        assert span.start == 0 or span.keep - span.start >= 16
+        assert span.start + span.size >= side or span.start + span.size - span.stop >= 16
+    assert all(span.start + span.size <= padded_side(side) for span in tiles)
+
+
+def test_a_folder_of_odd_sizes_needs_few_shapes():
+    assert len({padded_side(side) for side in range(1, 257)}) <= 6
+    assert all(padded_side(side) >= side for side in range(1, 700))
+
+
+def test_a_tile_off_the_grid_is_refused():
+    with pytest.raises(ValueError, match="multiples of 8"):
+        spans(500, tile=100, halo=16)
