@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import Annotated, TypeVar
+from collections.abc import Iterator
+from typing import Annotated
 
 import typer
 
+from medsr_jax import cli_receiver
 from medsr_jax.errors import MedsrError, named
+from medsr_jax.jobs import Inputs, Output, failing, for_each
 
 app = typer.Typer(
     help="Send radiographs over thin links, and restore them at the other end.",
@@ -19,17 +20,10 @@ app = typer.Typer(
     add_completion=False,
 )
 
-_Job = TypeVar("_Job")
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".j2k", ".avif"}
 _CEILINGS = (
     "lossy: not for primary diagnosis. Published ceilings for chest radiographs are 10:1 (German consensus) and 30:1 "
     "(Canadian guideline)"
 )
-
-Inputs = Annotated[list[pathlib.Path], typer.Argument(help="Files and folders; folders are walked.")]
-Output = Annotated[
-    pathlib.Path, typer.Option("-o", "--out", help="Folder for the results; for one input, a file name will do.")
-]
 
 
 @app.callback()
@@ -55,7 +49,7 @@ def compress(
     preprocess: Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")] = True,
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens."""
-    with _failing():
+    with failing():
         options = {
             "scale": scale,
             "quality": _quality(quality),
@@ -89,7 +83,7 @@ def compress(
         ]
         return ", ".join(parts) + "; lossy, not for primary diagnosis"
 
-    with _failing():
+    with failing():
         if codec not in _codecs():
             raise MedsrError(f"--codec is one of {', '.join(_codecs())}, not {codec}")
     for_each(inputs, out, suffix=suffix, work=work, doing="Compressing")
@@ -98,7 +92,7 @@ def compress(
 @app.command()
 def info(file: Annotated[pathlib.Path, typer.Argument(help="A packet or a weights file.")]) -> None:
     """Say what a packet or a weights file says of itself."""
-    with _failing():
+    with failing():
         lines = _weights_lines(file) if file.suffix == ".safetensors" else _packet_lines(file)
         for name, value in lines:
             typer.echo(f"{name:14} {value}")
@@ -127,6 +121,7 @@ def _packet_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
 def _weights_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
     """The metadata in a safetensors header: 8 bytes of length, then JSON."""
     import json
+    import math
 
     try:
         with file.open("rb") as stream:
@@ -137,95 +132,14 @@ def _weights_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
         raise named(file, f"can't be read: {error.strerror or error}") from error
     except (ValueError, TypeError, KeyError, AttributeError) as error:
         raise named(file, "is no weights file: its safetensors header is damaged") from error
-    yield from header.get("__metadata__", {}).items()
-    yield "tensors", len(tensors)
-
-
-def for_each(
-    inputs: list[pathlib.Path],
-    out: pathlib.Path,
-    *,
-    suffix: Callable[[pathlib.Path], str],
-    work: Callable[[pathlib.Path, pathlib.Path], str],
-    doing: str,
-) -> None:
-    """Does the work for each input and prints the line it returns; goes on after errors and exits 1 if there were any.
-
-    Args:
-        inputs: files and folders.
-        out: a folder; or a file's name, where there is one input that is no folder.
-        suffix: of the result for an input.
-        work: (input, result) -> a line to print.
-        doing: heads the progress bar, which is shown on a terminal where there are several inputs.
-    """
-    failed = False
-    pairs = []
-    for entry in inputs:
-        try:
-            pairs += _found(entry)
-        except MedsrError as error:
-            failed = _report(error)
-    jobs = []
-    for file, relative in pairs:
-        try:
-            jobs.append((file, _renamed(relative, suffix(file))))
-        except MedsrError as error:
-            failed = _report(error)
-    try:
-        for (file, _), target in _progress(list(zip(jobs, _targets(inputs, jobs, out), strict=True)), doing):
-            try:
-                if isinstance(target, MedsrError):
-                    raise target
-                typer.echo(work(file, target))
-            except MedsrError as error:
-                failed = _report(error)
-    except KeyboardInterrupt:
-        typer.echo("interrupted; finished files are kept", err=True)
-        raise typer.Exit(130) from None
-    if failed:
-        raise typer.Exit(1)
-
-
-def _found(entry: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
-    from medsr_jax.imaging.files import find_inputs
-
-    return find_inputs([entry])
-
-
-def _renamed(relative: pathlib.Path, suffix: str) -> pathlib.Path:
-    # DICOM files are often named by UIDs: what follows their last dot is no suffix.
-    if relative.suffix.lower() in _SUFFIXES:
-        return relative.with_suffix(suffix)
-    return relative.with_name(relative.name + suffix)
-
-
-def _targets(
-    inputs: list[pathlib.Path], jobs: list[tuple[pathlib.Path, pathlib.Path]], out: pathlib.Path
-) -> list[pathlib.Path | MedsrError]:
-    from medsr_jax.imaging.files import output_paths
-
-    if (
-        len(inputs) == 1
-        and len(jobs) == 1
-        and inputs[0].is_file()
-        and out.suffix.lower() in _SUFFIXES
-        and not out.is_dir()
-    ):
-        return output_paths([(jobs[0][0], pathlib.Path(out.name))], out.parent)
-    return output_paths(jobs, out)
-
-
-def _progress(entries: list[_Job], doing: str) -> Iterator[_Job]:
-    if len(entries) < 2 or not sys.stderr.isatty():
-        yield from entries
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    # Lines that go to the terminal appear above the bar; lines that go to a pipe must not be caught by it.
-    console = Console(stderr=True)
-    with Progress(console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
-        yield from bar.track(entries, description=doing)
+    metadata = header.get("__metadata__", {})
+    if metadata.get("format", "").startswith("medsr-weights"):
+        yield "weights", f"{metadata['model']}, {sum(math.prod(shape) for shape in tensors.values()):,} parameters"
+        yield from json.loads(metadata["card"]).items()
+        yield "fields", metadata["fields"]
+    else:
+        yield "weights", f"{len(tensors)} tensors, not of this package; bring them in with `medsr import`"
+        yield from metadata.items()
 
 
 def _quality(text: str) -> int | str:
@@ -253,19 +167,7 @@ def _codecs() -> tuple[str, ...]:
     return tuple(CODECS)
 
 
-@contextlib.contextmanager
-def _failing() -> Iterator[None]:
-    """Prints an error's line and exits 1."""
-    try:
-        yield
-    except MedsrError as error:
-        _report(error)
-        raise typer.Exit(1) from None
-
-
-def _report(error: MedsrError) -> bool:
-    typer.echo(str(error), err=True)
-    return True
+cli_receiver.register(app)
 
 
 def main() -> None:

@@ -12,7 +12,9 @@ from medsr_jax.jobs import Inputs, Output, failing, for_each, report
 
 if TYPE_CHECKING:
     from medsr_jax.evaluation.link import Measured
-    from medsr_jax.restoration import Restorer
+    from medsr_jax.imaging import Image
+    from medsr_jax.restoration import Restored, Restorer
+    from medsr_jax.transmission.packet import Packet
 
 Model = Annotated[str, typer.Option(help="A packaged model's name (`medsr models`) or a weights file.")]
 Tile = Annotated[int, typer.Option(help="Small pixels on a side that are restored at once; 0 for all.")]
@@ -41,16 +43,23 @@ def restore(
     from medsr_jax.transmission.packet_io import assume_packet, is_packet, read_packet
 
     loaded: list[Restorer] = []
+    done: dict[pathlib.Path, Restored] = {}
 
     def restorer() -> Restorer:
         if not loaded:
             loaded.append(load(model, tile=tile, batch=batch, refine=not no_refine))
         return loaded[0]
 
-    def read(file: pathlib.Path):  # noqa: ANN202
+    def read(file: pathlib.Path) -> Packet:
         if assume_scale is not None and not is_packet(file):
             return assume_packet(file, scale=assume_scale)
         return read_packet(file)
+
+    def ahead(files: list[pathlib.Path]) -> None:
+        try:
+            done.update(zip(files, restorer().restore([read(file) for file in files]), strict=True))
+        except MedsrError:
+            done.clear()  # one of them is at fault: one by one they will say which
 
     def suffix(file: pathlib.Path) -> str:
         from medsr_jax.restoration.output import restored_suffix
@@ -62,19 +71,23 @@ def restore(
 
         packet = read(file)
         try:
-            restored = restorer()(packet)
+            restored = done.pop(file, None) or restorer()(packet)
         except MedsrError as error:
             raise named(file, str(error)) from error
         write_restored(target, packet, restored, model=restorer().name)
         header = packet.header
-        parts = [f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restorer().name}"]
+        parts = [
+            f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restorer().name}"
+        ]
         if restored.violation is not None:
             parts.append(f"agrees with what was sent to {restored.violation:.2f} quantisation steps")
         return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
 
     with failing():
         restorer()
-    for_each(inputs, out, suffix=suffix, work=work, doing="Restoring")
+    for_each(
+        inputs, out, suffix=suffix, work=work, doing="Restoring", together=batch, ahead=ahead if batch > 1 else None
+    )
 
 
 def evaluate(
@@ -137,9 +150,8 @@ def demo(
         table(results)
         for name, result in results:
             if result.restored.violation is not None:
-                typer.echo(
-                    f"{name}: the restored image agrees with what was sent to {result.restored.violation:.2f} quantisation steps"
-                )
+                agreement = f"{result.restored.violation:.2f} quantisation steps"
+                typer.echo(f"{name}: the restored image agrees with what was sent to {agreement}")
         typer.echo(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
         typer.echo("lossy: not for primary diagnosis")
 
@@ -166,7 +178,7 @@ def load(model: str, *, tile: int = 256, batch: int = 1, refine: bool = True) ->
     return Restorer(model, tile=tile or None, batch=batch, refine=refine)
 
 
-def picture(path: pathlib.Path, image, result: Measured) -> None:  # noqa: ANN001
+def picture(path: pathlib.Path, image: Image, result: Measured) -> None:
     """The picture of one image of a report."""
     from medsr_jax.evaluation.pictures import busiest_square, side_by_side
 

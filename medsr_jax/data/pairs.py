@@ -64,9 +64,7 @@ class Pairs:
         MedsrError: a folder is missing, holds no readable image, or only images smaller than a patch.
     """
 
-    def __init__(
-        self, folders: Sequence[tuple[pathlib.Path, float]], *, settings: PairSettings, seed: int
-    ) -> None:
+    def __init__(self, folders: Sequence[tuple[pathlib.Path, float]], *, settings: PairSettings, seed: int) -> None:
         if settings.patch % 8:
             raise MedsrError(f"config.data.patch: {settings.patch} is not a multiple of 8, JPEG's block")
         self._settings = settings
@@ -99,7 +97,9 @@ def load_folder(folder: pathlib.Path, *, smallest: int) -> list[np.ndarray]:
     images = [read_image(path).pixels[0] for path, _ in find_inputs([folder])]
     images = [image for image in images if min(image.shape) >= smallest]
     if not images:
-        raise named(folder, f"no image with both sides of {smallest} pixels or more; give another folder in config.data")
+        raise named(
+            folder, f"no image with both sides of {smallest} pixels or more; give another folder in config.data"
+        )
     return images
 
 

@@ -34,12 +34,20 @@ def side_by_side(
     rows, columns = header.small_shape
     panels = [
         ("original", image.pixels),
-        (f"sent: {columns}x{rows}, {measured.sent_bytes:,} bytes, {measured.ratio:.0f}:1", enlarge(measured.packet, method="nearest")),
+        (
+            f"sent: {columns}x{rows}, {measured.sent_bytes:,} bytes, {measured.ratio:.0f}:1",
+            enlarge(measured.packet, method="nearest"),
+        ),
         (f"bicubic: {measured.psnr_bicubic:.2f} dB, SSIM {measured.ssim_bicubic:.3f}", measured.bicubic),
         (f"restored: {measured.psnr:.2f} dB, SSIM {measured.ssim:.3f}", measured.restored.pixels),
     ]
     low, high = np.percentile(image.pixels[0], [0.5, 99.5])
-    shown = {"cmap": "gray_r" if image.inverted else "gray", "vmin": low, "vmax": max(high, low + 1), "interpolation": "nearest"}
+    shown = {
+        "cmap": "gray_r" if image.inverted else "gray",
+        "vmin": low,
+        "vmax": max(high, low + 1),
+        "interpolation": "nearest",
+    }
     aspect = image.pixels.shape[1] / image.pixels.shape[2]
     figure = Figure(figsize=(14, 3.5 * (aspect + 1) + 0.7), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
@@ -64,7 +72,10 @@ def busiest_square(pixels: np.ndarray, *, side: int) -> tuple[int, int, int]:
     """(top, left, side) of the square with the strongest mean gradient, away from the edge: a detail worth a zoom."""
     rows, columns = pixels.shape
     side = min(side, rows, columns)
-    gradient = np.abs(np.diff(pixels.astype(np.float32), axis=0))[:, :-1] + np.abs(np.diff(pixels.astype(np.float32), axis=1))[:-1]
+    gradient = (
+        np.abs(np.diff(pixels.astype(np.float32), axis=0))[:, :-1]
+        + np.abs(np.diff(pixels.astype(np.float32), axis=1))[:-1]
+    )
     # Labels burnt into the image have steps far above any tissue's.
     gradient = np.minimum(gradient, np.percentile(gradient, 99))
     total = np.pad(gradient.cumsum(0).cumsum(1), ((1, 0), (1, 0)))

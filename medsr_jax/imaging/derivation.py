@@ -75,9 +75,7 @@ def set_identity(dataset: Dataset, source: Dataset, *, series_description: str) 
     dataset.InstanceCreationTime = now.strftime("%H%M%S.%f")
 
 
-def set_history(
-    dataset: Dataset, source: Dataset, *, description: str, comments: str | None, resampled: bool
-) -> None:
+def set_history(dataset: Dataset, source: Dataset, *, description: str, comments: str | None, resampled: bool) -> None:
     """Image Type, what was done, from which image and by what software."""
     kinds = list(source.get("ImageType") or [])
     if isinstance(source.get("ImageType"), str):

@@ -240,9 +240,7 @@ def _set_pixels(
 
     encapsulated = UID(transfer_syntax).is_encapsulated
     if encapsulated == isinstance(frames, np.ndarray):
-        raise ValueError(
-            f"{UID(transfer_syntax).name} takes {'encoded frames' if encapsulated else 'an array'}"
-        )
+        raise ValueError(f"{UID(transfer_syntax).name} takes {'encoded frames' if encapsulated else 'an array'}")
     allocated = 8 if bits_stored <= 8 else 16 if bits_stored <= 16 else 32
     if isinstance(frames, np.ndarray):
         value = frames.astype(f"<{'i' if signed else 'u'}{allocated // 8}", copy=False).tobytes()

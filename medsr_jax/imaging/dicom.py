@@ -51,9 +51,7 @@ def _parse(data: bytes, *, name: str) -> Dataset:
         what = f" ({pydicom.uid.UID(sop_class).name})" if sop_class else ""
         raise named(name, f"is a DICOM file without pixel data{what}; name a DICOM image")
     if "PixelData" not in dataset:
-        raise named(
-            name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry"
-        )
+        raise named(name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry")
     return dataset
 
 

@@ -131,9 +131,7 @@ def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     if not syntax:
         implicit, little = dataset.original_encoding
-        syntax = (
-            "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
-        )
+        syntax = "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
         dataset.file_meta.TransferSyntaxUID = UID(syntax)
     if syntax not in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K | _JPEG_XL | {_RLE}:
         what = UID(syntax).name
@@ -236,9 +234,7 @@ def _stored_values(pixels: Array, layout: _Layout, *, precision: int) -> tuple[A
     unsigned = pixels.view(f"u{pixels.dtype.itemsize}")
     values = unsigned >> shift if shift else unsigned
     if shift:
-        notes += (
-            f"values shifted down by {shift}: HighBit is {layout.high} with {layout.stored} bits stored",
-        )
+        notes += (f"values shifted down by {shift}: HighBit is {layout.high} with {layout.stored} bits stored",)
     if layout.signed:
         spare = width - bits
         values = (values << spare).view(f"i{pixels.dtype.itemsize}") >> spare

@@ -131,9 +131,7 @@ def output_paths(
             paths.append(named(file, f"would overwrite the input {path}; choose another output folder"))
         elif key.casefold() in taken:
             earlier = taken[key.casefold()]
-            paths.append(
-                named(file, f"has the same output {path} as {earlier}; rename one or send them apart")
-            )
+            paths.append(named(file, f"has the same output {path} as {earlier}; rename one or send them apart"))
         else:
             taken[key.casefold()] = file
             paths.append(path)

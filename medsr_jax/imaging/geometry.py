@@ -60,9 +60,7 @@ def rescale_geometry(dataset: Dataset, *, scale: tuple[float, float], rows: int,
         measures = _items(group, "PixelMeasuresSequence") or _first(shared, "PixelMeasuresSequence")
         if places and planes and measures:
             _move_origin(places[0], planes[0], measures[0], scale)
-    holders = [dataset] + [
-        item for group in shared + frames for item in _items(group, "PixelMeasuresSequence")
-    ]
+    holders = [dataset] + [item for group in shared + frames for item in _items(group, "PixelMeasuresSequence")]
     for holder in holders:
         for keyword in _SPACINGS:
             value = _numbers(holder, keyword)
@@ -112,9 +110,7 @@ def _scale_region(region: Dataset, scale: tuple[float, float], size: tuple[int, 
         if values:
             moved = round((values[0] + 0.5) / scale[axis] - 0.5)
             # A reference pixel may lie outside the image.
-            setattr(
-                region, keyword, moved if keyword.startswith("Ref") else _inside(moved, 0, size[axis] - 1)
-            )
+            setattr(region, keyword, moved if keyword.startswith("Ref") else _inside(moved, 0, size[axis] - 1))
     for keyword, axis in (("PhysicalDeltaX", 1), ("PhysicalDeltaY", 0)):
         values = _numbers(region, keyword)
         if values:

@@ -61,6 +61,4 @@ def check_size(rows: int, columns: int, *, frames: int = 1, name: str, max_pixel
     if rows * columns > max_pixels or frames * rows * columns > 4 * max_pixels:
         size = f"{rows} x {columns}" + (f" x {frames} frames" if frames > 1 else "")
         most = max_pixels if rows * columns > max_pixels else 4 * max_pixels
-        raise named(
-            name, f"has {size} pixels, more than the {most / 1e6:.0f} million that are read; split it"
-        )
+        raise named(name, f"has {size} pixels, more than the {most / 1e6:.0f} million that are read; split it")

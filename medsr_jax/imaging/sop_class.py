@@ -86,9 +86,7 @@ _CLASSES = {
     "13.1.1": dataclasses.replace(_ENHANCED, signed=False),  # X-ray 3D
     "13.1.2": dataclasses.replace(_ENHANCED, signed=False),
     "13.1.3": dataclasses.replace(_ENHANCED, allocated=(16,), signed=False),  # Breast Tomosynthesis
-    "20": _Storage(
-        stored=(8, 16), signed=True, frames=True, slope=False, intercept=False
-    ),  # Nuclear Medicine
+    "20": _Storage(stored=(8, 16), signed=True, frames=True, slope=False, intercept=False),  # Nuclear Medicine
     "128": _Storage(allocated=(16,), stored=(16, 16), signed=True, intercept=False),  # PET
     "130": dataclasses.replace(_ENHANCED, allocated=(16,)),
     "481.1": _Storage(frames=True),  # RT Image

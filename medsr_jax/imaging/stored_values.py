@@ -98,9 +98,7 @@ def _resample_lut(item: Dataset, *, rescale: tuple[float, float], low: int, high
     item["LUTData"] = DataElement("LUTData", "OW", resampled.tobytes())
 
 
-def _remap_real_world(
-    holder: Dataset, *, rescale: tuple[float, float], low: int, high: int, signed: bool
-) -> None:
+def _remap_real_world(holder: Dataset, *, rescale: tuple[float, float], low: int, high: int, signed: bool) -> None:
     """Linear mappings are composed with the rescale; tables of stored values are dropped."""
     from pydicom.dataelem import DataElement
 

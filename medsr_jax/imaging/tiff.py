@@ -140,6 +140,4 @@ def _spacing(page: Any) -> tuple[float, float] | None:
     across, down = page.tags.get("XResolution"), page.tags.get("YResolution")
     if per_inch is None or across is None or down is None or not (across.value[1] and down.value[1]):
         return None
-    return spacing_of_dpi(
-        down.value[0] / down.value[1] * per_inch, across.value[0] / across.value[1] * per_inch
-    )
+    return spacing_of_dpi(down.value[0] / down.value[1] * per_inch, across.value[0] / across.value[1] * per_inch)

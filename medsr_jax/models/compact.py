@@ -8,6 +8,10 @@ sees 24x24 pixels. The strength of the quantisation is an input, so one model se
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Sequence
+from typing import Any
+
 import chex
 import flax.linen as nn
 import jax
@@ -20,8 +24,8 @@ from medsr_jax.models.shuffling import depth_to_space, space_to_depth
 
 BLOCK = 8
 
-# A radiograph's detail has a hundredth of its range. Without these, one step of Adam moves the output by more than what it
-# has yet to learn, and the first convolution sees little but the mean.
+# A radiograph's detail has a hundredth of its range. Without these, one step of Adam moves the output by more than
+# what it has yet to learn, and the first convolution sees little but the mean.
 DETAIL_GAIN = 16.0
 OUTPUT_GAIN = 0.25
 
@@ -47,7 +51,7 @@ class CompactRRDBNet(nn.Module):
     context: int = 128
     context_layers: int = 3
     remat: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: Any = jnp.float32
 
     @property
     def multiple(self) -> int:
@@ -114,10 +118,8 @@ def quantisation_strength(table: np.ndarray | None) -> float:
 
 def local_mean(x: jax.Array) -> jax.Array:
     """Mean over the 5x5 pixels around each; (N, H, W, C) -> the same, edges replicated."""
-    n, h, w, c = x.shape
     padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
-    rows = sum(padded[:, k : k + h] for k in range(5))
-    return sum(rows[:, :, k : k + w] for k in range(5)) / 25.0  # type: ignore[index]
+    return nn.avg_pool(padded, (5, 5), padding="VALID")
 
 
 def bicubic(x: jax.Array, *, scale: int) -> jax.Array:
@@ -130,10 +132,14 @@ def bicubic(x: jax.Array, *, scale: int) -> jax.Array:
     n, h, w, c = x.shape
     taps = jnp.asarray(_cubic_taps(scale), jnp.float32)
     padded = jnp.pad(x.astype(jnp.float32), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
-    rows = sum(padded[:, k : k + h, None] * taps[:, k][:, None, None] for k in range(5))
-    rows = rows.reshape(n, h * scale, w + 4, c)  # type: ignore[union-attr]
-    columns = sum(rows[:, :, k : k + w, None] * taps[:, k][:, None] for k in range(5))
-    return columns.reshape(n, h * scale, w * scale, c)  # type: ignore[union-attr]
+    rows = _sum([padded[:, k : k + h, None] * taps[:, k][:, None, None] for k in range(5)])
+    rows = rows.reshape(n, h * scale, w + 4, c)
+    columns = _sum([rows[:, :, k : k + w, None] * taps[:, k][:, None] for k in range(5)])
+    return columns.reshape(n, h * scale, w * scale, c)
+
+
+def _sum(terms: Sequence[jax.Array]) -> jax.Array:
+    return functools.reduce(jnp.add, terms)
 
 
 def _cubic_taps(scale: int) -> np.ndarray:

@@ -8,6 +8,7 @@ one matrix product instead. On other platforms XLA's own gradient (cuDNN's, on a
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import chex
 import flax.linen as nn
@@ -29,7 +30,7 @@ def _input_gradient(kernel: jax.Array, g: jax.Array) -> jax.Array:
 
 def _shifted(x: jax.Array, rows: int, columns: int, *, reverse: bool) -> jax.Array:
     """(N, H, W, C) -> (N, H, W, rows * columns * C): the zero-padded shifts of ``x`` that a filter sees."""
-    n, h, w, c = x.shape
+    h, w = x.shape[1:3]
     top, left = rows // 2, columns // 2
     padded = jnp.pad(x, ((0, 0), (top, top), (left, left), (0, 0)))
     order = [(i, j) for i in range(rows) for j in range(columns)]
@@ -109,7 +110,7 @@ class Conv(nn.Module):
     features: int
     size: int = 3
     scale: float = 1.0
-    dtype: jnp.dtype = jnp.float32
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:

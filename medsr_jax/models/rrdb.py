@@ -7,6 +7,7 @@ Fields carry the reference's names, so that a tensor's name there maps one to on
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import chex
 import flax.linen as nn
@@ -48,15 +49,13 @@ class ResidualDenseBlock(nn.Module):
     """
 
     growth: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
         features = x.shape[-1]
         widths = [self.growth] * (DENSE_CONVOLUTIONS - 1) + [features]
-        parameters = [
-            _Kernel(width, name=f"conv{i + 1}")(features + i * self.growth) for i, width in enumerate(widths)
-        ]
+        parameters = [_Kernel(width, name=f"conv{i + 1}")(features + i * self.growth) for i, width in enumerate(widths)]
         kernels = [kernel.astype(self.dtype) for kernel, _ in parameters]
         # What is still to be computed: the outputs of the convolutions i, i + 1, ... side by side.
         pending = jnp.concatenate([bias.astype(self.dtype) for _, bias in parameters])
@@ -74,7 +73,7 @@ class RRDB(nn.Module):
     """Three dense blocks in a residual, the 'residual in residual' of the name; the body of `flax.linen.scan`."""
 
     growth: int
-    dtype: jnp.dtype = jnp.float32
+    dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> tuple[jax.Array, None]:
@@ -85,7 +84,7 @@ class RRDB(nn.Module):
 
 
 def scan_blocks(
-    blocks: int, growth: int, *, remat: bool = False, dtype: jnp.dtype = jnp.float32
+    blocks: int, growth: int, *, remat: bool = False, dtype: Any = jnp.float32
 ) -> Callable[[jax.Array], jax.Array]:
     """``blocks`` RRDBs named ``body``, as one `lax.scan` over stacked parameters: 23 compile as fast as one.
 
@@ -117,7 +116,7 @@ class RRDBNet(nn.Module):
     scale: int = 4
     out_channels: int | None = None
     remat: bool = False
-    dtype: jnp.dtype = jnp.float32
+    dtype: Any = jnp.float32
 
     @property
     def multiple(self) -> int:

@@ -11,7 +11,7 @@ import jax
 
 
 def space_to_depth(x: jax.Array, *, block: int) -> jax.Array:
-    """(N, block H, block W, C) -> (N, H, W, C block^2); channel c block^2 + i block + j is pixel (i, j) of channel c."""
+    """(N, block H, block W, C) -> (N, H, W, C block^2), where c block^2 + i block + j is pixel (i, j) of channel c."""
     chex.assert_rank(x, 4)
     n, h, w, c = x.shape
     if block == 1:

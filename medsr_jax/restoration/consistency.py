@@ -17,14 +17,12 @@ import numpy as np
 # A sender rounds the downsampled image to whole levels before the DCT: the unrounded truth may lie this much
 # outside an interval, in levels of an orthonormal coefficient (standard deviation of the rounding error).
 ROUNDING = 0.29
-# Of the whole step, for the clipping to [0, 1]; and of its part on the small image, for blocks that are cut by the edge.
+# Of the whole step, for the clipping to [0, 1]; and of its part on the small image, for blocks that the edge cuts.
 ITERATIONS = 2
 INNER_ITERATIONS = 16
 
 
-def project(
-    restored: jax.Array, indices: jax.Array, table: jax.Array, valid: jax.Array, *, scale: int
-) -> jax.Array:
+def project(restored: jax.Array, indices: jax.Array, table: jax.Array, valid: jax.Array, *, scale: int) -> jax.Array:
     """Move a restored image onto the set of those that the JPEG allows.
 
     Where the image ends inside a square of the downsampling or inside a block, the sender saw its last row and

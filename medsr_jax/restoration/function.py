@@ -9,6 +9,7 @@ from typing import Any
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
 
 from medsr_jax.restoration.consistency import project
 from medsr_jax.restoration.denoise import denoise
@@ -28,17 +29,15 @@ class Inputs:
         table: (N, 8, 8) int32 quantisation steps, or None.
     """
 
-    small: jax.Array
-    strength: jax.Array
-    inverted: jax.Array
-    valid: jax.Array
-    indices: jax.Array | None = None
-    table: jax.Array | None = None
+    small: jax.Array | np.ndarray
+    strength: jax.Array | np.ndarray
+    inverted: jax.Array | np.ndarray
+    valid: jax.Array | np.ndarray
+    indices: jax.Array | np.ndarray | None = None
+    table: jax.Array | np.ndarray | None = None
 
 
-def make_restore(
-    model: nn.Module, *, scale: int, smooth: bool = False
-) -> Callable[[Any, Inputs], jax.Array]:
+def make_restore(model: nn.Module, *, scale: int, smooth: bool = False) -> Callable[[Any, Inputs], jax.Array]:
     """The jitted restoration ``I_final = D_N(G(I_compressed))``.
 
     Args:
@@ -57,16 +56,16 @@ def make_restore(
         x = inputs.small.astype(jnp.float32) / levels
         turned = inputs.inverted[:, None, None, None]
         x = jnp.where(turned, 1.0 - x, x)
-        y = model.apply({"params": params}, x, inputs.strength)
-        y = jnp.where(turned, 1.0 - y, y)  # type: ignore[operator]
+        y = jnp.asarray(model.apply({"params": params}, x, inputs.strength))
+        y = jnp.where(turned, 1.0 - y, y)
         y = jnp.clip(y, 0.0, 1.0)
         if smooth:
             y = denoise(y)
         if inputs.indices is not None and inputs.table is not None:
             tables = inputs.table.astype(jnp.float32)
-            y = jax.vmap(
-                lambda y, i, t, v: project(y[None], i[None], t, v[None], scale=scale)[0]
-            )(y, inputs.indices, tables, inputs.valid)
+            y = jax.vmap(lambda y, i, t, v: project(y[None], i[None], t, v[None], scale=scale)[0])(
+                y, inputs.indices, tables, inputs.valid
+            )
         return y
 
     return jax.jit(restore)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import Image, derive_dataset, output_suffix, write_dicom, write_image
+from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
 from medsr_jax.restoration.restorer import Restored
 from medsr_jax.transmission.packet import Packet, PacketHeader
 
@@ -35,9 +35,7 @@ def restored_suffix(packet: Packet) -> str:
     return {"dicom": ".dcm", "tiff": ".tif"}.get(h.kind, ".png")
 
 
-def write_restored(
-    path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str
-) -> None:
+def write_restored(path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str) -> None:
     """Write what was restored, as the kind of file that was sent.
 
     A DICOM packet becomes a derived object in a new series of the same study: its lossy marks stay, though its own

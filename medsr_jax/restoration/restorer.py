@@ -162,9 +162,7 @@ class _Prepared:
         frames, rows, columns = self._small.shape
         row_spans = spans(rows, tile=tile, halo=HALO)
         column_spans = spans(columns, tile=tile, halo=HALO)
-        return [
-            _Job(number, *job) for job in itertools.product(range(frames), row_spans, column_spans)
-        ]
+        return [_Job(number, *job) for job in itertools.product(range(frames), row_spans, column_spans)]
 
     def shape(self, job: _Job) -> tuple[Any, ...]:
         """What must be equal within a batch."""
@@ -181,7 +179,8 @@ class _Prepared:
         ]
         indices = table = None
         if self._project:
-            assert self._indices is not None and self._table is not None
+            assert self._indices is not None
+            assert self._table is not None
             rows, columns = (Span(s.start // GRID, s.size // GRID, 0, 0) for s in (job.rows, job.columns))
             indices = _window(self._indices[job.frame], rows, columns, fill="constant")[None]
             table = self._table[None]
@@ -237,9 +236,7 @@ def _batches(jobs: Sequence[_Job], prepared: Sequence[_Prepared], batch: int) ->
     by_shape: dict[Any, list[_Job]] = {}
     for job in jobs:
         by_shape.setdefault(prepared[job.packet].shape(job), []).append(job)
-    return [
-        group[first : first + batch] for group in by_shape.values() for first in range(0, len(group), batch)
-    ]
+    return [group[first : first + batch] for group in by_shape.values() for first in range(0, len(group), batch)]
 
 
 def _stack(inputs: Sequence[Inputs]) -> Inputs:

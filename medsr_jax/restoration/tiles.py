@@ -26,7 +26,7 @@ class Span:
 
 
 def padded_side(side: int) -> int:
-    """The side, at least ``side``, that an image is padded to: up to 256 one of few, so that few programs are compiled."""
+    """The side, at least ``side``, that an image is padded to: one of few up to 256, to compile few programs."""
     for candidate in SIDES:
         if side <= candidate:
             return candidate

@@ -28,7 +28,7 @@ def main(argv: list[str]) -> None:
     log.addHandler(handler)
     log.propagate = False
     try:
-        train_and_evaluate(_CONFIG.value, pathlib.Path(_WORKDIR.value))
+        train_and_evaluate(_CONFIG.value, pathlib.Path(str(_WORKDIR.value)))
     except MedsrError as error:
         sys.exit(str(error))
 

@@ -49,9 +49,7 @@ class Checkpoints:
         try:
             restored = self._manager.restore(
                 step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(template), data=ocp.args.JsonRestore()
-                ),
+                args=ocp.args.Composite(state=ocp.args.StandardRestore(template), data=ocp.args.JsonRestore()),
             )
         except (ValueError, KeyError, TypeError) as error:
             raise named(

@@ -21,9 +21,7 @@ def learning_rate(name: str, *, peak: float, steps: int, warmup: int, final: flo
     if warmup >= steps:
         raise MedsrError(f"config.optimizer.warmup: {warmup} updates do not fit into config.steps, {steps}")
     if name == "constant":
-        return optax.join_schedules(
-            [optax.linear_schedule(0.0, peak, warmup), optax.constant_schedule(peak)], [warmup]
-        )
+        return optax.join_schedules([optax.linear_schedule(0.0, peak, warmup), optax.constant_schedule(peak)], [warmup])
     if name == "cosine":
         return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, end_value=final)
     raise MedsrError(f"config.optimizer.schedule: {name!r} is none of {', '.join(NAMES)}")

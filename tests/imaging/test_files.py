@@ -24,9 +24,7 @@ def test_a_new_file_has_the_usual_permissions(tmp_path: pathlib.Path) -> None:
     assert (tmp_path / "ours").stat().st_mode == (tmp_path / "usual").stat().st_mode
 
 
-@pytest.mark.parametrize(
-    "interruption", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")]
-)
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, OSError(errno.ENOSPC, "No space left on device")])
 def test_nothing_is_left_of_an_interrupted_write(
     tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, interruption: type[BaseException] | BaseException
 ) -> None:

@@ -253,9 +253,7 @@ def test_one_long_side_is_an_image(tmp_path: pathlib.Path) -> None:
         (bytes(range(256)), "no PNG, JPEG, TIFF or DICOM"),
     ],
 )
-def test_other_files_are_refused_with_what_they_are(
-    tmp_path: pathlib.Path, content: bytes, problem: str
-) -> None:
+def test_other_files_are_refused_with_what_they_are(tmp_path: pathlib.Path, content: bytes, problem: str) -> None:
     (tmp_path / "image.dcm").write_bytes(content)
     with pytest.raises(MedsrError, match=problem):
         read_image(tmp_path / "image.dcm")

@@ -38,9 +38,7 @@ def naive_dense_block(params, x):
     seen = x
     for i in range(1, 6):
         p = params[f"conv{i}"]
-        y = jax.lax.conv_general_dilated(
-            seen, p["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC")
-        )
+        y = jax.lax.conv_general_dilated(seen, p["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
         y = y + p["bias"]
         if i < 5:
             seen = jnp.concatenate([seen, jnp.where(y > 0, y, 0.2 * y)], axis=-1)

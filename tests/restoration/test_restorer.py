@@ -35,7 +35,8 @@ def test_the_original_size_comes_back(restorer, radiograph, rows, columns):
 
 
 @pytest.mark.parametrize(
-    ("dtype", "low", "high"), [(np.uint16, 0, 4095), (np.int16, -1024, 3071), (np.uint16, 0, 65535), (np.int8, -128, 127)]
+    ("dtype", "low", "high"),
+    [(np.uint16, 0, 4095), (np.int16, -1024, 3071), (np.uint16, 0, 65535), (np.int8, -128, 127)],
 )
 def test_type_and_range_of_values_come_back(restorer, radiograph, dtype, low, high):
     values = (low + radiograph.astype(np.float64) / 255 * (high - low)).astype(dtype)

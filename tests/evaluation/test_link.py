@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from medsr_jax.evaluation.baselines import METHODS, enlarge
+from medsr_jax.evaluation.link import measure, measured_range
+from medsr_jax.evaluation.metrics import psnr
+from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+from medsr_jax.imaging import Image
+from medsr_jax.restoration import Restorer
+from medsr_jax.transmission.compress import compress
+
+
+@pytest.fixture
+def image(radiograph):
+    return Image(pixels=radiograph[None], value_range=(0, 255), kind="png", name="picture")
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_enlarging_gives_the_original_size_and_most_of_the_picture(image, method):
+    packet = compress(image, quality=90)
+    large = enlarge(packet, method=method)
+    assert large.shape == image.pixels.shape
+    assert large.dtype == np.uint8
+    assert psnr(large, image.pixels, value_range=(0, 255)) > 22
+
+
+def test_a_measurement_is_of_what_would_travel(image, tiny_weights, tmp_path):
+    measured = measure(image, Restorer(tiny_weights), quality=60)
+    from medsr_jax.transmission.packet_io import write_packet
+
+    write_packet(tmp_path / "p.jpg", measured.packet)
+    assert (tmp_path / "p.jpg").stat().st_size == measured.sent_bytes
+    assert measured.ratio == pytest.approx(160 * 200 / measured.sent_bytes)
+    assert measured.psnr == psnr(measured.restored.pixels, image.pixels, value_range=(0, 255))
+    assert measured.psnr_bicubic == psnr(enlarge(measured.packet), image.pixels, value_range=(0, 255))
+
+
+def test_a_16_bit_image_is_measured_on_what_it_spans(radiograph):
+    wide = Image(pixels=radiograph[None].astype(np.uint16) * 4 + 100, value_range=(0, 65535), kind="png")
+    assert measured_range(wide) == (wide.pixels.min(), wide.pixels.max())
+
+
+def test_a_picture_is_drawn_with_a_zoom_inside_the_image(image, tiny_weights, tmp_path):
+    from PIL import Image as PillowImage
+
+    measured = measure(image, Restorer(tiny_weights), quality=60)
+    top, left, side = busiest_square(image.pixels[0], side=32)
+    assert 0 <= top <= 160 - side
+    assert 0 <= left <= 200 - side
+    side_by_side(tmp_path / "p.png", image, measured, zoom=(top, left, side), title="test")
+    with PillowImage.open(tmp_path / "p.png") as drawn:
+        assert drawn.width > 1000
