@@ -49,15 +49,15 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     model = build(config.model.name, config.model.fields.to_dict())
     optimizer = make_optimizer(config)
     pairs = make_pairs(config)
-    single = initial_state(model, optimizer, config)
-    _log.info("%d parameters", sum(leaf.size for leaf in jax.tree.leaves(single.params)))
-
     data = batches(pairs, batch=config.batch)
     checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
-    if checkpoints.latest_step is not None:
-        single, position = checkpoints.restore(single)
+    if checkpoints.latest_step is None:
+        single = initial_state(model, optimizer, config)
+    else:
+        single, position = checkpoints.restore(jax.eval_shape(lambda: initial_state(model, optimizer, config)))
         data.set_state(position)
         _log.info("goes on from step %d", int(single.step))
+    _log.info("%d parameters", sum(leaf.size for leaf in jax.tree.leaves(single.params)))
 
     validate = make_validation(
         model,

@@ -1,0 +1,37 @@
+"""Turn the best weights of a run into a packaged model: half precision, and a card with what was measured.
+
+python scripts/package_weights.py RUN/best.safetensors -o medsr_jax/zoo/packaged/NAME.safetensors --card KEY=TEXT ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+import numpy as np
+
+from medsr_jax import zoo
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=pathlib.Path)
+    parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
+    parser.add_argument("--card", nargs="*", default=[], metavar="KEY=TEXT", help="more lines of the card")
+    arguments = parser.parse_args()
+    weights = zoo.load(arguments.weights)
+    more = dict(line.split("=", 1) for line in arguments.card)
+    zoo.save(
+        arguments.out,
+        model=weights.model,
+        fields=weights.fields,
+        params=weights.params,
+        card={**weights.card, **more},
+        dtype=np.float16,
+    )
+    print(f"{arguments.out}: {arguments.out.stat().st_size:,} bytes, {weights.parameters:,} parameters")
+
+
+if __name__ == "__main__":
+    main()
