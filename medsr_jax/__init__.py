@@ -38,7 +38,7 @@ _HOME = {
 }
 _OTHER_NAMES = {"load_weights": "load"}
 
-__all__ = [*sorted(_HOME), "__version__"]  # noqa: PLE0604
+__all__ = [*sorted(_HOME), "__version__"]
 
 if TYPE_CHECKING:
     from medsr_jax.errors import MedsrError as MedsrError

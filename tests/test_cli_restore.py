@@ -1,0 +1,136 @@
+"""`medsr restore`, `evaluate`, `models` and `demo`, as a user calls them."""
+
+import pathlib
+import re
+import subprocess
+import sys
+
+import numpy as np
+import pydicom
+import pytest
+from PIL import Image
+from typer.testing import CliRunner
+
+from medsr_jax.cli import app
+
+
+@pytest.fixture(scope="module")
+def sent(tmp_path_factory, radiograph):
+    """A folder of packets: an image, one of 16 bits, a DICOM object, all below a subfolder."""
+    folder = tmp_path_factory.mktemp("link")
+    (folder / "in" / "deep").mkdir(parents=True)
+    Image.fromarray(radiograph).save(folder / "in" / "a.png")
+    Image.fromarray(radiograph.astype(np.uint16) * 16).save(folder / "in" / "deep" / "b.tif")
+    dicom = pathlib.Path(pydicom.data.get_testdata_file("CT_small.dcm"))
+    (folder / "in" / "deep" / "c.dcm").write_bytes(dicom.read_bytes())
+    result = run("compress", folder / "in", "-o", folder / "sent")
+    assert result.exit_code == 0, result.output
+    return folder / "sent"
+
+
+def run(*arguments):
+    return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
+
+
+def restore(tiny_weights, *arguments):
+    return run("restore", "--model", tiny_weights, *arguments)
+
+
+def test_a_folder_comes_back_in_its_structure_with_its_types(sent, tiny_weights, tmp_path):
+    result = restore(tiny_weights, sent, "-o", tmp_path)
+    assert result.exit_code == 0, result.output
+    with Image.open(tmp_path / "a.png") as image:
+        assert image.size == (200, 160)
+        assert image.mode == "L"
+    assert np.asarray(Image.open(tmp_path / "deep" / "b.tif")).dtype == np.uint16
+    assert pydicom.dcmread(tmp_path / "deep" / "c.dcm").LossyImageCompression == "01"
+    assert result.output.count("not for primary diagnosis") == 3
+    assert re.search(r"agrees with what was sent to 0\.\d\d quantisation steps", result.output)
+
+
+def test_batches_give_what_single_images_give(sent, tiny_weights, tmp_path):
+    restore(tiny_weights, sent, "-o", tmp_path / "one")
+    restore(tiny_weights, sent, "-o", tmp_path / "many", "--batch", "2")
+    one, many = (np.asarray(Image.open(tmp_path / name / "a.png")).astype(int) for name in ("one", "many"))
+    assert np.abs(one - many).max() <= 1
+
+
+def test_a_bad_packet_is_named_and_the_others_are_restored(sent, tiny_weights, tmp_path, radiograph):
+    broken = tmp_path / "in"
+    broken.mkdir()
+    good = (sent / "a.jpg").read_bytes()
+    (broken / "a.jpg").write_bytes(good)
+    (broken / "b.jpg").write_bytes(good[: len(good) // 2])
+    (broken / "c.jpg").write_bytes(b"")
+    (broken / "d.dcm").write_text("not DICOM")
+    Image.fromarray(radiograph).save(broken / "e.jpg")
+    damaged = good.replace(b"160x200", b"161x200")
+    assert damaged != good
+    (broken / "f.jpg").write_bytes(damaged)
+    result = restore(tiny_weights, broken, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    errors = result.stderr.splitlines()
+    assert [pathlib.Path(line.split(": ")[0]).name for line in errors] == ["b.jpg", "c.jpg", "d.dcm", "e.jpg", "f.jpg"]
+    assert "Traceback" not in result.output
+    assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == ["a.png"]
+
+
+def test_a_jpeg_that_is_no_packet_is_restored_when_its_scale_is_stated(tiny_weights, tmp_path, radiograph):
+    Image.fromarray(radiograph[:40, :56]).save(tmp_path / "plain.jpg", quality=70)
+    assert restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png").exit_code == 1
+    result = restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png", "--assume-scale", "4")
+    assert result.exit_code == 0, result.output
+    assert "assum" in result.output
+    assert Image.open(tmp_path / "out.png").size == (224, 160)
+
+
+def test_a_folder_that_cannot_be_written_leaves_nothing(sent, tiny_weights, tmp_path):
+    (tmp_path / "out").write_text("a file where a folder should be")
+    result = restore(tiny_weights, sent, "-o", tmp_path / "out")
+    assert result.exit_code == 1
+    assert (tmp_path / "out").read_text() == "a file where a folder should be"
+
+
+@pytest.mark.parametrize("option", [("--model", "nothing"), ("--tile", "13"), ("--batch", "0")])
+def test_an_impossible_option_is_one_line(sent, tiny_weights, tmp_path, option):
+    result = run("restore", sent, "-o", tmp_path, "--model", tiny_weights, *option)
+    assert result.exit_code == 1
+    assert len(result.stderr.splitlines()) == 1
+
+
+def test_evaluate_prints_a_row_an_image_and_the_mean_gain(tiny_weights, tmp_path, radiograph):
+    Image.fromarray(radiograph).save(tmp_path / "a.png")
+    Image.fromarray(radiograph[::-1].copy()).save(tmp_path / "b.png")
+    (tmp_path / "c.png").write_bytes(b"no image")
+    result = run("evaluate", tmp_path, "--model", tiny_weights, "--report", tmp_path / "report")
+    assert result.exit_code == 1
+    assert "c.png" in result.stderr
+    assert re.search(r"mean gain over bicubic of the same packet: [+-]\d", result.output)
+    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["a.png", "b.png"]
+
+
+def test_models_and_info_say_what_the_packaged_model_is():
+    listed = run("models").output
+    assert "xray-x4: compact_rrdbnet" in listed
+    assert "Apache-2.0" in listed
+    from medsr_jax import zoo
+
+    described = run("info", zoo.load("xray-x4").path).output
+    assert "parameters" in described
+    assert "degradation" in described
+
+
+def test_the_demo_sends_and_restores_a_real_radiograph(tmp_path):
+    pytest.importorskip("data_store", reason="PyPI pydicom-data is not installed")
+    done = subprocess.run(
+        [sys.executable, "-m", "medsr_jax.cli", "demo", "--out", str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    for name in ("demo.png", "demo-crop.png", "sent.dcm", "restored.dcm", "sent-crop.jpg", "restored-crop.png"):
+        assert (tmp_path / name).stat().st_size > 1000, name
+    gains = [float(gain) for gain in re.findall(r"│\s+([+-]\d\.\d\d) │", done.stdout)]
+    assert len(gains) == 2
+    assert min(gains) > 0
