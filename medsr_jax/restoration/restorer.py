@@ -62,13 +62,14 @@ class Restorer:
     Args:
         model: a packaged model's name or the path of a weights file.
         tile: small pixels on a side that a tile keeps, a multiple of 8; None restores each image whole.
+        halo: small pixels computed around a tile and not kept, a multiple of 8.
         batch: tiles or frames that go through the network at once.
         refine: project the result onto what the JPEG allows.
         smooth: denoise after the generator; off, since it lowers PSNR (README, results).
         dtype: the type computed in: bfloat16 on an accelerator and float32 on a CPU when None.
 
     Raises:
-        MedsrError: the model can't be had, or the tile is no multiple of 8.
+        MedsrError: the model can't be had, or the tile or its halo is no multiple of 8.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Restorer:
         model: str | pathlib.Path = DEFAULT_MODEL,
         *,
         tile: int | None = DEFAULT_TILE,
+        halo: int = HALO,
         batch: int = 1,
         refine: bool = True,
         smooth: bool = False,
@@ -83,6 +85,8 @@ class Restorer:
     ) -> None:
         if tile is not None and (tile < GRID or tile % GRID):
             raise MedsrError(f"--tile: {tile} is not a multiple of {GRID}; 256 is a good value")
+        if halo < 0 or halo % GRID:
+            raise MedsrError(f"halo: {halo} is not a multiple of {GRID}")
         if batch < 1:
             raise MedsrError(f"--batch: {batch} is less than 1")
         self.weights = zoo.load(model)
@@ -90,7 +94,7 @@ class Restorer:
             dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
         module = build(self.weights.model, self.weights.fields, dtype=dtype)
         self.scale: int = module.scale  # type: ignore[attr-defined]
-        self.tile, self.batch, self.refine = tile, batch, refine
+        self.tile, self.halo, self.batch, self.refine = tile, halo, batch, refine
         self._restore = make_restore(module, scale=self.scale, smooth=smooth)
         self._params = jax.device_put(self.weights.params)
 
@@ -120,7 +124,7 @@ class Restorer:
             One result a packet, in order.
         """
         prepared = [self._prepare(packet) for packet in packets]
-        jobs = [job for number, item in enumerate(prepared) for job in item.jobs(number, self.tile)]
+        jobs = [job for number, item in enumerate(prepared) for job in item.jobs(number, tile=self.tile, halo=self.halo)]
         done = 0
         for group in _batches(jobs, prepared, self.batch):
             # A last batch is filled up with copies of its first tile: one more shape would be compiled for longer.
@@ -157,11 +161,11 @@ class _Prepared:
         self._project = refine and self._indices is not None and header.kernel == "area"
         self._pixels = np.empty((header.frames, header.rows, header.columns), header.dtype)
 
-    def jobs(self, number: int, tile: int | None) -> list[_Job]:
+    def jobs(self, number: int, *, tile: int | None, halo: int) -> list[_Job]:
         """The tiles of all frames."""
         frames, rows, columns = self._small.shape
-        row_spans = spans(rows, tile=tile, halo=HALO)
-        column_spans = spans(columns, tile=tile, halo=HALO)
+        row_spans = spans(rows, tile=tile, halo=halo)
+        column_spans = spans(columns, tile=tile, halo=halo)
         return [_Job(number, *job) for job in itertools.product(range(frames), row_spans, column_spans)]
 
     def shape(self, job: _Job) -> tuple[Any, ...]:
