@@ -2,8 +2,9 @@
 
     python scripts/benchmark_restore_start.py [--repeats 5] [--model NAME|PATH] [--image PATH]
 
-First with an empty cache of compiled programs, then with the one that this left. Then a run with `-X importtime` (which itself costs
-time), summed over packages without what they import in turn. Ends with `ratio NAME OURS/TARGET target 1.0`.
+First with an empty cache of compiled programs, then with the one that this left. Then a run with `-X importtime`
+(which itself costs time), summed over packages without what they import in turn. Ends with
+`ratio NAME OURS/TARGET target 1.0`.
 """
 
 from __future__ import annotations

@@ -1,11 +1,11 @@
-"""Does memory stay flat with the size of the image, and does no seam show? Tiled restoration against the whole image at once.
+"""Does memory stay flat with the size of the image, and does no seam show? Tiles against the whole image at once.
 
-    python scripts/benchmark_tiles.py [--side 1024] [--tile 256] [--halos 16 24 32 48] [--model NAME|PATH] [--image PATH]
+    python scripts/benchmark_tiles.py [--side 1024] [--tile 256] [--halos 16 24 32 48] [--model NAME|PATH]
 
-A real radiograph, mirrored until it is 4 x side, is sent at q 60 and restored whole and in tiles, each in a fresh process. Prints
-the process's peak memory, seconds from packet to pixels (a compilation included), and how tiled and whole results differ in
-8-bit levels, for several halos. At 1024 the whole image takes some GB. Ends with `ratio NAME OURS/PEER target T`, where
-ours is the package's own halo.
+A real radiograph, mirrored until it is 4 x side, is sent at q 60 and restored whole and in tiles, each in a fresh
+process. Prints the process's peak memory, seconds from packet to pixels (a compilation included), and how tiled and
+whole results differ in 8-bit levels, for several halos. At 1024 the whole image takes some GB. Ends with
+`ratio NAME OURS/PEER target T`, where ours is the package's own halo.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     options = parser(__doc__, repeats=1)
-    options.add_argument("--side", type=int, default=1024, help="of the small image; the large one has 4 times as much [1024]")
+    options.add_argument("--side", type=int, default=1024, help="of the small image [1024]")
     options.add_argument("--tile", type=int, default=256, help="small pixels that a tile keeps [256]")
     options.add_argument("--halos", type=int, nargs="+", default=[16, 24, 32, 48])
     options.add_argument("--model", help="a packaged model or a weights file [xray-x4]")
@@ -102,9 +102,8 @@ def _row(name: str, entry: dict[str, float], result: np.ndarray, whole: np.ndarr
         return row
     difference = _difference(result, whole)
     more = int(np.sum(difference > 1))
-    return (
-        f"{row} {difference.max():29d} {100 * np.mean(difference > 0):18.4f} %"
-        + (f", {more} by more than 1" if more else "")
+    return f"{row} {difference.max():29d} {100 * np.mean(difference > 0):18.4f} %" + (
+        f", {more} by more than 1" if more else ""
     )
 
 

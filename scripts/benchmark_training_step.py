@@ -1,11 +1,11 @@
-"""How fast a training step is on a CPU: ours beside PyTorch's, and beside what XLA's own convolution gradient would cost.
+"""How fast a training step is on a CPU: ours beside PyTorch's, and beside one with XLA's own convolution gradient.
 
     python scripts/benchmark_training_step.py [--peer-python PYTHON] [--repeats 7] [--threads N] [--skip-xla-gradient]
 
-RRDB of 32 features, growth 16, 4 blocks, 1 channel; a batch of 16 inputs of 32x32, scale 4, float32; L1 loss, Adam. Ours is the
-pmapped step of the trainer, which also keeps the averaged weights and the norms that are logged; PyTorch's is forward, backward and
-Adam (channels last). Both start from the same weights, and the losses of the first three steps are compared. Runs alternate
-and medians are compared. Ends with `ratio NAME OURS/PEER target T`.
+RRDB of 32 features, growth 16, 4 blocks, 1 channel; a batch of 16 inputs of 32x32, scale 4, float32; L1 loss, Adam.
+Ours is the pmapped step of the trainer, which also keeps the averaged weights and the norms that are logged; PyTorch's
+is forward, backward and Adam (channels last). Both start from the same weights, and the losses of the first three
+steps are compared. Runs alternate and medians are compared. Ends with `ratio NAME OURS/PEER target T`.
 """
 
 from __future__ import annotations

@@ -124,7 +124,9 @@ class Restorer:
             One result a packet, in order.
         """
         prepared = [self._prepare(packet) for packet in packets]
-        jobs = [job for number, item in enumerate(prepared) for job in item.jobs(number, tile=self.tile, halo=self.halo)]
+        jobs = [
+            job for number, item in enumerate(prepared) for job in item.jobs(number, tile=self.tile, halo=self.halo)
+        ]
         done = 0
         for group in _batches(jobs, prepared, self.batch):
             # A last batch is filled up with copies of its first tile: one more shape would be compiled for longer.

@@ -2,8 +2,8 @@
 
     python pytorch_rrdb.py forward|step --problem FILE.npz [--threads N]
 
-Prints one line of JSON that says what it is and what it computed, then runs once for each line on standard input and answers with
-{"seconds": ...}. Float32, channels last, oneDNN: the fastest that PyTorch has at this precision on a CPU.
+Prints one line of JSON that says what it is and what it computed, then runs once for each line on standard input and
+answers with {"seconds": ...}. Float32, channels last, oneDNN: the fastest that PyTorch has at this precision on a CPU.
 """
 
 from __future__ import annotations
