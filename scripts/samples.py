@@ -67,7 +67,9 @@ def model_file(name: str | None, folder: pathlib.Path) -> tuple[str, str]:
 
     config = runpy.run_path(str(CONFIG))["get_config"]().model
     model = build(config.name, config.fields.to_dict())
-    params = model.init(jax.random.key(0), jnp.zeros((1, 32, 32, 1)), jnp.zeros((1,)))["params"]
+    # XLA compiles the default generator of random bits ten times longer.
+    key = jax.random.key(0, impl="rbg")
+    params = jax.jit(model.init)(key, jnp.zeros((1, 32, 32, 1)), jnp.zeros((1,)))["params"]
     path = folder / "random.safetensors"
     zoo.save(path, model=config.name, fields=config.fields.to_dict(), params=jax.device_get(params), card={})
     return str(path), f"{CONFIG.name} with random weights ({DEFAULT_MODEL} is not packaged here)"
