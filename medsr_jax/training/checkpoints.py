@@ -20,7 +20,9 @@ class Checkpoints:
     def __init__(self, folder: pathlib.Path, *, keep: int = 2) -> None:
         self._folder = folder.absolute()
         self._manager = ocp.CheckpointManager(
-            self._folder, options=ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True)
+            self._folder,
+            options=ocp.CheckpointManagerOptions(max_to_keep=keep, enable_async_checkpointing=True),
+            item_handlers={"state": ocp.StandardCheckpointHandler(), "data": ocp.JsonCheckpointHandler()},
         )
 
     @property
@@ -47,6 +49,7 @@ class Checkpoints:
         """
         step = self._manager.latest_step()
         try:
+            self._compare(step, template)
             restored = self._manager.restore(
                 step,
                 args=ocp.args.Composite(state=ocp.args.StandardRestore(template), data=ocp.args.JsonRestore()),
@@ -58,6 +61,17 @@ class Checkpoints:
                 f" config saved beside it ({str(error).splitlines()[0][:120]})",
             ) from error
         return restored.state, restored.data
+
+    def _compare(self, step: int | None, template: Any) -> None:
+        """Refuse parameters of other shapes: Orbax would cut or fill them to fit."""
+        stored = self._manager.item_metadata(step)["state"].tree["params"]
+        found, wanted = (
+            {jax.tree_util.keystr(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+            for tree in (stored, template.params)
+        )
+        for name in sorted(found.keys() | wanted.keys()):
+            if found.get(name) != wanted.get(name):
+                raise ValueError(f"{name} is {found.get(name)} there and {wanted.get(name)} here")
 
     def close(self) -> None:
         """Wait until what was started is on disk."""
