@@ -167,7 +167,9 @@ def initial_state(
         params = zoo.load(config.start_from).params
     else:
         x = jnp.zeros((1, config.data.pair.patch, config.data.pair.patch, 1))
-        params = jax.jit(model.init)(jax.random.key(config.seed), x, jnp.zeros((1,)))["params"]
+        # XLA takes a minute to compile the default generator for every parameter on a CPU, and seconds for this one.
+        key = jax.random.key(config.seed, impl="rbg")
+        params = jax.jit(model.init)(key, x, jnp.zeros((1,)))["params"]
     return state.create(params, optimizer)
 
 
