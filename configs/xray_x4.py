@@ -1,4 +1,9 @@
-"""The packaged default, `xray-x4`: a compact RRDB trained on the sender's own degradation."""
+"""The packaged default, `xray-x4`: a compact RRDB trained on the sender's own degradation.
+
+Result at scale 4, q 60, central 512x512 crops: +0.95 dB and +0.017 SSIM over bicubic of the same packets on 48 validation
+chest radiographs, +0.53 dB and +0.012 on 27 of another hospital. The run behind the packaged weights took its
+first 3000 steps with `steps` at 8000, and the rest with 6500, on two virtual CPU devices, at 0.4 to 1.2 s a step.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +15,7 @@ def get_config() -> ml_collections.ConfigDict:
     """The fields of the run; any can be set with ``--config.FIELD=VALUE``."""
     c = ml_collections.ConfigDict()
     c.seed = 1
-    c.steps = 12_000
+    c.steps = 6_500
     c.batch = 8  # over all devices
     c.loss = "log_mse"  # training/losses.py
     c.ema_decay = 0.999
