@@ -1,6 +1,6 @@
 """The packaged default, `xray-x4`: a compact RRDB trained on the sender's own degradation.
 
-Result at scale 4, q 60, central 512x512 crops: +0.95 dB and +0.017 SSIM over bicubic of the same packets on 48
+Result at scale 4, q 60, central 512x512 crops: +0.96 dB and +0.017 SSIM over bicubic of the same packets on 48
 validation chest radiographs, +0.53 dB and +0.012 on 27 of another hospital. The run behind the packaged weights took
 its first 3000 steps with `steps` at 8000 and the rest with 6500, on two virtual CPU devices from there on, at 0.4 to
 1.2 s a step.

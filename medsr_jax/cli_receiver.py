@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,7 +12,6 @@ from medsr_jax.jobs import Inputs, Output, failing, for_each, report
 
 if TYPE_CHECKING:
     from medsr_jax.evaluation.link import Measured
-    from medsr_jax.imaging import Image
     from medsr_jax.restoration import Restored, Restorer
     from medsr_jax.transmission.packet import Packet
 
@@ -80,7 +79,7 @@ def restore(
             f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restorer().name}"
         ]
         if restored.violation is not None:
-            parts.append(f"agrees with what was sent to {restored.violation:.2f} quantisation steps")
+            parts.append(agreement(restored))
         return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
 
     with failing():
@@ -105,21 +104,18 @@ def evaluate(
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
     import statistics
 
-    from medsr_jax.imaging import find_inputs, read_image
+    from medsr_jax.imaging import find_inputs, output_paths
 
     measured: list[tuple[str, Measured]] = []
     failed = False
     with failing():
         restorer = load(model, tile=tile, refine=not no_refine)
         files = find_inputs(inputs)
-    from medsr_jax.evaluation.link import measure
 
-    for file, relative in files:
+    pictures = output_paths(files, report_folder, suffix=".png") if report_folder is not None else [None] * len(files)
+    for (file, relative), target in zip(files, pictures, strict=True):
         try:
-            image = read_image(file)
-            result = measure(image, restorer, scale=scale, quality=quality, codec=codec)
-            if report_folder is not None:
-                picture(report_folder / relative.with_suffix(".png"), image, result)
+            result = measured_file(file, restorer, target, scale=scale, quality=quality, codec=codec)
             measured.append((str(relative), result))
         except MedsrError as error:
             failed = report(error)
@@ -150,8 +146,7 @@ def demo(
         table(results)
         for name, result in results:
             if result.restored.violation is not None:
-                agreement = f"{result.restored.violation:.2f} quantisation steps"
-                typer.echo(f"{name}: the restored image agrees with what was sent to {agreement}")
+                typer.echo(f"{name}: {agreement(result.restored)}")
         typer.echo(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
         typer.echo("lossy: not for primary diagnosis")
 
@@ -178,13 +173,32 @@ def load(model: str, *, tile: int = 256, batch: int = 1, refine: bool = True) ->
     return Restorer(model, tile=tile or None, batch=batch, refine=refine)
 
 
-def picture(path: pathlib.Path, image: Image, result: Measured) -> None:
-    """The picture of one image of a report."""
-    from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+def agreement(restored: Restored) -> str:
+    """How far the result contradicts its packet, and did before it was fitted to it."""
+    text = f"agrees with what was sent to {restored.violation:.2f} quantisation steps"
+    before = restored.violation_before
+    return text if before is None else f"{text} ({before:.2f} before the fit)"
 
-    path.parent.mkdir(parents=True, exist_ok=True)
-    zoom = busiest_square(image.pixels[0], side=max(min(image.pixels.shape[1:]) // 5, 8))
-    side_by_side(path, image, result, zoom=zoom, title=path.stem)
+
+def measured_file(
+    file: pathlib.Path, restorer: Restorer, target: pathlib.Path | MedsrError | None, **options: Any
+) -> Measured:
+    """One image of an evaluation, and its picture where a target is given; errors name the file."""
+    from medsr_jax.evaluation.link import measure
+    from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+    from medsr_jax.imaging import read_image
+
+    if isinstance(target, MedsrError):
+        raise target
+    image = read_image(file)
+    try:
+        result = measure(image, restorer, **options)
+    except MedsrError as error:
+        raise error if str(error).startswith(str(file)) else named(file, str(error)) from error
+    if target is not None:
+        zoom = busiest_square(image.pixels[0], side=max(min(image.pixels.shape[1:]) // 5, 8))
+        side_by_side(target, image, result, zoom=zoom, title=target.stem)
+    return result
 
 
 def table(measured: list[tuple[str, Measured]]) -> None:
@@ -192,14 +206,22 @@ def table(measured: list[tuple[str, Measured]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from medsr_jax.evaluation.pictures import names_and_values
-
     rich_table = Table()
     heads = ("image", "bytes", "ratio", "q", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
     for head in heads:
         rich_table.add_column(head, justify="left" if head == "image" else "right")
-    for row in names_and_values(measured):
-        rich_table.add_row(*row)
+    for name, m in measured:
+        rich_table.add_row(
+            name,
+            f"{m.sent_bytes:,}",
+            f"{m.ratio:.0f}:1",
+            str(m.quality),
+            f"{m.psnr_bicubic:.2f}",
+            f"{m.psnr:.2f}",
+            f"{m.psnr - m.psnr_bicubic:+.2f}",
+            f"{m.ssim_bicubic:.3f}",
+            f"{m.ssim:.3f}",
+        )
     # A pipe has no width; 120 columns hold the table unbroken.
     console = Console()
     Console(width=None if console.is_terminal else 120).print(rich_table)

@@ -25,7 +25,7 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.evaluation.link import Measured, measure
+from medsr_jax.evaluation.link import Measured, central_crop, measure
 from medsr_jax.imaging import Image, find_inputs, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
@@ -124,7 +124,7 @@ def _measure_folder(options: argparse.Namespace, folder: str, remark: str, resto
     images: list[tuple[str, str, Image]] = []
     for file in files:
         try:
-            images += [(file.name, *mapped) for mapped in _mappings(folder, _crop(read_image(file)))]
+            images += [(file.name, *mapped) for mapped in _mappings(folder, central_crop(read_image(file), side=SIDE))]
         except MedsrError as error:
             print(f"left out: {error}", file=sys.stderr)
     rows, touched = [], 0
@@ -141,12 +141,6 @@ def _measure_folder(options: argparse.Namespace, folder: str, remark: str, resto
     note = f"  ({remark})" if remark else ""
     print(f"{folder}: {len(files)} images{note}; the sender's pre-processing would touch {touched} of {len(images)}\n")
     return rows
-
-
-def _crop(image: Image) -> Image:
-    rows, columns = image.pixels.shape[1:]
-    top, left = max(0, (rows - SIDE) // 2), max(0, (columns - SIDE) // 2)
-    return dataclasses.replace(image, pixels=image.pixels[:, top : top + SIDE, left : left + SIDE])
 
 
 def _mappings(folder: str, image: Image) -> Iterator[tuple[str, Image]]:

@@ -105,6 +105,9 @@ def test_evaluate_prints_a_row_an_image_and_the_mean_gain(tiny_weights, tmp_path
     result = run("evaluate", tmp_path, "--model", tiny_weights, "--report", tmp_path / "report")
     assert result.exit_code == 1
     assert "c.png" in result.stderr
+    assert (
+        "a.png: the packet was shrunk by 2" in run("evaluate", tmp_path, "--model", tiny_weights, "--scale", 2).stderr
+    )
     assert re.search(r"mean gain over bicubic of the same packet: [+-]\d", result.output)
     assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["a.png", "b.png"]
 

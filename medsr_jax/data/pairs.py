@@ -15,7 +15,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.imaging import Image, find_inputs, read_image
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
@@ -94,13 +94,20 @@ class Pairs:
 
 def load_folder(folder: pathlib.Path, *, smallest: int) -> list[np.ndarray]:
     """All images under a folder, (rows, columns) each, uint8 or uint16, with no side below ``smallest``."""
-    images = [read_image(path).pixels[0] for path, _ in find_inputs([folder])]
+    images = [frame for path, _ in find_inputs([folder]) for frame in positive_frames(read_image(path))]
     images = [image for image in images if min(image.shape) >= smallest]
     if not images:
         raise named(
             folder, f"no image with both sides of {smallest} pixels or more; give another folder in config.data"
         )
     return images
+
+
+def positive_frames(image: Image) -> Iterator[np.ndarray]:
+    """The frames, with high values white: the receiver shows the network an inverted image so too."""
+    low, high = image.value_range
+    for frame in image.pixels:
+        yield (low + high - frame.astype(np.float64)).astype(frame.dtype) if image.inverted else frame
 
 
 def batches(pairs: Pairs, *, batch: int) -> grain.DatasetIterator:

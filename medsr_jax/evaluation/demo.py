@@ -7,9 +7,9 @@ import pathlib
 import shutil
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.evaluation.link import Measured, measure
+from medsr_jax.evaluation.link import Measured, central_crop, measure
 from medsr_jax.evaluation.pictures import busiest_square, side_by_side
-from medsr_jax.imaging import Image, read_image
+from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, write_restored
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 
@@ -29,13 +29,6 @@ def chest_radiograph() -> pathlib.Path:
     if found is None:
         raise MedsrError(f"{SOURCE} is not here: install it with `pip install 'medsr-jax[demo]'`")
     return pathlib.Path(str(found))
-
-
-def central_crop(image: Image, *, side: int) -> Image:
-    """The central (side, side) pixels of every frame, or all where the image is smaller."""
-    rows, columns = image.pixels.shape[1:]
-    top, left = (max(extent - side, 0) // 2 for extent in (rows, columns))
-    return dataclasses.replace(image, pixels=image.pixels[:, top : top + side, left : left + side])
 
 
 def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:

@@ -78,3 +78,10 @@ def measured_range(image: Image) -> tuple[float, float]:
         return image.value_range
     low, high = float(image.pixels.min()), float(image.pixels.max())
     return (low, high) if high > low else image.value_range
+
+
+def central_crop(image: Image, *, side: int) -> Image:
+    """The central (side, side) pixels of every frame, or all where the image is smaller."""
+    rows, columns = image.pixels.shape[1:]
+    top, left = (max(extent - side, 0) // 2 for extent in (rows, columns))
+    return dataclasses.replace(image, pixels=image.pixels[:, top : top + side, left : left + side])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import os
-from collections.abc import Sequence
 
 import numpy as np
 
@@ -87,21 +86,3 @@ def busiest_square(pixels: np.ndarray, *, side: int) -> tuple[int, int, int]:
             value = total[bottom, right] - total[top, right] - total[bottom, left] + total[top, left]
             best = max(best, (float(value), top, left))
     return min(best[1], rows - side), min(best[2], columns - side), side
-
-
-def names_and_values(measured: Sequence[tuple[str, Measured]]) -> list[tuple[str, ...]]:
-    """Rows of text for a table: image, bytes, ratio, q, then PSNR and SSIM of bicubic and restored."""
-    return [
-        (
-            name,
-            f"{m.sent_bytes:,}",
-            f"{m.ratio:.0f}:1",
-            str(m.quality),
-            f"{m.psnr_bicubic:.2f}",
-            f"{m.psnr:.2f}",
-            f"{m.psnr - m.psnr_bicubic:+.2f}",
-            f"{m.ssim_bicubic:.3f}",
-            f"{m.ssim:.3f}",
-        )
-        for name, m in measured
-    ]

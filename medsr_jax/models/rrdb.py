@@ -105,7 +105,7 @@ class RRDBNet(nn.Module):
         features, blocks, growth: 64, 23 and 32 in the published models.
         scale: 4 upsamples twice by 2; 2 and 1 first fold the input by pixel-unshuffle 2 and 4, as the reference does,
             so that the work is always done at a quarter of the output's side.
-        remat: see `RRDBStack`.
+        remat: see `scan_blocks`.
         dtype: the type computed in; parameters and the result are float32.
     """
 

@@ -11,7 +11,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medsr_jax.restoration.consistency import project
+from medsr_jax.restoration.consistency import block_violations, project
 from medsr_jax.restoration.denoise import denoise
 
 
@@ -37,7 +37,9 @@ class Inputs:
     table: jax.Array | np.ndarray | None = None
 
 
-def make_restore(model: nn.Module, *, scale: int, smooth: bool = False) -> Callable[[Any, Inputs], jax.Array]:
+def make_restore(
+    model: nn.Module, *, scale: int, smooth: bool = False
+) -> Callable[[Any, Inputs], tuple[jax.Array, jax.Array | None]]:
     """The jitted restoration ``I_final = D_N(G(I_compressed))``.
 
     Args:
@@ -46,12 +48,12 @@ def make_restore(model: nn.Module, *, scale: int, smooth: bool = False) -> Calla
         smooth: apply `denoise` after the generator.
 
     Returns:
-        A function of parameters and `Inputs` that gives (N, scale H, scale W, 1) float32 in [0, 1]. Where the inputs
-        have indices the result is projected onto what they allow (`consistency.project`), last, so that smoothing can't
-        undo it.
+        A function of parameters and `Inputs` that gives (N, scale H, scale W, 1) float32 in [0, 1], and None. Where the
+        inputs have indices the result is projected onto what they allow (`consistency.project`), last, for smoothing
+        would undo it, and in place of None comes how far each block contradicted them before, (N, H / 8, W / 8).
     """
 
-    def restore(params: Any, inputs: Inputs) -> jax.Array:
+    def restore(params: Any, inputs: Inputs) -> tuple[jax.Array, jax.Array | None]:
         levels = jnp.iinfo(inputs.small.dtype).max
         x = inputs.small.astype(jnp.float32) / levels
         turned = inputs.inverted[:, None, None, None]
@@ -61,11 +63,13 @@ def make_restore(model: nn.Module, *, scale: int, smooth: bool = False) -> Calla
         y = jnp.clip(y, 0.0, 1.0)
         if smooth:
             y = denoise(y)
-        if inputs.indices is not None and inputs.table is not None:
-            tables = inputs.table.astype(jnp.float32)
-            y = jax.vmap(lambda y, i, t, v: project(y[None], i[None], t, v[None], scale=scale)[0])(
-                y, inputs.indices, tables, inputs.valid
-            )
-        return y
+        if inputs.indices is None or inputs.table is None:
+            return y, None
+
+        def fit(y: jax.Array, indices: Any, table: Any, valid: Any) -> tuple[jax.Array, jax.Array]:
+            one = (y[None], indices[None], table, valid[None])
+            return project(*one, scale=scale)[0], block_violations(*one, scale=scale)[0]
+
+        return jax.vmap(fit)(y, inputs.indices, inputs.table.astype(jnp.float32), inputs.valid)
 
     return jax.jit(restore)

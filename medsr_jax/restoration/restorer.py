@@ -13,7 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax import zoo
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, named
 from medsr_jax.models import build
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.restoration.consistency import largest_violation
@@ -38,11 +38,13 @@ class Restored:
         pixels: (frames, rows, columns) of the original's size, dtype and value range.
         violation: the largest distance of the result's DCT coefficients, downsampled as the sender does, from the
             intervals that the JPEG states, in quantisation steps; None where the packet states none.
+        violation_before: the same before the result was fitted to them; None where it was not.
         notes: what the reader of the image should know.
     """
 
     pixels: np.ndarray
     violation: float | None
+    violation_before: float | None = None
     notes: tuple[str, ...] = ()
 
 
@@ -91,6 +93,11 @@ class Restorer:
         if batch < 1:
             raise MedsrError(f"--batch: {batch} is less than 1")
         self.weights = zoo.load(model)
+        channels = self.weights.fields.get("channels", 1)
+        if channels != 1:
+            raise named(
+                self.weights.path, f"the model restores images of {channels} channels; name one for grey images"
+            )
         if dtype is None:
             dtype = jnp.float32 if jax.default_backend() == "cpu" else jnp.bfloat16
         module = build(self.weights.model, self.weights.fields, dtype=dtype)
@@ -133,9 +140,11 @@ class Restorer:
             # A last batch is filled up with copies of its first tile: one more shape would be compiled for longer.
             filled = [*group, *[group[0]] * (self.batch - len(group))]
             inputs = _stack([prepared[job.packet].inputs(job) for job in filled])
-            output = np.asarray(self._restore(self._params, jax.device_put(inputs)))
-            for job, tile in zip(group, output, strict=False):
-                prepared[job.packet].place(job, tile[..., 0], self.scale)
+            output, before = jax.device_get(self._restore(self._params, jax.device_put(inputs)))
+            for number, job in enumerate(group):
+                prepared[job.packet].place(job, output[number, ..., 0], self.scale)
+                if before is not None:
+                    prepared[job.packet].note_violation(job, before[number])
             done += len(group)
             if progress is not None:
                 progress(done, len(jobs))
@@ -162,6 +171,7 @@ class _Prepared:
         self._strength = quantisation_strength(self._table)
         self._indices = packet.coefficients()
         self._project = refine and self._indices is not None and header.kernel == "area"
+        self._before = 0.0 if self._project else None
         self._pixels = np.empty((header.frames, header.rows, header.columns), header.dtype)
 
     def jobs(self, number: int, *, tile: int | None, halo: int) -> list[_Job]:
@@ -215,9 +225,17 @@ class _Prepared:
         values = from_codes(part, low=h.low, high=h.high, levels=1)
         target[...] = to_stored(values, dtype=h.dtype, value_range=h.value_range)
 
+    def note_violation(self, job: _Job, blocks: np.ndarray) -> None:
+        """Take the largest of the tile's own blocks into account; those of its halo are another tile's."""
+        rows, columns = (
+            slice((span.keep - span.start) // GRID, -(-(span.stop - span.start) // GRID))
+            for span in (job.rows, job.columns)
+        )
+        self._before = max(self._before or 0.0, float(blocks[rows, columns].max()))
+
     def finish(self) -> Restored:
         """The whole image, checked against what was sent."""
-        return Restored(self._pixels, self._violation(), self._packet.header.notes)
+        return Restored(self._pixels, self._violation(), self._before, self._packet.header.notes)
 
     def _violation(self) -> float | None:
         h = self._packet.header

@@ -28,11 +28,24 @@ def main(argv: list[str]) -> None:
     log.addHandler(handler)
     log.propagate = False
     try:
-        train_and_evaluate(_CONFIG.value, pathlib.Path(str(_WORKDIR.value)))
+        config = _CONFIG.value
+        config.keys()  # a file that could not be loaded says so when it is first used
+    except OSError as error:
+        sys.exit(f"--config: cannot be read; name a file of configs/ ({' '.join(str(error).split())})")
+    try:
+        train_and_evaluate(config, pathlib.Path(str(_WORKDIR.value)))
     except MedsrError as error:
         sys.exit(str(error))
 
 
+def parse_flags(argv: list[str]) -> list[str]:
+    """absl's own parser, but for a field that the config does not have: a line in place of a traceback."""
+    try:
+        return app.parse_flags_with_usage(argv)
+    except (AttributeError, KeyError) as error:
+        sys.exit(f"--config: no such field as {' '.join(str(error).split())}; the config file lists them")
+
+
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main)
+    app.run(main, flags_parser=parse_flags)

@@ -18,7 +18,7 @@ import optax
 
 from medsr_jax import zoo
 from medsr_jax.data.pairs import Pairs, PairSettings, batches
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, named
 from medsr_jax.models import build
 from medsr_jax.training import schedules, state
 from medsr_jax.training.checkpoints import Checkpoints
@@ -43,8 +43,11 @@ def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path)
     """
     devices = jax.local_devices()
     check(config, len(devices))
-    workdir.mkdir(parents=True, exist_ok=True)
-    (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
+    except OSError as error:
+        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
 
     model = build(config.model.name, config.model.fields.to_dict())
     optimizer = make_optimizer(config)

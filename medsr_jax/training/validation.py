@@ -12,6 +12,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.data.pairs import validation_images
+from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.models.compact import bicubic, quantisation_strength
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
@@ -48,4 +49,4 @@ def make_validation(
 
 def _psnr(restored: Any, truth: np.ndarray) -> float:
     pixels = np.rint(np.clip(np.asarray(restored)[0, ..., 0], 0.0, 1.0) * 255.0)
-    return float(10.0 * np.log10(255.0**2 / np.square(pixels - truth).mean()))
+    return psnr(pixels, truth, value_range=(0, 255))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import os
 import pathlib
+import tempfile
+from collections.abc import Iterator
 
 import pytest
 
@@ -50,13 +52,23 @@ def test_a_folder_that_is_a_file_is_named(tmp_path: pathlib.Path) -> None:
         atomic_write(tmp_path, b"")
 
 
-def test_a_read_only_folder_is_named(tmp_path: pathlib.Path) -> None:
-    folder = tmp_path / "locked"
-    folder.mkdir(mode=0o500)
-    if os.access(folder, os.W_OK):
-        pytest.skip("this user may write everywhere")
+@pytest.fixture
+def locked_folder() -> Iterator[pathlib.Path]:
+    """A folder that may not be written. Root may write everywhere, so the test goes on as nobody there."""
+    folder = pathlib.Path(tempfile.mkdtemp())
+    folder.chmod(0o555)
+    root = os.geteuid() == 0
+    if root:
+        os.seteuid(65534)
+    yield folder
+    if root:
+        os.seteuid(0)
+    folder.rmdir()
+
+
+def test_a_read_only_folder_is_named(locked_folder: pathlib.Path) -> None:
     with pytest.raises(MedsrError, match="permission denied"):
-        atomic_write(folder / "image.png", b"")
+        atomic_write(locked_folder / "image.png", b"")
 
 
 def test_a_read_only_file_system_is_named() -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pydicom
 import pytest
 
+from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
@@ -75,6 +76,23 @@ def test_nothing_in_the_result_contradicts_what_was_sent(tiny_weights, radiograp
     packet = compress(picture(radiograph[:157, :171]), quality=60)
     assert Restorer(tiny_weights, refine=False)(packet).violation > 0.5
     assert Restorer(tiny_weights)(packet).violation < 0.4
+
+
+@pytest.mark.parametrize("tile", [16, None])
+def test_how_far_it_contradicted_before_is_what_the_unfitted_result_does(tiny_weights, radiograph, tile):
+    packet = compress(picture(radiograph[:157, :171]), quality=60)
+    unfitted = Restorer(tiny_weights, tile=tile, refine=False)(packet)
+    fitted = Restorer(tiny_weights, tile=tile)(packet)
+    assert unfitted.violation_before is None
+    # But for the rounding of the unfitted result to whole levels.
+    assert fitted.violation_before == pytest.approx(unfitted.violation, abs=0.1)
+    assert fitted.violation < fitted.violation_before
+
+
+def test_a_model_of_three_channels_is_refused(tmp_path):
+    zoo.save(tmp_path / "m.safetensors", model="rrdbnet", fields={"channels": 3}, params={}, card={})
+    with pytest.raises(MedsrError, match=r"m\.safetensors: the model restores images of 3 channels"):
+        Restorer(tmp_path / "m.safetensors")
 
 
 def test_a_packet_without_intervals_says_so(restorer, radiograph):

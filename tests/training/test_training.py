@@ -1,5 +1,8 @@
 import json
 import pathlib
+import re
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -7,8 +10,9 @@ import pytest
 from PIL import Image
 
 from medsr_jax import zoo
-from medsr_jax.data.pairs import Pairs, PairSettings, batches, validation_images
+from medsr_jax.data.pairs import Pairs, PairSettings, batches, positive_frames, validation_images
 from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import Image as Array
 from medsr_jax.training import losses, schedules
 from medsr_jax.training.loop import train_and_evaluate
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
@@ -85,6 +89,30 @@ def test_an_empty_or_missing_folder_is_refused_by_name(tmp_path):
     for folder in (tmp_path, tmp_path / "none"):
         with pytest.raises(MedsrError, match=folder.name):
             Pairs([(folder, 1.0)], settings=PairSettings(patch=16), seed=0)
+
+
+def test_an_inverted_image_is_learnt_from_as_its_positive(radiograph):
+    stored = Array(pixels=4095 - radiograph[None].astype(np.uint16), value_range=(0, 4095), kind="dicom", inverted=True)
+    (frame,) = positive_frames(stored)
+    np.testing.assert_array_equal(frame, radiograph)
+    assert frame.dtype == np.uint16
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--config=nowhere.py"], "--config: cannot be read"),
+        ([f"--config={CONFIG}", "--config.no_field=3"], "--config: no such field as .*no_field"),
+        ([f"--config={CONFIG}", "--config.steps=many"], "invalid literal"),
+        ([f"--config={CONFIG}"], "data/train/chest: no such folder"),
+    ],
+)
+def test_a_wrong_command_line_is_no_traceback(tmp_path, arguments, message):
+    command = [sys.executable, "-m", "medsr_jax.training", f"--workdir={tmp_path / 'run'}", *arguments]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
+    assert done.returncode != 0
+    assert re.search(message, done.stderr)
+    assert "Traceback" not in done.stderr
 
 
 def test_validation_takes_central_crops_and_names_what_is_too_small(eight_bit):
