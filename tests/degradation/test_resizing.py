@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medsr_jax.degradation.resizing import METHODS, resize, resize_to, weights
+from medsr_jax.degradation import resizing
+from medsr_jax.degradation.resizing import METHODS
+
+resize = jax.jit(resizing.resize, static_argnames=("canvas", "methods"))
+resize_to = jax.jit(resizing.resize_to, static_argnames=("canvas", "methods"))
+weights = jax.jit(resizing.weights, static_argnames=("source", "target"))
 
 PYTORCH = ("area", "bilinear", "bicubic")
 
@@ -59,9 +64,7 @@ def resized(image):
     cases = [(method, scale) for method in range(3) for scale in scales]
     batch = jnp.broadcast_to(image[None, ..., None], (len(cases), *image.shape, 1))
     methods, factors = (jnp.asarray(column) for column in zip(*cases, strict=True))
-    result, size = jax.jit(resize, static_argnames=("canvas", "methods"))(
-        batch, factors, methods, canvas=(56, 62), methods=PYTORCH
-    )
+    result, size = resize(batch, factors, methods, canvas=(56, 62), methods=PYTORCH)
     return [
         (PYTORCH[method], scale, np.asarray(sample)[..., 0], tuple(np.asarray(extent)))
         for (method, scale), sample, extent in zip(cases, result, size, strict=True)
@@ -92,9 +95,7 @@ def test_a_wanted_size_steps_by_the_quotient_of_the_sizes(image):
     wanted = [(13, 9), (50, 60), (37, 41)]
     batch = jnp.broadcast_to(image[None, ..., None], (3, *image.shape, 1))
     for index, method in enumerate(PYTORCH):
-        result = resize_to(
-            batch, jnp.asarray(wanted), jnp.full(3, index), canvas=(56, 62), methods=PYTORCH
-        )
+        result = resize_to(batch, jnp.asarray(wanted), jnp.full(3, index), canvas=(56, 62), methods=PYTORCH)
         for sample, (rows, columns) in zip(np.asarray(result), wanted, strict=True):
             expected = reference(image, (rows, columns), (37 / rows, 41 / columns), method)
             np.testing.assert_allclose(sample[:rows, :columns, 0], expected, atol=2e-6)
