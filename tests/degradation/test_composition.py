@@ -1,0 +1,181 @@
+import dataclasses
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from medsr_jax.degradation import Degradation, apply, preset, sample_keys
+from medsr_jax.degradation.presets import PRESETS
+from medsr_jax.degradation.steps import Blur, Downscale, Jpeg, Noise, Quantise, RandomResize
+from medsr_jax.errors import MedsrError
+
+degrade = jax.jit(apply, static_argnums=2)
+
+
+@pytest.fixture(scope="module")
+def hr(radiograph):
+    patches = [radiograph[top : top + 64, left : left + 64] for top in (0, 90) for left in (0, 40, 80, 120)]
+    return np.stack(patches)[..., None] / np.float32(255)
+
+
+def test_a_batch_of_256_gives_64_at_scale_4():
+    batch = jax.ShapeDtypeStruct((2, 256, 256, 1), jnp.float32)
+    for name in PRESETS:
+        pair = jax.eval_shape(lambda x, name=name: apply(jax.random.key(0), x, preset(name)), batch)
+        assert pair.lr.shape == (2, 64, 64, 1) and pair.target.shape == batch.shape and pair.table.shape == (2, 8, 8)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_each_preset_gives_an_8_bit_image_of_the_target(name, hr):
+    pair = degrade(jax.random.key(3), hr, preset(name))
+    lr = np.asarray(pair.lr)
+    assert lr.min() >= 0 and lr.max() <= 1
+    np.testing.assert_allclose(lr * 255, np.rint(lr * 255), atol=1e-4)
+    small = hr.reshape(8, 16, 4, 16, 4, 1).mean(axis=(2, 4))
+    # Every one still shows its own patch.
+    error = np.sqrt(np.square(lr[:, None] - small[None]).mean(axis=(2, 3, 4)))
+    assert (error.argmin(axis=1) == np.arange(8)).mean() >= 0.75
+
+
+def test_a_key_gives_one_pair_and_another_key_another(hr):
+    degradation = preset("high_order")
+    first, again, other = (degrade(jax.random.key(seed), hr, degradation).lr for seed in (1, 1, 2))
+    np.testing.assert_array_equal(first, again)
+    assert (np.abs(first - other).max(axis=(1, 2, 3)) > 0).all()
+
+
+def test_samples_of_one_batch_draw_for_themselves(hr):
+    same = np.broadcast_to(hr[:1], hr.shape)
+    lr = np.asarray(degrade(jax.random.key(1), same, preset("high_order")).lr)
+    assert len({sample.tobytes() for sample in lr}) == len(lr)
+
+
+def pairs_of_devices(key, hr, degradation, count):
+    mesh = Mesh(np.array(jax.devices()[:count]), ("data",))
+    sharded = jax.device_put(hr, NamedSharding(mesh, PartitionSpec("data")))
+    return degrade(key, sharded, degradation)
+
+
+@pytest.mark.parametrize("name", ["high_order", "medical"])
+def test_one_device_and_four_give_the_same_pairs(name, hr):
+    key, degradation = jax.random.key(5), preset(name)
+    one = pairs_of_devices(key, hr, degradation, 1)
+    four = pairs_of_devices(key, hr, degradation, 4)
+    assert len(four.lr.devices()) == 4
+    np.testing.assert_array_equal(one.lr, four.lr)
+    np.testing.assert_allclose(one.target, four.target, atol=1e-6)
+
+
+def test_pmap_with_the_samples_own_keys_gives_the_same_pairs(hr):
+    key, degradation = jax.random.key(5), preset("high_order")
+    keys = sample_keys(key, 8).reshape(4, 2)
+    pair = jax.pmap(lambda key, hr: apply(key, hr, degradation))(keys, hr.reshape(4, 2, 64, 64, 1))
+    np.testing.assert_array_equal(pair.lr.reshape(8, 16, 16, 1), degrade(key, hr, degradation).lr)
+
+
+def test_a_step_left_out_changes_no_draw_of_the_others(hr):
+    steps = {"downscale": Downscale(), "noise": Noise(gaussian=1.0, sigma=(5, 5)), "quantise": Quantise()}
+    whole = Degradation(steps={"resize": RandomResize(), **steps})
+    without = Degradation(steps=steps)
+    flat = np.full_like(hr, 0.5)
+    key = jax.random.key(0)
+    np.testing.assert_array_equal(degrade(key, flat, whole).lr, degrade(key, flat, without).lr)
+
+
+def test_the_table_is_that_of_the_grid_the_input_lies_on(hr):
+    coded = degrade(jax.random.key(0), hr, preset("transmission"))
+    assert (np.asarray(coded.table) >= 1).all()
+    assert not degrade(jax.random.key(0), hr, preset("bicubic")).table.any()
+    steps = {"jpeg": Jpeg(), "downscale": Downscale()}
+    assert not degrade(jax.random.key(0), hr, Degradation(steps=steps)).table.any()
+    finish = degrade(jax.random.key(0), np.tile(hr, (8, 1, 1, 1)), preset("high_order"))
+    assert 0.2 < (np.asarray(finish.table).max(axis=(1, 2)) > 0).mean() < 0.8
+
+
+def test_the_sharpened_target_is_what_is_degraded(hr):
+    degradation = dataclasses.replace(preset("high_order"), steps={"downscale": Downscale(methods=("area",))})
+    pair = degrade(jax.random.key(0), hr, degradation)
+    assert np.abs(pair.target - hr).max() > 0.01
+    np.testing.assert_allclose(pair.lr, pair.target.reshape(8, 16, 4, 16, 4, 1).mean(axis=(2, 4)), atol=1e-5)
+
+
+def test_transmission_is_the_senders_own(radiograph):
+    """The packet's pixels, by the real sender and libjpeg, at the qualities that were drawn."""
+    from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
+    from medsr_jax.transmission.downscale import downscale
+
+    patch = radiograph[:128, :128]
+    hr = np.broadcast_to(patch[None, ..., None] / np.float32(255), (32, 128, 128, 1))
+    pair = degrade(jax.random.key(0), hr, preset("transmission"))
+    small = np.rint(downscale(patch, scale=4, kernel="area")).astype(np.uint8)
+    from medsr_jax.transmission.jpeg_stream import parse
+
+    sent = {}
+    for quality in range(50, 76):
+        stream = encode_jpeg(small, quality)
+        sent[parse(stream).table.tobytes()] = (quality, decode_jpeg(stream).astype(int))
+    drawn = set()
+    for lr, table in zip(np.asarray(pair.lr), np.asarray(pair.table), strict=True):
+        quality, decoded = sent[np.rint(table).astype(np.int32).tobytes()]
+        drawn.add(quality)
+        difference = np.abs(np.rint(lr[..., 0] * 255).astype(int) - decoded)
+        assert (difference <= 1).mean() >= 0.995 and difference.max() <= 3
+    assert len(drawn) > 10 and drawn <= set(range(50, 76))
+
+
+def test_bicubic_is_pillows(radiograph):
+    from PIL import Image
+
+    patch = radiograph[:96, :128]
+    theirs = np.asarray(Image.fromarray(patch).resize((32, 24), Image.Resampling.BICUBIC)).astype(int)
+    lr = degrade(jax.random.key(0), patch[None, ..., None] / np.float32(255), preset("bicubic")).lr
+    assert np.abs(np.rint(np.asarray(lr)[0, ..., 0] * 255) - theirs).max() <= 1
+
+
+def test_the_gradient_of_classical_is_that_of_finite_differences(hr):
+    with jax.enable_x64(True):
+        steps = dict(preset("classical").steps)
+        del steps["quantise"]
+        steps["jpeg"] = Jpeg(rounding="cubic")
+        steps["noise"] = Noise(gaussian=1.0, sigma=(1.0, 5.0))
+        degradation = Degradation(steps=steps)
+        # Inside of the range, for clipping has no derivative at its ends.
+        x = jnp.asarray(0.3 + 0.4 * hr[:2, :32, :32].astype(np.float64))
+        weights = jnp.asarray(np.random.default_rng(0).normal(size=(2, 8, 8, 1)))
+
+        @jax.jit
+        def loss(x):
+            return (weights * apply(jax.random.key(0), x, degradation).lr).sum()
+
+        gradient = np.asarray(jax.jit(jax.grad(loss))(x))
+        random = np.random.default_rng(1)
+        for _ in range(4):
+            direction = random.normal(size=x.shape)
+            step = 1e-6
+            difference = (loss(x + step * direction) - loss(x - step * direction)) / (2 * step)
+            np.testing.assert_allclose(np.vdot(gradient, direction), difference, rtol=1e-4, atol=1e-7)
+        assert np.abs(gradient).max() > 1e-3
+
+
+def test_the_gradient_of_every_preset_is_finite(hr):
+    for name in PRESETS:
+        gradient = jax.jit(jax.grad(lambda x, name=name: apply(jax.random.key(0), x, preset(name)).lr.sum()))(hr)
+        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, name
+
+
+def test_what_can_not_be_degraded_is_refused_in_one_line():
+    with pytest.raises(MedsrError, match="30x32 can't be shrunk by 4"):
+        apply(jax.random.key(0), jnp.zeros((1, 30, 32, 1)), preset("bicubic"))
+    with pytest.raises(TypeError, match=r"jax\.random\.key"):
+        apply(jax.random.PRNGKey(0), jnp.zeros((1, 32, 32, 1)), preset("bicubic"))
+    with pytest.raises(MedsrError, match="end with a Downscale"):
+        Degradation(steps={"blur": Blur(), "resize": RandomResize()})
+    with pytest.raises(MedsrError, match="give one of classical, high_order"):
+        preset("medium")
+
+
+def test_colour_has_three_channels(hr):
+    pair = degrade(jax.random.key(0), np.repeat(hr, 3, axis=3), preset("high_order"))
+    assert pair.lr.shape == (8, 16, 16, 3)
