@@ -18,11 +18,12 @@ def bessel_j1(x: jax.Array) -> jax.Array:
     Polynomials of Abramowitz and Stegun, 9.4.4 up to |x| = 3 and 9.4.6 beyond. Differentiable everywhere.
     """
     magnitude = jnp.abs(x)
-    near = x * _polynomial(_NEAR, (jnp.minimum(magnitude, _BOUNDARY) / _BOUNDARY) ** 2)
-    far_x = jnp.maximum(magnitude, _BOUNDARY)
+    is_near = magnitude <= _BOUNDARY
+    near = x * _polynomial(_NEAR, (jnp.where(is_near, magnitude, 0.0) / _BOUNDARY) ** 2)
+    far_x = jnp.where(is_near, 2 * _BOUNDARY, magnitude)
     inverse = _BOUNDARY / far_x
     far = _polynomial(_AMPLITUDE, inverse) / jnp.sqrt(far_x) * jnp.cos(far_x + _polynomial(_PHASE, inverse))
-    return jnp.where(magnitude <= _BOUNDARY, near, jnp.sign(x) * far)
+    return jnp.where(is_near, near, jnp.sign(x) * far)
 
 
 def _polynomial(coefficients: tuple[float, ...], x: jax.Array) -> jax.Array:

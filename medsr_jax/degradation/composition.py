@@ -54,7 +54,7 @@ class Degradation:
     """What is done to a target to make the network's input.
 
     Attributes:
-        steps: by name, in order. A step's random numbers come from its name, so a step that is added or left out changes
+        steps: by name, in order. A step's random numbers come from its name, so one that is added or left out changes
             no draw of the others.
         scale: of the target's side to the input's.
         sharpen: the target is sharpened first; None leaves it as it is.

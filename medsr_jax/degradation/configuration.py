@@ -12,14 +12,17 @@ from medsr_jax.degradation.steps import STEPS
 from medsr_jax.errors import MedsrError
 
 # Fields that may be None, and what they are otherwise.
-_OPTIONAL = {"sharpen": Sharpen}
+_OPTIONAL: dict[str, type] = {"sharpen": Sharpen}
 _ACCEPTED: dict[type, tuple[type, ...]] = {float: (int, float)}
 
 
 def describe(degradation: Degradation) -> dict[str, Any]:
-    """All fields as nested dictionaries; a step also has ``kind``, its class. `configured` makes the same again."""
+    """All fields as nested dictionaries, which `configured` makes the same degradation of.
+
+    A step also has ``kind``, its class. ``order`` names the steps in theirs, for a `ConfigDict` sorts its fields.
+    """
     steps = {name: {"kind": type(step).__name__, **_fields(step)} for name, step in degradation.steps.items()}
-    return {**_fields(degradation), "steps": steps}
+    return {**_fields(degradation), "steps": steps, "order": tuple(degradation.steps)}
 
 
 def configured(config: Mapping[str, Any]) -> Degradation:
@@ -28,8 +31,8 @@ def configured(config: Mapping[str, Any]) -> Degradation:
     Args:
         config: ``preset``, a name, and any fields that shall differ from it, as deep as they lie:
             ``{"preset": "high_order", "steps": {"noise_1": {"sigma": (1, 20)}, "blur_2": None}}``. None takes a step
-            out; a step that the preset lacks needs its ``kind`` and is put after the others. Without ``preset``, what
-            `describe` gives.
+            out; a step that the preset lacks needs its ``kind`` and is put after the others, or where ``order``, the
+            names of all steps, has it. Without ``preset``, what `describe` gives.
 
     Raises:
         MedsrError: for a preset, step, kind or field that does not exist, and for a value of the wrong type or range.
@@ -47,6 +50,7 @@ def override(degradation: Degradation, changes: Mapping[str, Any]) -> Degradatio
     """The degradation with the fields changed that ``changes`` names; see `configured`."""
     changes = dict(changes)
     steps = dict(degradation.steps)
+    order = changes.pop("order", None)
     for name, change in dict(changes.pop("steps", None) or {}).items():
         path = f"degradation.steps.{name}"
         if change is None:
@@ -61,6 +65,11 @@ def override(degradation: Degradation, changes: Mapping[str, Any]) -> Degradatio
             raise _unknown(f"{path}.kind: {kind!r}", STEPS)
         base = steps[name] if kind is None or type(steps.get(name)) is STEPS[kind] else STEPS[kind]()
         steps[name] = _replaced(path, base, fields)
+    if order is not None:
+        missing = set(steps).symmetric_difference(order)
+        if missing or len(order) != len(steps):
+            raise MedsrError(f"degradation.order: name each step once; the steps are {', '.join(steps)}")
+        steps = {name: steps[name] for name in order}
     return _replaced("degradation", degradation, changes, steps=steps)
 
 
@@ -87,7 +96,7 @@ def _converted(path: str, name: str, old: Any, new: Any) -> Any:
     if dataclasses.is_dataclass(old) or optional is not None:
         if not isinstance(new, Mapping):
             raise MedsrError(f"{path}: {new!r} is no group of fields")
-        return _replaced(path, old if old is not None else optional(), new)
+        return _replaced(path, optional() if old is None and optional is not None else old, new)
     if isinstance(old, tuple) and isinstance(new, list | tuple):
         return tuple(new)
     if isinstance(old, bool) != isinstance(new, bool) or not isinstance(new, _ACCEPTED.get(type(old), (type(old),))):

@@ -1,7 +1,7 @@
 """JPEG's loss as a function of arrays: no bit stream, a quality per sample, and a gradient.
 
-ITU-T T.81 (baseline) and T.871 (JFIF's colours). With ``tables="libjpeg"`` it stands in for libjpeg at the same quality;
-"continuous" leaves the tables unrounded, as the differentiable JPEG does that Real-ESRGAN trains with.
+ITU-T T.81 (baseline) and T.871 (JFIF's colours). With ``tables="libjpeg"`` it stands in for libjpeg at the same
+quality; "continuous" leaves the tables unrounded, as the differentiable JPEG does that Real-ESRGAN trains with.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ def jpeg(
         size: (N, 2) rows and columns that are the image, None for all. Blocks that reach beyond are filled as
             libjpeg fills them, from the last row and column.
         subsampling: of the chrominance.
-        rounding: of the coefficients: "straight_through" rounds and has the gradient of no rounding; "cubic", round(x) +
-            (x - round(x))^3, rounds nearly and is what its gradient says (Shin and Song, 2017).
+        rounding: of the coefficients: "straight_through" rounds and has the gradient of no rounding; "cubic",
+            round(x) + (x - round(x))^3, rounds nearly and is what its gradient says (Shin and Song, 2017).
         tables: see `quantisation_tables`.
         upsampling: of the chrominance; "linear" is libjpeg's triangle filter.
 
@@ -120,7 +120,8 @@ def quantisation_tables(
     percent = jnp.where(quality < 50, below, 200.0 - 2.0 * quality)[:, None, None]
     luminance, chrominance = (jnp.asarray(base, quality.dtype) * percent for base in (_LUMINANCE, _CHROMINANCE))
     if tables == "libjpeg":
-        return tuple(jnp.clip(jnp.floor((table + 50.0) / 100.0), 1.0, 255.0) for table in (luminance, chrominance))
+        luminance, chrominance = (jnp.floor((table + 50.0) / 100.0) for table in (luminance, chrominance))
+        return jnp.clip(luminance, 1.0, 255.0), jnp.clip(chrominance, 1.0, 255.0)
     return jnp.maximum(luminance / 100.0, _LEAST_STEP), jnp.maximum(chrominance / 100.0, _LEAST_STEP)
 
 
@@ -196,4 +197,3 @@ def _upsampled(half: jax.Array, size: jax.Array, upsampling: str) -> jax.Array:
     middle, left, right = tall[:, :, 1:-1], tall[:, :, :-2], tall[:, :, 2:]
     wide = jnp.stack([0.75 * middle + 0.25 * left, 0.75 * middle + 0.25 * right], axis=3)
     return wide.reshape(half.shape[0], 2 * half.shape[1], 2 * half.shape[2], half.shape[3])
-

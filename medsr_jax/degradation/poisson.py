@@ -15,8 +15,8 @@ def poisson_quantile(normal: jax.Array, rate: jax.Array) -> jax.Array:
     """The Poisson quantile function at the normal distribution function of ``normal``.
 
     Standard normal input gives Poisson output. Below a rate of 4 the distribution function is summed; from there on
-    this is the expansion of the quantile in 1 / sqrt(rate) of Giles (ACM Transactions on Mathematical Software 42, 2016,
-    algorithm 955), whose counts differ from the true quantile in less than 2 draws of 1000, by one.
+    this is the expansion of the quantile in 1 / sqrt(rate) of Giles (ACM Transactions on Mathematical Software 42,
+    2016, algorithm 955), whose counts differ from the true quantile in less than 2 draws of 1000, by one.
 
     Args:
         normal: any shape.

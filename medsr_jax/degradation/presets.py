@@ -1,7 +1,7 @@
 """Degradations by name.
 
-Equations are those of "Efficient Medicinal Image Transmission and Resolution Enhancement via GAN" (Sharma et al., 2024);
-the numbers of the high order are Real-ESRGAN's (arXiv 2107.10833 and its published configuration).
+Equations are those of "Efficient Medicinal Image Transmission and Resolution Enhancement via GAN" (Sharma et al.,
+2024); the numbers of the high order are Real-ESRGAN's (arXiv 2107.10833 and its published configuration).
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from collections.abc import Callable
 from medsr_jax.degradation.composition import Degradation, Sharpen
 from medsr_jax.degradation.kernels import KernelMixture
 from medsr_jax.degradation.steps import Blur, Coin, Downscale, Jpeg, Noise, Quantise, RandomResize, Step
-from medsr_jax.degradation.xray_steps import DetectorBlur, GridLines, QuantumNoise, Vignetting
+from medsr_jax.degradation.xray_steps import DetectorBlur, GridLines, LowDose, QuantumNoise, Vignetting
 from medsr_jax.errors import MedsrError
 
 _GAUSSIANS = KernelMixture(
@@ -50,14 +50,15 @@ def medical(*, scale: int = 4) -> Degradation:
     """The high order on a radiograph as a detector would have given it: equations 5 to 7 and X-ray physics.
 
     Before the two orders come uneven exposure, what an anti-scatter grid leaves, quantum and electronic noise at a
-    drawn dose, and the detector's blur; each is drawn for a share of the samples. Equation 6's noises are also in each
-    order, and equation 7's ringing in both blurs and at the end. White is high attenuation. The target is not
-    sharpened: a reader wants the radiograph as it was.
+    drawn dose, a fraction of the dose, and the detector's blur; each for a share of the samples. Equation 6's noises
+    are also in each order, and equation 7's ringing in both blurs and at the end.
+    White is high attenuation. The target is not sharpened: a reader wants the radiograph as it was.
     """
     physics: dict[str, Step] = {
         "vignetting": Vignetting(),
         "grid": GridLines(),
         "quantum": QuantumNoise(),
+        "low_dose": LowDose(),
         "detector": DetectorBlur(),
     }
     return Degradation(steps=physics | _high_order_steps(), scale=scale)

@@ -44,6 +44,11 @@ def uniform(keys: jax.Array, low: jax.Array | float, high: jax.Array | float) ->
     return low + (high - low) * jax.vmap(jax.random.uniform)(keys)
 
 
+def coin(keys: jax.Array, probability: float) -> jax.Array:
+    """(N,) bool, true with a probability."""
+    return uniform(keys, 0.0, 1.0) < probability
+
+
 def choose(keys: jax.Array, shares: tuple[float, ...]) -> jax.Array:
     """(N,) int32 indices, each with the probability that its share has in the sum of all."""
     total = sum(shares)
@@ -51,7 +56,7 @@ def choose(keys: jax.Array, shares: tuple[float, ...]) -> jax.Array:
     return (jax.vmap(jax.random.uniform)(keys)[:, None] >= below).sum(axis=1).astype(jnp.int32)
 
 
-def normal_field(keys: jax.Array, shape: tuple[int, ...], dtype: jnp.dtype = jnp.float32) -> jax.Array:
+def normal_field(keys: jax.Array, shape: tuple[int, ...], dtype: jax.typing.DTypeLike = jnp.float32) -> jax.Array:
     """(N, *shape) standard normal numbers, each sample's from its own key.
 
     The generator is JAX's own, Threefry with 20 rounds. JAX runs its rounds as a loop over arrays on a CPU; written out

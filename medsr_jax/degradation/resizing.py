@@ -12,6 +12,7 @@ import chex
 import jax
 import jax.numpy as jnp
 
+from medsr_jax.degradation.layout import interleaved, planar
 from medsr_jax.degradation.regions import full_size
 
 METHODS = ("area", "bilinear", "bicubic", "antialiased_bicubic")
@@ -128,10 +129,12 @@ def _resampled(
         )
         for axis in (0, 1)
     )
-    n, h, w, c = image.shape
-    # What lies outside of the image meets a weight of zero and must be finite.
-    tall = (rows @ image.reshape(n, h, w * c)).reshape(n, canvas[0], w, c)
-    return jnp.einsum("npwc,nqw->npqc", tall, columns, preferred_element_type=image.dtype)
+    # What lies outside of the image meets a weight of zero and must be finite. On a GPU the default precision of a
+    # product would round pixels to 11 bits.
+    planes = jnp.matmul(rows[:, None], planar(image), precision="highest")
+    n, c, h, w = planes.shape
+    wide = jnp.matmul(planes.reshape(n, c * h, w), columns.transpose(0, 2, 1), precision="highest")
+    return interleaved(wide.reshape(n, c, *canvas))
 
 
 def _area(new: jax.Array, old: jax.Array, n: jax.Array, m: jax.Array, step: jax.Array) -> jax.Array:

@@ -18,18 +18,21 @@ from medsr_jax.degradation.filtering import filter2d
 from medsr_jax.degradation.jpeg import jpeg, quantisation_tables
 from medsr_jax.degradation.kernels import SIZES, KernelMixture, check_sizes, draw_kernels, draw_sinc, identity
 from medsr_jax.degradation.noise import mixed_noise
-from medsr_jax.degradation.randomness import choose, fold_in, uniform
+from medsr_jax.degradation.randomness import choose, coin, fold_in, uniform
 from medsr_jax.degradation.resizing import METHODS, resize, resize_to
 
 UNANTIALIASED = ("area", "bilinear", "bicubic")
+
+
+FIRST_ORDER = KernelMixture()
 
 
 class Images(NamedTuple):
     """A batch between two steps.
 
     Attributes:
-        image: (N, H, W, C), content at the top left; in [0, 1] but for what a kernel or a resize overshot since noise or
-            JPEG, which clip.
+        image: (N, H, W, C), content at the top left; in [0, 1] but for what a kernel or a resize overshot; noise
+            and JPEG clip.
         size: (N, 2) int32 rows and columns of the content.
         table: (N, 8, 8) luminance quantisation steps of the JPEG grid that the images still lie on; zeros where none.
         output: rows and columns that the degradation ends with.
@@ -58,7 +61,7 @@ class Blur:
     """A kernel for each sample out of a mixture, with a probability."""
 
     probability: float = 1.0
-    kernels: KernelMixture = KernelMixture()
+    kernels: KernelMixture = FIRST_ORDER
 
     def __post_init__(self) -> None:
         checks.probability("blur.probability", self.probability)
@@ -171,14 +174,14 @@ class Noise:
         checks.probability("noise.grey", self.grey)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        gaussian = _coin(fold_in(keys, 0), self.gaussian)
+        gaussian = coin(fold_in(keys, 0), self.gaussian)
         image = mixed_noise(
             fold_in(keys, 1),
             images.image,
             gaussian=gaussian,
             sigma=uniform(fold_in(keys, 2), *self.sigma) / 255.0,
             scale=uniform(fold_in(keys, 3), *self.poisson),
-            grey=_coin(fold_in(keys, 4), self.grey),
+            grey=coin(fold_in(keys, 4), self.grey),
             size=images.size,
         )
         return images._replace(image=image)
@@ -244,7 +247,7 @@ class Coin:
         checks.probability("coin.jpeg_last", self.jpeg_last)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        last = _coin(fold_in(keys, 0), self.jpeg_last)
+        last = coin(fold_in(keys, 0), self.jpeg_last)
         images = _where(last, images, self.jpeg(images, fold_in(keys, 1)))
         images = self.sinc(self.downscale(images, fold_in(keys, 2)), fold_in(keys, 3))
         return _where(last, self.jpeg(images, fold_in(keys, 1)), images)
@@ -266,20 +269,18 @@ class Quantise:
     def __call__(self, images: Images, keys: jax.Array) -> Images:
         del keys
         clipped = _clipped(images.image)
-        rounded = jnp.round(clipped * self.levels) / self.levels
+        # A mean of 16 levels is often half way between two. In float32 it is nearly so, and which way it goes would be
+        # chance: what is within 1/2048 of a half is made one, and goes to the even level as in the sender.
+        halves = jnp.round(clipped * (self.levels * 1024.0)) / 1024.0
+        rounded = jnp.round(halves) / self.levels
         return images._replace(image=clipped + jax.lax.stop_gradient(rounded - clipped))
 
 
 def _filtered(images: Images, kernels: jax.Array, coins: jax.Array, probability: float) -> Images:
     if probability < 1:
-        kernels = jnp.where(_coin(coins, probability)[:, None, None], kernels, identity(len(kernels)))
+        kernels = jnp.where(coin(coins, probability)[:, None, None], kernels, identity(len(kernels)))
     image = filter2d(images.image, kernels.astype(images.image.dtype), size=images.size)
     return images._replace(image=image, table=images.blank_table())
-
-
-def _coin(keys: jax.Array, probability: float) -> jax.Array:
-    """(N,) bool, true with a probability."""
-    return uniform(keys, 0.0, 1.0) < probability
 
 
 def _clipped(image: jax.Array) -> jax.Array:

@@ -8,7 +8,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from medsr_jax.degradation import Degradation, apply, preset, sample_keys
 from medsr_jax.degradation.presets import PRESETS
-from medsr_jax.degradation.steps import Blur, Downscale, Jpeg, Noise, Quantise, RandomResize
+from medsr_jax.degradation.steps import Blur, Coin, Downscale, Jpeg, Noise, Quantise, RandomResize
 from medsr_jax.errors import MedsrError
 
 degrade = jax.jit(apply, static_argnums=2)
@@ -52,24 +52,19 @@ def test_samples_of_one_batch_draw_for_themselves(hr):
     assert len({sample.tobytes() for sample in lr}) == len(lr)
 
 
-def pairs_of_devices(key, hr, degradation, count):
-    mesh = Mesh(np.array(jax.devices()[:count]), ("data",))
-    sharded = jax.device_put(hr, NamedSharding(mesh, PartitionSpec("data")))
-    return degrade(key, sharded, degradation)
-
-
-@pytest.mark.parametrize("name", ["high_order", "medical"])
-def test_one_device_and_four_give_the_same_pairs(name, hr):
-    key, degradation = jax.random.key(5), preset(name)
-    one = pairs_of_devices(key, hr, degradation, 1)
-    four = pairs_of_devices(key, hr, degradation, 4)
-    assert len(four.lr.devices()) == 4
+def test_one_device_and_four_give_the_same_pairs(hr):
+    """The medical preset has every step of the high order."""
+    key, degradation = jax.random.key(5), preset("medical")
+    one = degrade(key, hr, degradation)
+    mesh = Mesh(np.array(jax.devices()[:4]), ("data",))
+    four = degrade(key, jax.device_put(hr, NamedSharding(mesh, PartitionSpec("data"))), degradation)
+    assert len(one.lr.devices()) == 1 and len(four.lr.devices()) == 4
     np.testing.assert_array_equal(one.lr, four.lr)
-    np.testing.assert_allclose(one.target, four.target, atol=1e-6)
+    np.testing.assert_array_equal(one.target, four.target)
 
 
 def test_pmap_with_the_samples_own_keys_gives_the_same_pairs(hr):
-    key, degradation = jax.random.key(5), preset("high_order")
+    key, degradation = jax.random.key(5), preset("medical")
     keys = sample_keys(key, 8).reshape(4, 2)
     pair = jax.pmap(lambda key, hr: apply(key, hr, degradation))(keys, hr.reshape(4, 2, 64, 64, 1))
     np.testing.assert_array_equal(pair.lr.reshape(8, 16, 16, 1), degrade(key, hr, degradation).lr)
@@ -90,7 +85,7 @@ def test_the_table_is_that_of_the_grid_the_input_lies_on(hr):
     assert not degrade(jax.random.key(0), hr, preset("bicubic")).table.any()
     steps = {"jpeg": Jpeg(), "downscale": Downscale()}
     assert not degrade(jax.random.key(0), hr, Degradation(steps=steps)).table.any()
-    finish = degrade(jax.random.key(0), np.tile(hr, (8, 1, 1, 1)), preset("high_order"))
+    finish = degrade(jax.random.key(0), np.tile(hr, (8, 1, 1, 1)), Degradation(steps={"finish": Coin()}))
     assert 0.2 < (np.asarray(finish.table).max(axis=(1, 2)) > 0).mean() < 0.8
 
 
@@ -105,13 +100,12 @@ def test_transmission_is_the_senders_own(radiograph):
     """The packet's pixels, by the real sender and libjpeg, at the qualities that were drawn."""
     from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
     from medsr_jax.transmission.downscale import downscale
+    from medsr_jax.transmission.jpeg_stream import parse
 
     patch = radiograph[:128, :128]
     hr = np.broadcast_to(patch[None, ..., None] / np.float32(255), (32, 128, 128, 1))
     pair = degrade(jax.random.key(0), hr, preset("transmission"))
     small = np.rint(downscale(patch, scale=4, kernel="area")).astype(np.uint8)
-    from medsr_jax.transmission.jpeg_stream import parse
-
     sent = {}
     for quality in range(50, 76):
         stream = encode_jpeg(small, quality)
@@ -121,7 +115,7 @@ def test_transmission_is_the_senders_own(radiograph):
         quality, decoded = sent[np.rint(table).astype(np.int32).tobytes()]
         drawn.add(quality)
         difference = np.abs(np.rint(lr[..., 0] * 255).astype(int) - decoded)
-        assert (difference <= 1).mean() >= 0.995 and difference.max() <= 3
+        assert difference.max() <= 1
     assert len(drawn) > 10 and drawn <= set(range(50, 76))
 
 
@@ -159,10 +153,9 @@ def test_the_gradient_of_classical_is_that_of_finite_differences(hr):
         assert np.abs(gradient).max() > 1e-3
 
 
-def test_the_gradient_of_every_preset_is_finite(hr):
-    for name in PRESETS:
-        gradient = jax.jit(jax.grad(lambda x, name=name: apply(jax.random.key(0), x, preset(name)).lr.sum()))(hr)
-        assert np.isfinite(gradient).all() and np.abs(gradient).max() > 0, name
+def test_the_gradient_through_every_step_is_finite(hr):
+    gradient = jax.jit(jax.grad(lambda x: apply(jax.random.key(0), x, preset("medical")).lr.sum()))(hr)
+    assert np.isfinite(gradient).all() and (np.abs(gradient).max(axis=(1, 2, 3)) > 0).all()
 
 
 def test_what_can_not_be_degraded_is_refused_in_one_line():
@@ -177,5 +170,8 @@ def test_what_can_not_be_degraded_is_refused_in_one_line():
 
 
 def test_colour_has_three_channels(hr):
-    pair = degrade(jax.random.key(0), np.repeat(hr, 3, axis=3), preset("high_order"))
-    assert pair.lr.shape == (8, 16, 16, 3)
+    colour = jax.eval_shape(lambda x: apply(jax.random.key(0), x, preset("medical")), np.repeat(hr, 3, axis=3))
+    assert colour.lr.shape == (8, 16, 16, 3)
+    grey = degrade(jax.random.key(0), np.repeat(hr, 3, axis=3), preset("transmission")).lr
+    # A grey image stays grey through YCbCr.
+    np.testing.assert_allclose(grey[..., 0], grey[..., 2], atol=1.01 / 255)

@@ -14,7 +14,8 @@ def test_a_description_makes_the_same_degradation_again(name):
     again = configured(describe(degradation))
     assert again == degradation and hash(again) == hash(degradation)
     config = ml_collections.ConfigDict(describe(degradation))
-    assert configured(config.to_dict()) == degradation
+    from_config = configured(config.to_dict())
+    assert from_config == degradation and list(from_config.steps) == list(degradation.steps)
 
 
 def test_any_field_can_be_overridden():
@@ -41,13 +42,16 @@ def test_any_field_can_be_overridden():
 def test_an_override_reaches_the_pixels():
     flat = np.full((2, 32, 32, 1), 0.5, np.float32)
     silent = configured({"preset": "classical", "steps": {"noise": {"sigma": (0, 0)}, "jpeg": None}})
-    lr = apply(jax.random.key(0), flat, silent).lr
+    lr = jax.jit(apply, static_argnums=2)(jax.random.key(0), flat, silent).lr
     np.testing.assert_allclose(lr, 128 / 255, atol=1e-6)
 
 
 def test_a_step_can_be_added_with_its_kind():
     changed = configured({"preset": "bicubic", "steps": {"noise": {"kind": "Noise", "grey": 1.0}}})
     assert list(changed.steps) == ["downscale", "quantise", "noise"] and changed.steps["noise"].grey == 1.0
+    order = ("downscale", "noise", "quantise")
+    changed = configured({"preset": "bicubic", "steps": {"noise": {"kind": "Noise"}}, "order": order})
+    assert tuple(changed.steps) == order
 
 
 @pytest.mark.parametrize(
@@ -57,7 +61,10 @@ def test_a_step_can_be_added_with_its_kind():
         ({}, "give a preset, or steps"),
         ({"preset": "bicubic", "scal": 2}, "degradation.scal: no such name; known are"),
         ({"preset": "bicubic", "scale": "2"}, "degradation.scale: '2' can't stand for 4"),
-        ({"preset": "bicubic", "steps": {"noise": {"sigma": (1, 2)}}}, "steps.noise: no such step; give one of downscale"),
+        (
+            {"preset": "bicubic", "steps": {"noise": {"sigma": (1, 2)}}},
+            "steps.noise: no such step; give one of downscale",
+        ),
         ({"preset": "bicubic", "steps": {"noise": {"kind": "Noize"}}}, "steps.noise.kind: 'Noize'.*known are"),
         ({"preset": "bicubic", "steps": {"noise": None}}, "steps.noise: no such name"),
         ({"preset": "classical", "steps": {"noise": {"sigmas": (1, 2)}}}, "steps.noise.sigmas: no such name"),
@@ -67,6 +74,10 @@ def test_a_step_can_be_added_with_its_kind():
         ({"preset": "classical", "steps": {"blur": {"kernels": 3}}}, "blur.kernels: 3 is no group of fields"),
         ({"preset": "classical", "sharpen": {"taps": 50}}, "sharpen.taps: 50 is even"),
         ({"preset": "high_order", "steps": {"finish": None}}, "end with a Downscale"),
+        (
+            {"preset": "bicubic", "order": ["downscale"]},
+            "order: name each step once; the steps are downscale, quantise",
+        ),
     ],
 )
 def test_a_wrong_config_is_one_line_that_names_the_field(changes, line):
