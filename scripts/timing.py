@@ -49,10 +49,12 @@ class Peer:
 
     Attributes:
         about: what it said: ``library``, ``parameters``, and results to compare with ours.
+        last: all that it said of its last run.
     """
 
     def __init__(self, process: subprocess.Popen[str], about: Mapping[str, Any]) -> None:
         self._process, self.about = process, about
+        self.last: dict[str, Any] = {}
 
     def __call__(self) -> float:
         """Seconds of one run."""
@@ -62,7 +64,8 @@ class Peer:
         line = self._process.stdout.readline()
         if not line:
             sys.exit(f"the peer ended with {self._process.wait()} in the middle of a run (out of memory?)")
-        return float(json.loads(line)["seconds"])
+        self.last = json.loads(line)
+        return float(self.last["seconds"])
 
     def close(self) -> None:
         """Let the process end."""

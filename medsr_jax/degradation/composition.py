@@ -119,17 +119,29 @@ def apply(key: jax.Array, hr: jax.Array, degradation: Degradation) -> Pair:
     scale = degradation.scale
     if rows % scale or columns % scale:
         raise MedsrError(f"targets of {rows}x{columns} can't be shrunk by {scale}; crop them to multiples of it")
-    output = (rows // scale, columns // scale)
     keys = sample_keys(key, n)
-    target = hr if degradation.sharpen is None else _sharpened(hr, degradation.sharpen)
-    table = jnp.zeros((n, 8, 8), hr.dtype)
-    images = steps.Images(image=target, size=full_size(hr), table=table, output=output)
+    target = hr if degradation.sharpen is None else sharpened(hr, degradation.sharpen)
+    images = first_images(target, degradation)
     for name, step in degradation.steps.items():
-        # crc32, for Python's own hash of a string differs from run to run.
-        images = step(images, fold_in(keys, zlib.crc32(name.encode())))
+        images = run_step(name, step, images, keys)
     return Pair(lr=jnp.clip(images.image, 0.0, 1.0), target=target, table=images.table)
 
 
-def _sharpened(hr: jax.Array, sharpen: Sharpen) -> jax.Array:
+def sharpened(hr: jax.Array, sharpen: Sharpen) -> jax.Array:
+    """The target as the degradation sharpens it."""
     fields = dataclasses.asdict(sharpen)
     return unsharp_mask(hr, **fields | {"threshold": sharpen.threshold / 255.0})
+
+
+def first_images(target: jax.Array, degradation: Degradation) -> steps.Images:
+    """What the first step is given."""
+    n, rows, columns, _ = target.shape
+    table = jnp.zeros((n, 8, 8), target.dtype)
+    output = (rows // degradation.scale, columns // degradation.scale)
+    return steps.Images(image=target, size=full_size(target), table=table, output=output)
+
+
+def run_step(name: str, step: steps.Step, images: steps.Images, keys: jax.Array) -> steps.Images:
+    """One step, with random numbers that come from the samples' keys and the step's name."""
+    # crc32, for Python's own hash of a string differs from run to run.
+    return step(images, fold_in(keys, zlib.crc32(name.encode())))

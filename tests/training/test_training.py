@@ -178,19 +178,19 @@ def stop_at(step):
     return log
 
 
-def test_two_devices_learn_what_one_does(folder, eight_bit, tmp_path, monkeypatch, whole_run):
-    _, on_two = whole_run
-    assert len(jax.local_devices()) == 2
+def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, monkeypatch, whole_run):
+    _, on_four = whole_run
+    assert len(jax.local_devices()) == 4
     monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
     on_one = train_and_evaluate(configuration(folder, eight_bit), tmp_path)
-    for a, b in zip(jax.tree.leaves(on_one.params), jax.tree.leaves(on_two.params), strict=True):
+    for a, b in zip(jax.tree.leaves(on_one.params), jax.tree.leaves(on_four.params), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=2e-5)
 
 
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"batch": 3}, "config.batch: 3 does not divide by the 2 devices"),
+        ({"batch": 3}, "config.batch: 3 does not divide by the 4 devices"),
         ({"loss": "huber"}, "config.loss: 'huber'"),
         ({"optimizer.schedule": "step"}, "config.optimizer.schedule: 'step'"),
         ({"optimizer.warmup": 99}, "config.optimizer.warmup"),
