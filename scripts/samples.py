@@ -12,19 +12,21 @@ CONFIG = pathlib.Path(__file__).parent.parent / "configs" / "xray_x4.py"
 
 
 def radiograph(path: pathlib.Path | None) -> np.ndarray:
-    """(rows, columns) uint8: the image at ``path``, else pydicom-data's chest radiograph, else pydicom's CT slice."""
+    """(rows, columns) uint8, bone white: the image at ``path``, else pydicom-data's radiograph, else pydicom's CT."""
     from medsr_jax.errors import MedsrError
     from medsr_jax.imaging import read_image
 
     try:
-        pixels = read_image(path or _bundled()).pixels[0]
+        image = read_image(path or _bundled())
     except MedsrError as error:
         sys.exit(str(error))
+    pixels = image.pixels[0]
     if pixels.dtype == np.uint8:
-        return pixels
+        return 255 - pixels if image.inverted else pixels
     # The ends of the histogram are markers and padding.
     low, high = np.percentile(pixels, (0.1, 99.9))
-    return np.clip(np.rint((pixels - low) * (255.0 / max(high - low, 1e-6))), 0, 255).astype(np.uint8)
+    levels = np.clip(np.rint((pixels - low) * (255.0 / max(high - low, 1e-6))), 0, 255).astype(np.uint8)
+    return 255 - levels if image.inverted else levels
 
 
 def _bundled() -> pathlib.Path:
