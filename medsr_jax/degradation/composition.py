@@ -65,7 +65,8 @@ class Degradation:
     sharpen: Sharpen | None = None
 
     def __post_init__(self) -> None:
-        checks.number("degradation.scale", self.scale, least=1, most=16)
+        if not isinstance(self.scale, int) or isinstance(self.scale, bool) or not 1 <= self.scale <= 16:
+            raise MedsrError(f"degradation.scale: {self.scale!r} is no whole number from 1 to 16")
         settled = self.scale == 1
         for name, step in self.steps.items():
             if not callable(step):
@@ -110,13 +111,14 @@ def apply(key: jax.Array, hr: jax.Array, degradation: Degradation) -> Pair:
         The pair; its gradient with respect to ``hr`` is defined, roundings passing it through.
 
     Raises:
-        MedsrError: a side of ``hr`` is no multiple of the scale.
+        MedsrError: ``hr`` has other channels, or a side of it is no multiple of the scale.
     """
     chex.assert_rank(hr, 4)
-    chex.assert_axis_dimension_lt(hr, 3, 4)
     chex.assert_type(hr, float)
-    n, rows, columns, _ = hr.shape
+    n, rows, columns, channels = hr.shape
     scale = degradation.scale
+    if channels not in (1, 3):
+        raise MedsrError(f"targets of {channels} channels can't be degraded; give grey or RGB ones")
     if rows % scale or columns % scale:
         raise MedsrError(f"targets of {rows}x{columns} can't be shrunk by {scale}; crop them to multiples of it")
     keys = sample_keys(key, n)
@@ -143,5 +145,10 @@ def first_images(target: jax.Array, degradation: Degradation) -> steps.Images:
 
 def run_step(name: str, step: steps.Step, images: steps.Images, keys: jax.Array) -> steps.Images:
     """One step, with random numbers that come from the samples' keys and the step's name."""
+    return step(images, step_keys(keys, name))
+
+
+def step_keys(keys: jax.Array, name: str) -> jax.Array:
+    """(N,) keys for the step of that name."""
     # crc32, for Python's own hash of a string differs from run to run.
-    return step(images, fold_in(keys, zlib.crc32(name.encode())))
+    return fold_in(keys, zlib.crc32(name.encode()))

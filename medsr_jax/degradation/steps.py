@@ -67,8 +67,12 @@ class Blur:
         checks.probability("blur.probability", self.probability)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
+        return _filtered(images, self.draw(keys))
+
+    def draw(self, keys: jax.Array) -> jax.Array:
+        """(N, 21, 21) kernels."""
         kernels = draw_kernels(fold_in(keys, 0), mixture=self.kernels)
-        return _filtered(images, kernels, fold_in(keys, 1), self.probability)
+        return _or_identity(kernels, coin(fold_in(keys, 1), self.probability))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,8 +94,12 @@ class Sinc:
         check_sizes("sinc.sizes", self.sizes)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
+        return _filtered(images, self.draw(keys))
+
+    def draw(self, keys: jax.Array) -> jax.Array:
+        """(N, 21, 21) kernels."""
         kernels = draw_sinc(fold_in(keys, 0), cutoff=self.cutoff, sizes=self.sizes)
-        return _filtered(images, kernels, fold_in(keys, 1), self.probability)
+        return _or_identity(kernels, coin(fold_in(keys, 1), self.probability))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -119,10 +127,7 @@ class RandomResize:
         checks.among("resize.methods", self.methods, METHODS)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        direction = choose(fold_in(keys, 0), self.shares)
-        up, down = uniform(fold_in(keys, 1), *self.up), uniform(fold_in(keys, 2), *self.down)
-        scale = jnp.where(direction == 0, up, jnp.where(direction == 1, down, 1.0))
-        method = choose(fold_in(keys, 3), (1.0,) * len(self.methods))
+        scale, method = self.draw(keys)
         largest = self.up[1] if self.shares[0] > 0 else 1.0
         base = images.output if self.of == "output" else images.image.shape[1:3]
         canvas = (int(base[0] * largest), int(base[1] * largest))
@@ -133,6 +138,13 @@ class RandomResize:
             size = jnp.clip(size, 1, jnp.asarray(canvas))
             image = resize_to(images.image, size, method, canvas=canvas, size=images.size, methods=self.methods)
         return images._replace(image=image, size=size, table=images.blank_table())
+
+    def draw(self, keys: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """(N,) factors and (N,) indices of methods."""
+        direction = choose(fold_in(keys, 0), self.shares)
+        up, down = uniform(fold_in(keys, 1), *self.up), uniform(fold_in(keys, 2), *self.down)
+        scale = jnp.where(direction == 0, up, jnp.where(direction == 1, down, 1.0))
+        return scale, choose(fold_in(keys, 3), (1.0,) * len(self.methods))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -174,17 +186,17 @@ class Noise:
         checks.probability("noise.grey", self.grey)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        gaussian = coin(fold_in(keys, 0), self.gaussian)
-        image = mixed_noise(
-            fold_in(keys, 1),
-            images.image,
-            gaussian=gaussian,
-            sigma=uniform(fold_in(keys, 2), *self.sigma) / 255.0,
-            scale=uniform(fold_in(keys, 3), *self.poisson),
-            grey=coin(fold_in(keys, 4), self.grey),
-            size=images.size,
-        )
+        image = mixed_noise(fold_in(keys, 1), images.image, size=images.size, **self.draw(keys))
         return images._replace(image=image)
+
+    def draw(self, keys: jax.Array) -> dict[str, jax.Array]:
+        """The (N,) arguments of `mixed_noise`."""
+        return {
+            "gaussian": coin(fold_in(keys, 0), self.gaussian),
+            "sigma": uniform(fold_in(keys, 2), *self.sigma) / 255.0,
+            "scale": uniform(fold_in(keys, 3), *self.poisson),
+            "grey": coin(fold_in(keys, 4), self.grey),
+        }
 
 
 @dataclasses.dataclass(frozen=True)
@@ -212,11 +224,7 @@ class Jpeg:
         checks.among("jpeg.rounding", (self.rounding,), ("straight_through", "cubic"))
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        if self.whole:
-            quality = jnp.floor(uniform(keys, self.quality[0], self.quality[1] + 1.0))
-            quality = jnp.minimum(quality, self.quality[1])
-        else:
-            quality = uniform(keys, *self.quality)
+        quality = self.draw(keys)
         image = jpeg(
             _clipped(images.image),
             quality,
@@ -228,6 +236,13 @@ class Jpeg:
         )
         table, _ = quantisation_tables(quality, tables=self.tables)
         return images._replace(image=image, table=table.astype(images.table.dtype))
+
+    def draw(self, keys: jax.Array) -> jax.Array:
+        """(N,) qualities."""
+        if not self.whole:
+            return uniform(keys, *self.quality)
+        quality = jnp.floor(uniform(keys, self.quality[0], self.quality[1] + 1.0))
+        return jnp.minimum(quality, self.quality[1])
 
 
 @dataclasses.dataclass(frozen=True)
@@ -276,11 +291,13 @@ class Quantise:
         return images._replace(image=clipped + jax.lax.stop_gradient(rounded - clipped))
 
 
-def _filtered(images: Images, kernels: jax.Array, coins: jax.Array, probability: float) -> Images:
-    if probability < 1:
-        kernels = jnp.where(coin(coins, probability)[:, None, None], kernels, identity(len(kernels)))
+def _filtered(images: Images, kernels: jax.Array) -> Images:
     image = filter2d(images.image, kernels.astype(images.image.dtype), size=images.size)
     return images._replace(image=image, table=images.blank_table())
+
+
+def _or_identity(kernels: jax.Array, kept: jax.Array) -> jax.Array:
+    return jnp.where(kept[:, None, None], kernels, identity(len(kernels)))
 
 
 def _clipped(image: jax.Array) -> jax.Array:

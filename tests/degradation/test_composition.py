@@ -70,6 +70,15 @@ def test_pmap_with_the_samples_own_keys_gives_the_same_pairs(hr):
     np.testing.assert_array_equal(pair.lr.reshape(8, 16, 16, 1), degrade(key, hr, degradation).lr)
 
 
+def test_vmap_over_batches_gives_the_pairs_of_each(hr):
+    degradation = preset("classical")
+    batches = hr.reshape(2, 4, 64, 64, 1)
+    keys = jax.random.split(jax.random.key(0), 2)
+    mapped = jax.jit(jax.vmap(lambda key, x: apply(key, x, degradation).lr))(keys, batches)
+    for key, batch, lr in zip(keys, batches, mapped, strict=True):
+        np.testing.assert_allclose(lr, degrade(key, batch, degradation).lr, atol=1.01 / 255)
+
+
 def test_a_step_left_out_changes_no_draw_of_the_others(hr):
     steps = {"downscale": Downscale(), "noise": Noise(gaussian=1.0, sigma=(5, 5)), "quantise": Quantise()}
     whole = Degradation(steps={"resize": RandomResize(), **steps})
@@ -161,6 +170,10 @@ def test_the_gradient_through_every_step_is_finite(hr):
 def test_what_can_not_be_degraded_is_refused_in_one_line():
     with pytest.raises(MedsrError, match="30x32 can't be shrunk by 4"):
         apply(jax.random.key(0), jnp.zeros((1, 30, 32, 1)), preset("bicubic"))
+    with pytest.raises(MedsrError, match="2 channels"):
+        apply(jax.random.key(0), jnp.zeros((1, 32, 32, 2)), preset("bicubic"))
+    with pytest.raises(MedsrError, match=r"degradation.scale: 2\.0 is no whole number"):
+        preset("bicubic", scale=2.0)
     with pytest.raises(TypeError, match=r"jax\.random\.key"):
         apply(jax.random.PRNGKey(0), jnp.zeros((1, 32, 32, 1)), preset("bicubic"))
     with pytest.raises(MedsrError, match="end with a Downscale"):

@@ -10,7 +10,7 @@ from medsr_jax.degradation.randomness import normal_field, sample_keys
 quantile = jax.jit(poisson_quantile)
 
 # Evenly spaced probabilities, so that means over them are integrals.
-PROBABILITIES = (np.arange(400_000) + 0.5) / 400_000
+PROBABILITIES = (np.arange(100_000) + 0.5) / 100_000
 NORMAL = stats.norm.ppf(PROBABILITIES).astype(np.float32)
 
 
