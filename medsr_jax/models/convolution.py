@@ -3,10 +3,14 @@
 XLA's CPU back end computes the gradient with respect to the filter as a convolution with an image-sized
 window, for which it has no fast path: 60 times slower than the forward pass at training shapes. Here that gradient is
 one matrix product instead. On other platforms XLA's own gradient (cuDNN's, on a GPU) is kept.
+
+A stride is removed first: folding the pixels of each stride x stride square into channels makes a strided convolution
+an unstrided one with a smaller filter over more channels, exactly. Only the CPU's gradient does that.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -18,83 +22,151 @@ from jax import lax
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
+# Above this many shifted copies of the features at a time, memory is what a product waits for.
+_LARGEST_WINDOW = 9
 
-def _forward(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    return lax.conv_general_dilated(x, kernel, (1, 1), "SAME", dimension_numbers=_LAYOUT)
-
-
-def _input_gradient(kernel: jax.Array, g: jax.Array) -> jax.Array:
-    """The same convolution with the filter turned by 180 degrees and its channels exchanged."""
-    return _forward(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3))
+# Rows and columns of zeros that lie around the input, the same number before and after.
+Padding = tuple[int, int]
 
 
-def _shifted(x: jax.Array, rows: int, columns: int, *, reverse: bool) -> jax.Array:
-    """(N, H, W, C) -> (N, H, W, rows * columns * C): the zero-padded shifts of ``x`` that a filter sees."""
-    h, w = x.shape[1:3]
-    top, left = rows // 2, columns // 2
-    padded = jnp.pad(x, ((0, 0), (top, top), (left, left), (0, 0)))
-    order = [(i, j) for i in range(rows) for j in range(columns)]
-    if reverse:
-        order = [(rows - 1 - i, columns - 1 - j) for i, j in order]
-    return jnp.concatenate([padded[:, i : i + h, j : j + w] for i, j in order], axis=-1)
+def _forward(x: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1) -> jax.Array:
+    pads = [(pad, pad) for pad in padding]
+    return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=_LAYOUT)
 
 
-def _filter_gradient_as_product(x: jax.Array, g: jax.Array, rows: int, columns: int) -> jax.Array:
-    """dL/dK[i, j] = sum over n, y, x of x[y + i, x + j]^T g[y, x], for all (i, j) in one product.
+def _input_gradient(kernel: jax.Array, g: jax.Array, padding: Padding) -> jax.Array:
+    """The convolution with the filter turned by 180 degrees and its channels exchanged, for stride 1."""
+    return _forward(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), _complement(kernel.shape[:2], padding))
 
-    Whichever of ``x`` and ``g`` has fewer channels is the one that is shifted, so that the copy is small.
+
+def _complement(size: tuple[int, ...], padding: Padding) -> Padding:
+    """The padding of the output's gradient under which it has all the shifts that the input's gradient needs."""
+    return size[0] - 1 - padding[0], size[1] - 1 - padding[1]
+
+
+def _filter_gradient(x: jax.Array, g: jax.Array, size: tuple[int, int], padding: Padding) -> jax.Array:
+    """dL/dK[i, j] = sum over n, y, x of x[y + i, x + j]^T g[y, x], for all (i, j) in one product, for stride 1.
+
+    Whichever of ``x`` and ``g`` has fewer channels is the one that is shifted, so that the copy is small. A filter of
+    more than 3x3 takes a product for each of its rows.
     """
+    rows, columns = size
     c_in, c_out = x.shape[-1], g.shape[-1]
+    groups = [range(rows)] if rows * columns <= _LARGEST_WINDOW else [range(i, i + 1) for i in range(rows)]
+    parts = []
     if c_in <= c_out:
-        shifted = _shifted(x, rows, columns, reverse=False).reshape(-1, rows * columns * c_in)
-        return (shifted.T @ g.reshape(-1, c_out)).reshape(rows, columns, c_in, c_out)
-    shifted = _shifted(g, rows, columns, reverse=True).reshape(-1, rows * columns * c_out)
-    product = x.reshape(-1, c_in).T @ shifted
-    return product.reshape(c_in, rows, columns, c_out).transpose(1, 2, 0, 3)
+        padded, window = _padded(x, padding), g.shape[1:3]
+        for group in groups:
+            shifted = _shifts(padded, [(i, j) for i in group for j in range(columns)], window)
+            product = shifted.reshape(-1, shifted.shape[-1]).T @ g.reshape(-1, c_out)
+            parts.append(product.reshape(len(group), columns, c_in, c_out))
+    else:
+        padded, window = _padded(g, _complement(size, padding)), x.shape[1:3]
+        for group in groups:
+            turned = [(rows - 1 - i, columns - 1 - j) for i in group for j in range(columns)]
+            shifted = _shifts(padded, turned, window)
+            product = x.reshape(-1, c_in).T @ shifted.reshape(-1, shifted.shape[-1])
+            parts.append(product.reshape(c_in, len(group), columns, c_out).transpose(1, 2, 0, 3))
+    return jnp.concatenate(parts)
 
 
-def _filter_gradient_of_xla(x: jax.Array, g: jax.Array, kernel: jax.Array) -> jax.Array:
-    _, pull_back = jax.vjp(lambda k: _forward(x, k), kernel)
-    return pull_back(g)[0]
+def _padded(x: jax.Array, padding: Padding) -> jax.Array:
+    return jnp.pad(x, ((0, 0), *((pad, pad) for pad in padding), (0, 0)))
 
 
-@jax.custom_vjp
-def convolve(x: jax.Array, kernel: jax.Array) -> jax.Array:
-    """Cross-correlation with stride 1 and zero padding to the same size.
+def _shifts(x: jax.Array, offsets: list[tuple[int, int]], window: tuple[int, ...]) -> jax.Array:
+    """(N, H, W, C) -> (N, h, w, len(offsets) C): windows of h x w side by side, each at its offset."""
+    h, w = window
+    return jnp.concatenate([x[:, i : i + h, j : j + w] for i, j in offsets], axis=-1)
+
+
+def _fold(x: jax.Array, stride: int) -> jax.Array:
+    """(N, s H, s W, C) -> (N, H, W, s s C); the channel varies fastest, so that runs of memory are copied whole."""
+    n, h, w, c = x.shape
+    x = x.reshape(n, h // stride, stride, w // stride, stride, c).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(n, h // stride, w // stride, stride**2 * c)
+
+
+def _unfold(x: jax.Array, stride: int) -> jax.Array:
+    n, h, w, c = x.shape
+    x = x.reshape(n, h, w, stride, stride, c // stride**2).transpose(0, 1, 3, 2, 4, 5)
+    return x.reshape(n, h * stride, w * stride, c // stride**2)
+
+
+def _fold_filter(kernel: jax.Array, stride: int) -> jax.Array:
+    """(s R, s S, C, D) -> (R, S, s s C, D): the filter as `_fold` orders the channels."""
+    rows, columns, c, d = kernel.shape
+    kernel = kernel.reshape(rows // stride, stride, columns // stride, stride, c, d).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(rows // stride, columns // stride, stride**2 * c, d)
+
+
+def _unfold_filter(kernel: jax.Array, stride: int) -> jax.Array:
+    rows, columns, c, d = kernel.shape
+    kernel = kernel.reshape(rows, columns, stride, stride, c // stride**2, d).transpose(0, 2, 1, 3, 4, 5)
+    return kernel.reshape(rows * stride, columns * stride, c // stride**2, d)
+
+
+def _padding(size: tuple[int, ...], stride: int) -> Padding:
+    return (size[0] - stride) // 2, (size[1] - stride) // 2
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
+def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
+    return _forward(x, kernel, _padding(kernel.shape[:2], stride), stride)
+
+
+def _convolve_forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _convolve(x, kernel, stride), (x, kernel)
+
+
+def _convolve_backward(stride: int, saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
+    gradients = functools.partial(_gradients_as_products, stride)
+    return lax.platform_dependent(*saved, g, cpu=gradients, default=functools.partial(_gradients_of_xla, stride))
+
+
+def _gradients_as_products(stride: int, x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
+    size = kernel.shape[:2]
+    padding = _padding(size, stride)
+    if stride == 1:
+        return _input_gradient(kernel, g, padding), _filter_gradient(x, g, size, padding).astype(kernel.dtype)
+    inside, folded = (0, 0), _fold_filter(kernel, stride)
+    by_input = _unfold(_input_gradient(folded, g, inside), stride)
+    h, w = x.shape[1:3]
+    by_input = by_input[:, padding[0] : padding[0] + h, padding[1] : padding[1] + w]
+    by_filter = _filter_gradient(_fold(_padded(x, padding), stride), g, folded.shape[:2], inside)
+    return by_input, _unfold_filter(by_filter, stride).astype(kernel.dtype)
+
+
+def _gradients_of_xla(stride: int, x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
+    _, pull_back = jax.vjp(lambda x, k: _forward(x, k, _padding(k.shape[:2], stride), stride), x, kernel)
+    return pull_back(g)
+
+
+_convolve.defvjp(_convolve_forward, _convolve_backward)
+
+
+def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1) -> jax.Array:
+    """Cross-correlation with zero padding of (side of the filter - stride) / 2 on each side.
 
     Args:
-        x: (N, H, W, C) images or features.
-        kernel: (rows, columns, C, D), odd sides.
+        x: (N, H, W, C) images or features, H and W multiples of the stride.
+        kernel: (rows, columns, C, D), odd sides for stride 1, multiples of the stride for others.
+        stride: of the output, 1 for an output of the same size.
 
     Returns:
-        (N, H, W, D).
+        (N, H / stride, W / stride, D).
 
     Forward-mode differentiation (`jax.jvp`, `jax.jacfwd`) is not available, as with every `jax.custom_vjp`.
     """
     chex.assert_rank([x, kernel], 4)
-    if not (kernel.shape[0] % 2 and kernel.shape[1] % 2):
-        raise ValueError(f"the filter's sides are odd, not {kernel.shape[:2]}")
-    return _forward(x, kernel)
-
-
-def _convolve_forward(x: jax.Array, kernel: jax.Array) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return convolve(x, kernel), (x, kernel)
-
-
-def _convolve_backward(saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
-    x, kernel = saved
-    rows, columns = kernel.shape[:2]
-    filter_gradient = lax.platform_dependent(
-        x,
-        g,
-        kernel,
-        cpu=lambda x, g, k: _filter_gradient_as_product(x, g, rows, columns).astype(k.dtype),
-        default=_filter_gradient_of_xla,
-    )
-    return _input_gradient(kernel, g), filter_gradient
-
-
-convolve.defvjp(_convolve_forward, _convolve_backward)
+    size = kernel.shape[:2]
+    if stride == 1 and not (size[0] % 2 and size[1] % 2):
+        raise ValueError(f"the filter's sides are odd for stride 1, not {size}")
+    if any(side % stride or (side - stride) % 2 or side < stride for side in size):
+        raise ValueError(f"a filter of {size} can't be padded alike on all sides and folded for stride {stride}")
+    if x.shape[1] % stride or x.shape[2] % stride:
+        raise ValueError(f"sides {x.shape[1]}x{x.shape[2]} are not multiples of the stride {stride}")
+    return _convolve(x, kernel, stride)
 
 
 class Conv(nn.Module):
@@ -103,19 +175,27 @@ class Conv(nn.Module):
     Attributes:
         features: output channels.
         size: side of the square filter.
+        stride: see `convolve`.
+        use_bias: whether there is a bias.
         scale: the initial kernel is Kaiming normal times this (ESRGAN, arXiv 1809.00219, section 3.1, uses 0.1).
         dtype: the type computed in; parameters stay float32.
     """
 
     features: int
     size: int = 3
+    stride: int = 1
+    use_bias: bool = True
     scale: float = 1.0
     dtype: Any = jnp.float32
 
     @nn.compact
     def __call__(self, x: jax.Array) -> jax.Array:
+        x = x.astype(self.dtype)
+        if not self.use_bias:
+            kernel = kernel_parameter(self, x.shape[-1], self.features, size=self.size, scale=self.scale)
+            return convolve(x, kernel.astype(self.dtype), stride=self.stride)
         kernel, bias = kernel_and_bias(self, x.shape[-1], self.features, size=self.size, scale=self.scale)
-        return convolve(x.astype(self.dtype), kernel.astype(self.dtype)) + bias.astype(self.dtype)
+        return convolve(x, kernel.astype(self.dtype), stride=self.stride) + bias.astype(self.dtype)
 
 
 def kaiming_normal(scale: float) -> Callable[..., jax.Array]:
@@ -123,9 +203,14 @@ def kaiming_normal(scale: float) -> Callable[..., jax.Array]:
     return nn.initializers.variance_scaling(2.0 * scale**2, "fan_in", "normal")
 
 
+def kernel_parameter(module: nn.Module, c_in: int, c_out: int, *, size: int = 3, scale: float = 1.0) -> jax.Array:
+    """Declare a convolution's kernel (size, size, c_in, c_out) on ``module``."""
+    return module.param("kernel", kaiming_normal(scale), (size, size, c_in, c_out))
+
+
 def kernel_and_bias(
     module: nn.Module, c_in: int, c_out: int, *, size: int = 3, scale: float = 1.0
 ) -> tuple[jax.Array, jax.Array]:
     """Declare a convolution's parameters on ``module``: kernel (size, size, c_in, c_out) and bias (c_out,)."""
-    kernel = module.param("kernel", kaiming_normal(scale), (size, size, c_in, c_out))
+    kernel = kernel_parameter(module, c_in, c_out, size=size, scale=scale)
     return kernel, module.param("bias", nn.initializers.zeros, (c_out,))
