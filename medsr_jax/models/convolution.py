@@ -29,17 +29,12 @@ _LARGEST_WINDOW = 9
 Padding = tuple[int, int]
 
 
-def _forward(x: jax.Array, kernel: jax.Array, padding: Padding, stride: int = 1) -> jax.Array:
+def _forward(x: jax.Array, kernel: jax.Array, padding: Padding, stride: int) -> jax.Array:
     pads = [(pad, pad) for pad in padding]
     return lax.conv_general_dilated(x, kernel, (stride, stride), pads, dimension_numbers=_LAYOUT)
 
 
-def _input_gradient(kernel: jax.Array, g: jax.Array, padding: Padding) -> jax.Array:
-    """The convolution with the filter turned by 180 degrees and its channels exchanged, for stride 1."""
-    return _forward(g, jnp.flip(kernel, (0, 1)).swapaxes(2, 3), _complement(kernel.shape[:2], padding))
-
-
-def _complement(size: tuple[int, ...], padding: Padding) -> Padding:
+def _complement(size: tuple[int, int], padding: Padding) -> Padding:
     """The padding of the output's gradient under which it has all the shifts that the input's gradient needs."""
     return size[0] - 1 - padding[0], size[1] - 1 - padding[1]
 
@@ -106,39 +101,62 @@ def _unfold_filter(kernel: jax.Array, stride: int) -> jax.Array:
     return kernel.reshape(rows * stride, columns * stride, c // stride**2, d)
 
 
-def _padding(size: tuple[int, ...], stride: int) -> Padding:
+def _size(kernel: jax.Array) -> tuple[int, int]:
+    return kernel.shape[0], kernel.shape[1]
+
+
+def _padding(size: tuple[int, int], stride: int) -> Padding:
     return (size[0] - stride) // 2, (size[1] - stride) // 2
 
 
-@functools.partial(jax.custom_vjp, nondiff_argnums=(2,))
-def _convolve(x: jax.Array, kernel: jax.Array, stride: int) -> jax.Array:
-    return _forward(x, kernel, _padding(kernel.shape[:2], stride), stride)
+@functools.partial(jax.custom_vjp, nondiff_argnums=(2, 3))
+def _convolve(x: jax.Array, kernel: jax.Array, padding: Padding, stride: int) -> jax.Array:
+    return _forward(x, kernel, padding, stride)
 
 
-def _convolve_forward(x: jax.Array, kernel: jax.Array, stride: int) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
-    return _convolve(x, kernel, stride), (x, kernel)
+def _convolve_forward(
+    x: jax.Array, kernel: jax.Array, padding: Padding, stride: int
+) -> tuple[jax.Array, tuple[jax.Array, jax.Array]]:
+    return _convolve(x, kernel, padding, stride), (x, kernel)
 
 
-def _convolve_backward(stride: int, saved: tuple[jax.Array, jax.Array], g: jax.Array) -> tuple[jax.Array, jax.Array]:
-    gradients = functools.partial(_gradients_as_products, stride)
-    return lax.platform_dependent(*saved, g, cpu=gradients, default=functools.partial(_gradients_of_xla, stride))
+def _convolve_backward(
+    padding: Padding, stride: int, saved: tuple[jax.Array, jax.Array], g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    by_products = _gradients_as_products if stride == 1 else functools.partial(_gradients_by_folding, stride)
+    return lax.platform_dependent(
+        *saved,
+        g,
+        cpu=functools.partial(by_products, padding),
+        default=functools.partial(_gradients_of_xla, padding, stride),
+    )
 
 
-def _gradients_as_products(stride: int, x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
-    size = kernel.shape[:2]
-    padding = _padding(size, stride)
-    if stride == 1:
-        return _input_gradient(kernel, g, padding), _filter_gradient(x, g, size, padding).astype(kernel.dtype)
-    inside, folded = (0, 0), _fold_filter(kernel, stride)
-    by_input = _unfold(_input_gradient(folded, g, inside), stride)
+def _gradients_as_products(
+    padding: Padding, x: jax.Array, kernel: jax.Array, g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    """For stride 1. The input's is a convolution with the filter turned by 180 degrees and its channels exchanged."""
+    size = _size(kernel)
+    turned = jnp.flip(kernel, (0, 1)).swapaxes(2, 3)
+    # By `_convolve` again, so that the gradient of a gradient (R1) is as fast.
+    by_input = _convolve(g, turned, _complement(size, padding), 1)
+    return by_input, _filter_gradient(x, g, size, padding).astype(kernel.dtype)
+
+
+def _gradients_by_folding(
+    stride: int, padding: Padding, x: jax.Array, kernel: jax.Array, g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
     h, w = x.shape[1:3]
-    by_input = by_input[:, padding[0] : padding[0] + h, padding[1] : padding[1] + w]
-    by_filter = _filter_gradient(_fold(_padded(x, padding), stride), g, folded.shape[:2], inside)
-    return by_input, _unfold_filter(by_filter, stride).astype(kernel.dtype)
+    folded = _fold(_padded(x, padding), stride)
+    by_input, by_filter = _gradients_as_products((0, 0), folded, _fold_filter(kernel, stride), g)
+    by_input = _unfold(by_input, stride)[:, padding[0] : padding[0] + h, padding[1] : padding[1] + w]
+    return by_input, _unfold_filter(by_filter, stride)
 
 
-def _gradients_of_xla(stride: int, x: jax.Array, kernel: jax.Array, g: jax.Array) -> tuple[jax.Array, jax.Array]:
-    _, pull_back = jax.vjp(lambda x, k: _forward(x, k, _padding(k.shape[:2], stride), stride), x, kernel)
+def _gradients_of_xla(
+    padding: Padding, stride: int, x: jax.Array, kernel: jax.Array, g: jax.Array
+) -> tuple[jax.Array, jax.Array]:
+    _, pull_back = jax.vjp(lambda x, kernel: _forward(x, kernel, padding, stride), x, kernel)
     return pull_back(g)
 
 
@@ -159,14 +177,14 @@ def convolve(x: jax.Array, kernel: jax.Array, *, stride: int = 1) -> jax.Array:
     Forward-mode differentiation (`jax.jvp`, `jax.jacfwd`) is not available, as with every `jax.custom_vjp`.
     """
     chex.assert_rank([x, kernel], 4)
-    size = kernel.shape[:2]
+    size = _size(kernel)
     if stride == 1 and not (size[0] % 2 and size[1] % 2):
         raise ValueError(f"the filter's sides are odd for stride 1, not {size}")
     if any(side % stride or (side - stride) % 2 or side < stride for side in size):
         raise ValueError(f"a filter of {size} can't be padded alike on all sides and folded for stride {stride}")
     if x.shape[1] % stride or x.shape[2] % stride:
         raise ValueError(f"sides {x.shape[1]}x{x.shape[2]} are not multiples of the stride {stride}")
-    return _convolve(x, kernel, stride)
+    return _convolve(x, kernel, _padding(size, stride), stride)
 
 
 class Conv(nn.Module):

@@ -47,6 +47,24 @@ def test_a_stride_changes_neither_values_nor_gradients(size, stride, c_in, c_out
     assert_same_value_and_gradients(x, kernel, stride=stride)
 
 
+@pytest.mark.parametrize(("size", "stride"), [(3, 1), (4, 2)])
+def test_a_penalty_on_the_gradient_can_be_differentiated(size, stride):
+    random = np.random.default_rng(0)
+    x = jnp.asarray(random.normal(size=(2, 4, 6, 2)), jnp.float32)
+    kernel = jnp.asarray(random.normal(size=(size, size, 2, 3)), jnp.float32)
+
+    def penalty(convolution):
+        def score(x, kernel):
+            return jnp.sin(convolution(x, kernel, stride=stride)).sum()
+
+        return lambda x, kernel: jnp.square(jax.grad(score)(x, kernel)).sum()
+
+    ours = jax.jit(jax.grad(penalty(convolve), argnums=(0, 1)))(x, kernel)
+    theirs = jax.grad(penalty(plain), argnums=(0, 1))(x, kernel)
+    for a, b in zip(ours, theirs, strict=True):
+        np.testing.assert_allclose(a, b, rtol=1e-4, atol=1e-4)
+
+
 @pytest.mark.parametrize(
     ("size", "sides", "stride", "message"),
     [
