@@ -57,7 +57,7 @@ def for_each(
             failed = report(error)
     try:
         pairs_of_paths = list(zip([file for file, _ in jobs], _targets(inputs, jobs, out), strict=True))
-        for number, (file, target) in enumerate(_progress(pairs_of_paths, doing)):
+        for number, (file, target) in enumerate(progress(pairs_of_paths, doing)):
             if ahead is not None and number % together == 0:
                 ahead([file for file, _ in pairs_of_paths[number : number + together]])
             try:
@@ -102,7 +102,8 @@ def _targets(
     return output_paths(jobs, out)
 
 
-def _progress(entries: list[_Job], doing: str) -> Iterator[_Job]:
+def progress(entries: list[_Job], doing: str) -> Iterator[_Job]:
+    """The entries, with a bar on a terminal where there are several."""
     if len(entries) < 2 or not sys.stderr.isatty():
         yield from entries
         return

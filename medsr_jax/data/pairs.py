@@ -110,7 +110,9 @@ def positive_frames(image: Image) -> Iterator[np.ndarray]:
         yield (low + high - frame.astype(np.float64)).astype(frame.dtype) if image.inverted else frame
 
 
-def batches(pairs: Pairs, *, batch: int) -> grain.DatasetIterator:
+def batches(
+    pairs: Any, *, batch: int, shard_index: int = 0, shard_count: int = 1, threads: int = 1
+) -> grain.DatasetIterator:
     """Batches of a `Pairs`, prepared ahead on one thread; the iterator's position can be saved and set."""
     dataset = grain.MapDataset.source(pairs).batch(batch, drop_remainder=True)
     options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=8)

@@ -1,0 +1,98 @@
+"""The command that makes a training set. TensorFlow Datasets is imported when it runs."""
+
+from __future__ import annotations
+
+import pathlib
+from collections import Counter
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.jobs import failing, progress
+
+if TYPE_CHECKING:
+    from medsr_jax.data.prepare import Report
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``medsr``."""
+    app.command()(prepare)
+
+
+def prepare(
+    folders: Annotated[list[pathlib.Path], typer.Argument(help="Folders of PNG, JPEG, TIFF and DICOM files, walked.")],
+    out: Annotated[
+        pathlib.Path, typer.Option("-o", "--out", help="The folder to make; it appears whole or not at all.")
+    ],
+    window: Annotated[
+        str,
+        typer.Option(
+            help="Of images deeper than 8 bits. auto: -1000..1000 HU for CT, else the 0.1 and 99.9 percentiles without"
+            " padding; full: the storage's range; voi: DICOM's own, else auto; or LOW:HIGH, in HU where a file has"
+            " them. Spread over 16 bits. 8-bit images stay as they are."
+        ),
+    ] = "auto",
+    validation: Annotated[float, typer.Option(help="Share of the patients kept for validation.")] = 0.05,
+    test: Annotated[float, typer.Option(help="Share of the patients kept for testing.")] = 0.0,
+    manifest: Annotated[
+        pathlib.Path | None,
+        typer.Option(
+            help="CSV with the columns file (or path) and patient (or patient_id). Without it DICOM tells the patient,"
+            " and any other file is its own."
+        ),
+    ] = None,
+    min_side: Annotated[int, typer.Option(help="Images with fewer rows or columns are left out.")] = 256,
+    seed: Annotated[int, typer.Option(help="Of the split by patients. More images move no patient.")] = 0,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older set in the output folder.")] = False,
+) -> None:
+    """Make a training set from folders of images, split by patient. Names and IDs of patients are not stored."""
+    with failing():
+        from medsr_jax.data.collection import PrepareSettings
+        from medsr_jax.data.windows import parse_window
+
+        settings = PrepareSettings(
+            window=parse_window(window),
+            validation=validation,
+            test=test,
+            min_side=min_side,
+            manifest=manifest,
+            seed=seed,
+        )
+        try:
+            import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+        except ImportError as error:
+            raise MedsrError(
+                f"{error.name or 'tensorflow_datasets'} is not here: install it with `pip install 'medsr-jax[train]'`"
+            ) from error
+        from medsr_jax.data.prepare import prepare as make
+
+        tfds.disable_progress_bar()
+        try:
+            report = make(folders, out, settings=settings, overwrite=overwrite, progress=progress)
+        except KeyboardInterrupt:
+            typer.echo("interrupted; nothing was written", err=True)
+            raise typer.Exit(130) from None
+        _show(report, out)
+
+
+def _show(report: Report, out: pathlib.Path) -> None:
+    for split, images in report.images.items():
+        typer.echo(f"{split:10} {images:7} images of {report.patients[split]} patients")
+    if report.sixteen_bit:
+        typer.echo(f"{report.sixteen_bit} of them have 16 bits, the others 8")
+    told = report.patients_from
+    origins = {"manifest": "the manifest", "DICOM": "DICOM attributes"}
+    lines = [f"{told[origin]} by {name}" for origin, name in origins.items() if told[origin]]
+    if told["file"]:
+        lines.append(f"{told['file']} files count as a patient each, since nothing says whose they are")
+    typer.echo(f"patients: {', '.join(lines)}")
+    if report.unmatched:
+        typer.echo(f"{report.unmatched} names in the manifest are no file here")
+    if report.skipped:
+        kinds = Counter(skipped.kind for skipped in report.skipped)
+        causes = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
+        typer.echo(f"skipped {len(report.skipped)} ({causes}); {out / 'skipped.csv'} says which and why")
+    if "validation" not in report.images:
+        typer.echo("no patient fell to validation; more patients or a larger --validation give one")
+    typer.echo(f"{out}: whole; train with config.data of this folder, or read it with tfds.builder_from_directory")

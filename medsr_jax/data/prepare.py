@@ -1,0 +1,269 @@
+"""A training set from folders of medical images, as TensorFlow Datasets writes them: `medsr prepare`.
+
+The folder that is made opens with ``tfds.builder_from_directory(folder).as_data_source("train")``: array_record files,
+which can be read in any order. Neither TensorFlow nor a network is needed.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import dataclasses
+import io
+import json
+import os
+import pathlib
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+
+from medsr_jax.data.collection import Collection, Example, PrepareSettings, Progress, Skipped, collect
+from medsr_jax.data.patients import SPLITS
+from medsr_jax.data.windows import DEFAULTS
+from medsr_jax.errors import named
+
+_DESCRIPTION = f"""Grey medical images for training super-resolution, made by `medsr prepare`.
+
+Values (window auto): {DEFAULTS}. Each example's `window` says what was done to it, and its `bits` whether its PNG has
+8 or 16 bits; in a set that holds both, `image` is declared uint16, and 8-bit images keep 0..255.
+
+Patients: `patient` is a running number. Names and IDs of patients are not stored, nor any other DICOM attribute but the
+modality; `source` is the path of the file as it was named, so rename files that are called after a patient. Pixels are
+not searched for burned-in text.
+"""
+
+
+@dataclasses.dataclass(frozen=True)
+class Report:
+    """What became of the inputs.
+
+    Attributes:
+        images: taken, by split.
+        patients: by split.
+        skipped: what was left out, and why.
+        patients_from: files by where their patient was told from: "manifest", "DICOM" or "file" (its own patient).
+        unmatched: names in the manifest that are no file here.
+        sixteen_bit: images of 16 bits among those taken.
+    """
+
+    images: dict[str, int]
+    patients: dict[str, int]
+    skipped: list[Skipped]
+    patients_from: dict[str, int]
+    unmatched: int
+    sixteen_bit: int
+
+
+class Radiographs(tfds.core.GeneratorBasedBuilder):
+    """Writes examples that were collected.
+
+    Args:
+        collected: the examples, of whose splits only those that hold one are written.
+        about: how the set was made, kept as its metadata.
+        progress: of a list and a word to iterate over it.
+        data_dir: where TFDS puts it.
+    """
+
+    VERSION = tfds.core.Version("1.0.0")
+    # TFDS looks for lists of downloads beside the code, with a package that it does not install. There are none.
+    code_path = None
+
+    def __init__(
+        self, *, collected: Sequence[Example], about: dict[str, Any], progress: Progress, data_dir: pathlib.Path
+    ) -> None:
+        self._collected, self._about, self._progress = collected, about, progress
+        super().__init__(data_dir=data_dir, file_format="array_record")
+
+    def _info(self) -> tfds.core.DatasetInfo:
+        deep = any(example.bits == 16 for example in self._collected)
+        features = {
+            "image": tfds.features.Image(
+                shape=(None, None, 1), dtype=np.uint16 if deep else np.uint8, encoding_format="png"
+            ),
+            "bits": np.int32,
+            "patient": tfds.features.Text(),
+            "source": tfds.features.Text(),
+            "frame": np.int32,
+            "modality": tfds.features.Text(),
+            "window": tfds.features.Text(),
+        }
+        return tfds.core.DatasetInfo(
+            builder=self,
+            description=_DESCRIPTION,
+            features=tfds.features.FeaturesDict(features),
+            metadata=tfds.core.MetadataDict(self._about),
+        )
+
+    def _split_generators(self, dl_manager: tfds.download.DownloadManager) -> dict[str, Iterator[tuple[str, Any]]]:
+        del dl_manager
+        present = {example.split for example in self._collected}
+        return {split: self._generate_examples(split) for split in SPLITS if split in present}
+
+    def _generate_examples(self, split: str) -> Iterator[tuple[str, dict[str, Any]]]:
+        examples = [example for example in self._collected if example.split == split]
+        for example in self._progress(examples, f"Writing {split}"):
+            fields = {
+                name: getattr(example, name) for name in ("bits", "patient", "source", "frame", "modality", "window")
+            }
+            yield example.staged.stem, {"image": example.staged.read_bytes(), **fields}
+            # The disk holds every image twice as it is: here, and in the files being written.
+            example.staged.unlink()
+
+
+def prepare(
+    folders: Sequence[pathlib.Path],
+    out: pathlib.Path,
+    *,
+    settings: PrepareSettings,
+    overwrite: bool = False,
+    progress: Progress = lambda entries, _: entries,
+) -> Report:
+    """Makes the set of all images below ``folders`` in the folder ``out``, which appears whole or not at all.
+
+    Beside the files of TFDS it holds ``report.json`` and ``skipped.csv``.
+
+    Args:
+        folders: PNG, JPEG, TIFF and DICOM files are told by content; each frame is an example.
+        out: must not exist, be empty, or be a set of this kind if ``overwrite`` is given.
+        settings: what is taken, and how.
+        overwrite: put the new set in the place of the old one, once it is whole.
+        progress: of a list and a word to iterate over it.
+
+    Raises:
+        MedsrError: a folder or the manifest is wrong, ``out`` can't be written, or there is nothing to take.
+    """
+    out = pathlib.Path(os.path.realpath(out))
+    _check(out, folders, overwrite=overwrite)
+    with _beside(out) as part:
+        try:
+            stage = part / "stage"
+            stage.mkdir()
+            collection = collect(folders, stage, settings=settings, exclude=out, progress=progress)
+            if not collection.examples:
+                raise named(out, f"not written, since no image was taken: {_causes(collection.skipped)}")
+            report = _report(collection)
+            built = _build(collection, part, settings=settings, progress=progress)
+            _write_reports(built, report, settings)
+        except OSError as error:
+            raise named(out, f"can't be written: {error.strerror or error}") from error
+        _check(out, folders, overwrite=overwrite)
+        _put_in_place(built, out, part)
+    return report
+
+
+def _check(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrite: bool) -> None:
+    """Refuses to write over anything but an older set."""
+    for folder in folders:
+        real = pathlib.Path(os.path.realpath(folder))
+        if real == out or out in real.parents:
+            raise named(out, f"would be put over the input {folder}; choose another output folder")
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise named(out, "is no folder; choose another output folder")
+    if not any(out.iterdir()):
+        return
+    if not (out / "report.json").is_file() or not (out / "dataset_info.json").is_file():
+        raise named(out, "holds other files than a training set; choose another output folder")
+    if not overwrite:
+        raise named(out, "holds a training set already; give --overwrite to replace it, or another output folder")
+
+
+@contextlib.contextmanager
+def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
+    """A hidden folder on the same disk as ``out``, removed in the end whatever happens."""
+    try:
+        out.parent.mkdir(parents=True, exist_ok=True)
+        part = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name[:100]}.", suffix=".part", dir=out.parent))
+    except OSError as error:
+        raise named(out, f"can't be written: {error.strerror or error}; choose another output folder") from error
+    try:
+        yield part
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _build(
+    collection: Collection, part: pathlib.Path, *, settings: PrepareSettings, progress: Progress
+) -> pathlib.Path:
+    about = {"settings": _plain(settings), "values": DEFAULTS, "made by": "medsr prepare"}
+    builder = Radiographs(collected=collection.examples, about=about, progress=progress, data_dir=part)
+    # TFDS announces itself on the standard output, where the report belongs.
+    with contextlib.redirect_stdout(io.StringIO()):
+        builder.download_and_prepare(
+            download_dir=part / "downloads",
+            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+        )
+    return pathlib.Path(builder.data_path)
+
+
+def _put_in_place(built: pathlib.Path, out: pathlib.Path, part: pathlib.Path) -> None:
+    try:
+        # What is made in a private folder gets the permissions of any new one.
+        mask = os.umask(0o077)
+        os.umask(mask)
+        built.chmod(0o777 & ~mask)
+        if out.exists():
+            out.rename(part / "replaced")
+        built.rename(out)
+    except OSError as error:
+        if (part / "replaced").exists() and not out.exists():
+            (part / "replaced").rename(out)
+        raise named(out, f"can't be written: {error.strerror or error}") from error
+
+
+def _report(collection: Collection) -> Report:
+    splits = [split for split in SPLITS if any(example.split == split for example in collection.examples)]
+    return Report(
+        images={split: sum(example.split == split for example in collection.examples) for split in splits},
+        patients={
+            split: len({example.patient for example in collection.examples if example.split == split})
+            for split in splits
+        },
+        skipped=collection.skipped,
+        patients_from=collection.patients_from,
+        unmatched=collection.unmatched,
+        sixteen_bit=sum(example.bits == 16 for example in collection.examples),
+    )
+
+
+def _write_reports(folder: pathlib.Path, report: Report, settings: PrepareSettings) -> None:
+    content = {
+        "images": report.images,
+        "patients": report.patients,
+        "skipped": dict(Counter(skipped.kind for skipped in report.skipped)),
+        "patients_from": report.patients_from,
+        "manifest_names_without_a_file": report.unmatched,
+        "images_of_16_bits": report.sixteen_bit,
+        "settings": _plain(settings),
+        "values": DEFAULTS,
+    }
+    (folder / "report.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    with (folder / "skipped.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
+        table = csv.writer(stream)
+        table.writerow(("file", "frame", "kind", "reason"))
+        for skipped in report.skipped:
+            frame = "" if skipped.frame is None else skipped.frame
+            table.writerow((skipped.source, frame, skipped.kind, skipped.reason))
+
+
+def _plain(settings: PrepareSettings) -> dict[str, Any]:
+    fields = dataclasses.asdict(settings)
+    window = settings.window
+    fields["window"] = window if isinstance(window, str) else f"{window[0]:g}:{window[1]:g}"
+    # The folder of a manifest is nobody's business who is given the set.
+    fields["manifest"] = None if settings.manifest is None else settings.manifest.name
+    return fields
+
+
+def _causes(skipped: Sequence[Skipped]) -> str:
+    if not skipped:
+        return "there is no file"
+    kinds = Counter(entry.kind for entry in skipped)
+    count = ", ".join(f"{number} {kind}" for kind, number in kinds.items())
+    return f"{count}; the first, {skipped[0].source}, {skipped[0].reason}"
