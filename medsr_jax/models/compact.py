@@ -116,6 +116,13 @@ def quantisation_strength(table: np.ndarray | None) -> float:
     return float(np.asarray(table, np.float64)[u + v < 5].mean() / 16.0)
 
 
+def strength_of_tables(tables: jax.Array) -> jax.Array:
+    """(N, 8, 8) quantisation steps -> (N,), as `quantisation_strength`; a table of zeros is no quantisation."""
+    chex.assert_shape(tables, (None, BLOCK, BLOCK))
+    u, v = np.indices((BLOCK, BLOCK))
+    return tables[:, u + v < 5].mean(axis=1) / 16.0
+
+
 def local_mean(x: jax.Array) -> jax.Array:
     """Mean over the 5x5 pixels around each; (N, H, W, C) -> the same, edges replicated."""
     padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")

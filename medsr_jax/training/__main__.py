@@ -10,40 +10,69 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file with get_config().")
+_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file with get_config(), or FILE:VARIANT.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and weights go; a run there is resumed.")
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of the first process, in a run of several. Not needed under Slurm and the like."
+)
+_PROCESSES = flags.DEFINE_integer("processes", None, "How many there are.", lower_bound=1)
+_PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.", lower_bound=0)
+_DISTRIBUTED = flags.DEFINE_boolean(
+    "distributed", False, "One of several processes, as the environment says (Slurm, Open MPI, Kubernetes, JAX_*)."
+)
 
 
 def main(argv: list[str]) -> None:
     del argv
     from medsr_jax.errors import MedsrError
+    from medsr_jax.training.distributed import join
     from medsr_jax.training.loop import train_and_evaluate
 
-    # Ours alone: Orbax and JAX write dozens of lines a checkpoint to absl's logger.
-    absl_logging.set_verbosity(absl_logging.WARNING)
-    handler = logging.StreamHandler(sys.stdout)
-    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
-    log = logging.getLogger("medsr_jax")
-    log.setLevel(logging.INFO)
-    log.addHandler(handler)
-    log.propagate = False
+    log_to_stdout()
     try:
         config = _CONFIG.value
         config.keys()  # a file that could not be loaded says so when it is first used
     except OSError as error:
         sys.exit(f"--config: cannot be read; name a file of configs/ ({' '.join(str(error).split())})")
     try:
+        join(
+            coordinator=_COORDINATOR.value,
+            processes=_PROCESSES.value,
+            process=_PROCESS.value,
+            from_environment=_DISTRIBUTED.value,
+        )
         train_and_evaluate(config, pathlib.Path(str(_WORKDIR.value)))
     except MedsrError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit("interrupted; the same command goes on from the last checkpoint")
+
+
+def log_to_stdout() -> None:
+    """Our lines and clu's progress; of Orbax and JAX, which write dozens of lines a checkpoint, warnings alone."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
+    log = logging.getLogger("medsr_jax")
+    log.setLevel(logging.INFO)
+    log.addHandler(handler)
+    log.propagate = False
+    absl_logging.set_verbosity(absl_logging.INFO)
+    absl_logging.get_absl_logger().addFilter(
+        lambda record: record.levelno >= logging.WARNING or "work unit notes" in record.msg
+    )
 
 
 def parse_flags(argv: list[str]) -> list[str]:
     """absl's own parser, but for a field that the config does not have: a line in place of a traceback."""
+    from medsr_jax.errors import MedsrError
+
     try:
         return app.parse_flags_with_usage(argv)
+    except MedsrError as error:
+        sys.exit(str(error))
     except (AttributeError, KeyError) as error:
-        sys.exit(f"--config: no such field as {' '.join(str(error).split())}; the config file lists them")
+        # ml_collections goes on to print all fields.
+        sys.exit(f"--config: no such field: {' '.join(str(error).split())[:200]}; the config file lists them")
 
 
 if __name__ == "__main__":

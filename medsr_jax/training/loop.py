@@ -1,197 +1,223 @@
-"""The run of the first stage: data, step, log, validation, checkpoints, and the weights file at the end."""
+"""The run of either stage: data, step, log, validation, checkpoints, and the weights file at the end."""
 
 from __future__ import annotations
 
-import json
+import dataclasses
 import logging
-import math
 import pathlib
 import time
 from typing import Any
 
-import flax.linen as nn
 import jax
-import jax.numpy as jnp
-import ml_collections
 import numpy as np
-import optax
+from ml_collections import ConfigDict
 
-from medsr_jax import zoo
-from medsr_jax.data.pairs import Pairs, PairSettings, batches
-from medsr_jax.errors import MedsrError, named
-from medsr_jax.models import build
-from medsr_jax.training import schedules, state
+from medsr_jax.errors import MedsrError
+from medsr_jax.training import state
 from medsr_jax.training.checkpoints import Checkpoints
-from medsr_jax.training.losses import LOSSES
-from medsr_jax.training.restoration_step import make_step
-from medsr_jax.training.validation import make_validation
+from medsr_jax.training.feed import Feed
+from medsr_jax.training.guards import Alarms, check_pulse
+from medsr_jax.training.inputs import describe_source, training_batches
+from medsr_jax.training.metrics import Pulse, computed, totals_for
+from medsr_jax.training.records import Records
+from medsr_jax.training.schedules import Course
+from medsr_jax.training.setup import Setup, build_setup, require_folders
+from medsr_jax.training.validation import degraded_cases, make_validation, packet_cases
 
 _log = logging.getLogger(__name__)
 
 
-def train_and_evaluate(config: ml_collections.ConfigDict, workdir: pathlib.Path) -> state.TrainState:
-    """Train to ``config.steps`` updates, from the newest checkpoint of ``workdir`` if it has one.
+def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
+    """Train to ``config.steps`` batches, from the newest checkpoint of ``workdir`` if it has one.
 
-    Writes into ``workdir``: ``config.json``, ``metrics.jsonl`` (a line per log), ``checkpoints/`` and, at each
-    validation that is the best so far, ``best.safetensors`` with the averaged weights.
+    Writes into ``workdir``: ``config.json`` and ``config.py``, ``metrics.jsonl`` (a line per log),
+    ``tensorboard/``, ``checkpoints/`` and, at each validation that is the best so far, ``best.safetensors`` with the
+    averaged weights; ``last.safetensors`` at the end. In a run of several processes each calls this.
 
     Returns:
-        The final state, of one device.
+        The final state, of one device, NumPy arrays.
 
     Raises:
-        MedsrError: the config, the data folder or the checkpoint is wrong; or the loss is not finite.
+        MedsrError: the config, the data folder or the checkpoint is wrong; or a loss is not finite and the config
+            says to stop.
     """
-    devices = jax.local_devices()
-    check(config, len(devices))
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-        (workdir / "config.json").write_text(config.to_json_best_effort(indent=2) + "\n")
-    except OSError as error:
-        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
-
-    model = build(config.model.name, config.model.fields.to_dict())
-    optimizer = make_optimizer(config)
-    pairs = make_pairs(config)
-    data = batches(pairs, batch=config.batch)
-    checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
-    if checkpoints.latest_step is None:
-        single = initial_state(model, optimizer, config)
-    else:
-        single, position = checkpoints.restore(jax.eval_shape(lambda: initial_state(model, optimizer, config)))
-        data.set_state(position)
-        _log.info("goes on from step %d", int(single.step))
-    _log.info("%d parameters", sum(leaf.size for leaf in jax.tree.leaves(single.params)))
-
-    validate = make_validation(
-        model,
-        pathlib.Path(config.validation.folder),
-        scale=config.data.pair.scale,
-        quality=config.validation.quality,
-        side=config.validation.side,
-        count=config.validation.count,
+    require_folders(config.validation.folder)
+    setup = build_setup(config)
+    course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
+    batches = training_batches(
+        config, side=setup.side, scale=setup.scale, shard_index=jax.process_index(), shard_count=jax.process_count()
     )
-    step = make_step(model, optimizer, LOSSES[config.loss], ema_decay=config.ema_decay, devices=devices)
-    run = _Run(config, workdir, checkpoints, validate)
-    running = state.replicate(single, devices)
-    start = int(single.step)
-    del single
+    validate = _validation(setup)
+    checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
     try:
-        for number in range(start + 1, config.steps + 1):
-            batch = jax.device_put(_split(next(data), len(devices)))
-            running, metrics = step(running, batch)
-            if number % config.log_every == 0:
-                run.log(number, metrics)
-            if number % config.validate_every == 0 or number == config.steps:
-                run.validate(number, state.unreplicate(running.ema_params))
-            if number % config.checkpoint_every == 0 or number == config.steps:
-                checkpoints.save(number, state.unreplicate(running), data.get_state())
+        if checkpoints.latest_step is None:
+            single = jax.device_get(setup.initial_state())
+        else:
+            single, position, decided = checkpoints.restore(jax.eval_shape(setup.initial_state))
+            batches.set_state(position)
+            course.resume(decided)
+        start = int(single.step)
+        records = Records(workdir, config, start=start)
+        run = _Run(setup, workdir, checkpoints, records, course, validate)
+        try:
+            records.describe(_networks(single))
+            if start:
+                _log.info("goes on from step %d", start)
+            _log.info(
+                "%d device(s) of %d process(es), %d samples a step",
+                len(setup.devices),
+                jax.process_count(),
+                config.batch,
+            )
+            return run.train(single, Feed(batches, setup.devices), start=start)
+        finally:
+            records.close()
     finally:
         checkpoints.close()
-    return state.unreplicate(running)
 
 
+@dataclasses.dataclass
 class _Run:
-    """The records of a run: its log, and the best weights so far."""
+    """A run under way, and its records."""
 
-    def __init__(
-        self, config: ml_collections.ConfigDict, workdir: pathlib.Path, checkpoints: Checkpoints, validate: Any
-    ) -> None:
-        self._config, self._workdir, self._checkpoints, self._validate = config, workdir, checkpoints, validate
-        self._path = workdir / "metrics.jsonl"
-        lines = self._path.read_text().splitlines() if self._path.exists() else []
-        gains = [json.loads(line).get("gain", -math.inf) for line in lines]
-        self._best = max(gains, default=-math.inf)
-        self._mark: tuple[int, float] | None = None
+    setup: Setup
+    workdir: pathlib.Path
+    checkpoints: Checkpoints
+    records: Records
+    course: Course
+    validate: Any
 
-    def log(self, step: int, metrics: dict[str, jax.Array]) -> None:
-        values = {name: float(value[0]) for name, value in metrics.items()}
-        now = time.monotonic()
-        if self._mark is not None:
-            values["seconds_per_step"] = (now - self._mark[1]) / (step - self._mark[0])
-        self._mark = (step, now)
-        self._write(step, values)
-        if not math.isfinite(values["loss"]):
-            raise MedsrError(
-                f"{self._workdir}: the loss is {values['loss']} at step {step}; the last checkpoint is of step"
-                f" {self._checkpoints.latest_step}: lower config.optimizer.learning_rate and start again from it"
+    def train(self, single: state.TrainState, feed: Feed, *, start: int) -> state.TrainState:
+        """From step ``start`` to the last, or to where validation ends the run."""
+        config, devices = self.setup.config, self.setup.devices
+        step = self.setup.step()
+        running = state.replicate(single, devices)
+        del single
+        nothing = totals_for(self.setup.objective).empty()
+        totals = state.replicate(nothing, devices)
+        alarms = Alarms(config.alarms.accuracy, config.alarms.deviation, config.alarms.patience)
+        actions = self._actions(start)
+        pulse: Pulse | None = None
+        mark = _Mark(start, feed)
+        for number in range(start + 1, config.steps + 1):
+            if self.course.finished:
+                break
+            batch = next(feed)
+            with jax.transfer_guard("disallow"):
+                running, totals, new_pulse = step(running, totals, batch)
+            # The step before is looked at while this one runs.
+            self._check(pulse, number - 1)
+            pulse = new_pulse
+            for action in actions:
+                action(number)
+            last = number == config.steps
+            if number % config.log_every == 0:
+                values = computed(state.unreplicate(totals))
+                values |= mark.passed(number, feed) | {"rate_scale": self.course.rate_scale}
+                self.records.write(number, values)
+                alarms.look(number, values)
+                totals = state.replicate(nothing, devices)
+            psnr = None
+            if number % config.validate_every == 0 or last:
+                psnr = self._validated(number, running)
+                running = running.replace(rate_scale=state.replicate(np.float32(self.course.rate_scale), devices))
+                mark = _Mark(number, feed)
+            if number % config.checkpoint_every == 0 or last or self.course.finished:
+                self._check(pulse, number)
+                saved = state.unreplicate(running)
+                self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), psnr=psnr)
+        if self.course.finished:
+            _log.info("validation has not improved for too long (config.early_stopping); the run ends here")
+        return state.unreplicate(running)
+
+    def _check(self, pulse: Pulse | None, step: int) -> None:
+        if pulse is not None:
+            check_pulse(
+                state.unreplicate(pulse),
+                step=step,
+                policy=self.setup.config.on_not_finite,
+                workdir=self.workdir,
+                checkpoint=self.checkpoints.latest_step,
             )
 
-    def validate(self, step: int, params: Any) -> None:
-        values = self._validate(params)
-        self._write(step, values)
-        if values["gain"] > self._best:
-            self._best = values["gain"]
-            zoo.save(
-                self._workdir / "best.safetensors",
-                model=self._config.model.name,
-                fields=self._config.model.fields.to_dict(),
-                params=jax.device_get(params),
-                card=card(self._config, step, values),
+    def _validated(self, step: int, running: state.TrainState) -> float:
+        params = state.unreplicate(running.ema_params)
+        values, strips = self.validate(params)
+        self.records.write(step, values, strips=strips)
+        if self.course.validated(values["psnr"]):
+            self.records.keep_best(step, params, values, degradation=describe_source(self.setup.config))
+        return float(values["psnr"])
+
+    def _actions(self, start: int) -> list[Any]:
+        """clu's periodic ones, which want TensorFlow, as the event writer does."""
+        if self.records.events is None:
+            return []
+        from clu import periodic_actions
+
+        config = self.setup.config
+        actions: list[Any] = [
+            periodic_actions.ReportProgress(num_train_steps=config.steps, writer=self.records.events, every_secs=60.0)
+        ]
+        if config.profile:
+            first = start + 10
+            actions.append(
+                periodic_actions.Profile(
+                    logdir=str(self.workdir),
+                    num_profile_steps=5,
+                    first_profile=first,
+                    every_steps=None,
+                    every_secs=None,
+                )
             )
-        self._mark = None
-
-    def _write(self, step: int, values: dict[str, float]) -> None:
-        rounded = {name: float(f"{value:.5g}") for name, value in values.items()}
-        _log.info("step %d %s", step, " ".join(f"{name} {value}" for name, value in rounded.items()))
-        with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **rounded}) + "\n")
+        return actions
 
 
-def check(config: ml_collections.ConfigDict, devices: int) -> None:
-    """Refuse a config that cannot run, before anything is loaded or compiled."""
-    if config.batch % devices:
-        raise MedsrError(f"config.batch: {config.batch} does not divide by the {devices} devices")
-    if config.loss not in LOSSES:
-        raise MedsrError(f"config.loss: {config.loss!r} is none of {', '.join(LOSSES)}")
-    for folder in [*(folder for folder, _ in config.data.folders), config.validation.folder]:
-        if not pathlib.Path(folder).is_dir():
-            raise MedsrError(f"{folder}: no such folder; set config.data.folders and config.validation.folder")
-    make_optimizer(config)
+class _Mark:
+    """A point of the run from which time is measured."""
+
+    def __init__(self, step: int, feed: Feed) -> None:
+        self._step, self._time, self._waited = step, time.monotonic(), feed.waited
+
+    def passed(self, step: int, feed: Feed) -> dict[str, float]:
+        """Seconds a step since the mark and the share of them spent on data, and the mark is set anew."""
+        seconds = time.monotonic() - self._time
+        values = {
+            "seconds_per_step": seconds / max(step - self._step, 1),
+            "data_share": (feed.waited - self._waited) / max(seconds, 1e-9),
+        }
+        self.__init__(step, feed)  # type: ignore[misc]
+        return values
 
 
-def make_optimizer(config: ml_collections.ConfigDict) -> optax.GradientTransformation:
-    """Adam behind a clip of the gradient's global norm."""
-    c = config.optimizer
-    rate = schedules.learning_rate(c.schedule, peak=c.learning_rate, steps=config.steps, warmup=c.warmup)
-    return optax.chain(optax.clip_by_global_norm(c.clip_norm), optax.adam(rate, b1=c.b1, b2=c.b2))
-
-
-def make_pairs(config: ml_collections.ConfigDict) -> Pairs:
-    """The training pairs that the config describes."""
-    folders = [(pathlib.Path(folder), share) for folder, share in config.data.folders]
-    return Pairs(folders, settings=PairSettings(**config.data.pair.to_dict()), seed=config.seed)
-
-
-def initial_state(
-    model: nn.Module, optimizer: optax.GradientTransformation, config: ml_collections.ConfigDict
-) -> state.TrainState:
-    """Fresh weights, or those of ``config.start_from``."""
-    if config.start_from:
-        params = zoo.load(config.start_from).params
+def _validation(setup: Setup) -> Any:
+    config = setup.config
+    v = config.validation
+    folder, options = pathlib.Path(v.folder), {"side": v.side, "count": v.count}
+    if v.side % (setup.scale * getattr(setup.model, "multiple", 1)):
+        multiple = setup.scale * getattr(setup.model, "multiple", 1)
+        raise MedsrError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
+    if v.inputs == "packets":
+        cases = packet_cases(folder, scale=setup.scale, quality=v.quality, **options)
+    elif setup.degradation is None:
+        raise MedsrError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
     else:
-        x = jnp.zeros((1, config.data.pair.patch, config.data.pair.patch, 1))
-        # XLA takes a minute to compile the default generator for every parameter on a CPU, and seconds for this one.
-        key = jax.random.key(config.seed, impl="rbg")
-        params = jax.jit(model.init)(key, x, jnp.zeros((1,)))["params"]
-    return state.create(params, optimizer)
+        cases = degraded_cases(folder, setup.degradation, **options)
+    return make_validation(
+        setup.model,
+        cases,
+        scale=setup.scale,
+        channels=setup.channels,
+        distance=_lpips() if v.lpips else None,
+        pictures=v.pictures,
+    )
 
 
-def card(config: ml_collections.ConfigDict, step: int, values: dict[str, float]) -> dict[str, str]:
-    """What the weights file says of itself: data, licence, degradation, steps, quality measured."""
-    pair = config.data.pair
-    return {
-        **{key: str(value) for key, value in config.card.items()},
-        "degradation": (
-            f"{pair.kernel} downscaling by {pair.scale}, JPEG q {pair.quality[0]}..{pair.quality[1]}"
-            f" (the sender's own code); targets shrunk by up to {pair.zoom}"
-        ),
-        "steps": f"{step} of {config.batch} patches of {pair.patch}x{pair.patch}, loss {config.loss}",
-        "validation": (
-            f"PSNR {values['psnr']:.2f} dB, bicubic {values['psnr_bicubic']:.2f} dB at q {config.validation.quality}"
-        ),
-    }
+def _networks(single: state.TrainState) -> dict[str, Any]:
+    networks = {"generator": single.generator.params}
+    return networks if single.discriminator is None else networks | {"discriminator": single.discriminator.params}
 
 
-def _split(batch: dict[str, np.ndarray], devices: int) -> dict[str, np.ndarray]:
-    """Give every array a leading device axis."""
-    return {name: value.reshape(devices, -1, *value.shape[1:]) for name, value in batch.items()}
+def _lpips() -> Any:
+    from medsr_jax.evaluation.lpips import load_lpips
+
+    return load_lpips()

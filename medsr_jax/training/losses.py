@@ -1,11 +1,11 @@
-"""Restoration losses: functions of two image batches that return a scalar.
+"""Pixel and feature losses: functions of two image batches, or of their features, that return a scalar.
 
-All take float32 (N, H, W, C) in [0, 1], prediction first.
+All take float32 (N, H, W, C), images in [0, 1], prediction first.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import chex
 import jax
@@ -38,6 +38,18 @@ def log_mse(prediction: jax.Array, target: jax.Array, *, floor: float = 1e-6) ->
     """
     chex.assert_equal_shape([prediction, target])
     return jnp.log(jnp.square(prediction - target).mean(axis=(1, 2, 3)) + floor).mean()
+
+
+def perceptual(
+    prediction: Mapping[str, jax.Array], target: Mapping[str, jax.Array], weights: Mapping[str, float]
+) -> jax.Array:
+    """Sum over layers of weight times the mean absolute difference of features (Johnson et al., arXiv 1603.08155).
+
+    Args:
+        prediction, target: features by layer, (N, h, w, c) each; Real-ESRGAN takes them before the ReLU.
+        weights: of the layers that count.
+    """
+    return sum((weight * l1(prediction[name], target[name]) for name, weight in weights.items()), jnp.zeros(()))
 
 
 LOSSES: dict[str, Callable[[jax.Array, jax.Array], jax.Array]] = {

@@ -1,4 +1,4 @@
-"""The update of the first stage: a generator against a pixel loss, data parallel over devices."""
+"""The update of the first stage: a generator against pixels (and features), data parallel over devices."""
 
 from __future__ import annotations
 
@@ -7,62 +7,79 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-import jax.numpy as jnp
 import optax
 
-from medsr_jax.training.state import TrainState
+from medsr_jax.training import metrics
+from medsr_jax.training.examples import Batch, Examples, sample_keys
+from medsr_jax.training.objective import Objective, restoration_loss
+from medsr_jax.training.state import AXIS, TrainState
+from medsr_jax.training.update import accumulated, all_finite, averaged, choose, over_devices, updated
 
-Batch = dict[str, jax.Array]
-Step = Callable[[TrainState, Batch], tuple[TrainState, dict[str, jax.Array]]]
-
-AXIS = "devices"
+Step = Callable[[TrainState, metrics.Totals, Batch], tuple[TrainState, metrics.Totals, metrics.Pulse]]
 
 
 def make_step(
     model: nn.Module,
     optimizer: optax.GradientTransformation,
-    loss: Callable[[jax.Array, jax.Array], jax.Array],
+    objective: Objective,
+    examples: Callable[[Batch, jax.Array], Examples],
     *,
     ema_decay: float,
     devices: list[jax.Device],
+    parts: int = 1,
 ) -> Step:
     """The pmapped update.
 
     Args:
         model: a generator, called with (lr, strength).
         optimizer: an Optax transformation.
-        loss: a function of `losses`.
-        ema_decay: weight of the past in the running average, .999 in Real-ESRGAN. It is lowered at the start to
-            (1 + step) / (10 + step), so that the initial weights are soon forgotten.
-        devices: the local devices to use.
+        objective: of the generator; its game is not used.
+        examples: what `examples.make_examples` gives.
+        ema_decay: weight of the past in the running average, .999 in Real-ESRGAN.
+        devices: of all processes.
+        parts: micro-batches that a device's share is worked off in.
 
     Returns:
-        A function of a replicated `TrainState`, whose buffers it consumes, and a batch with a leading device axis:
-        ``lr`` uint8 (D, N, H, W, 1), ``hr`` uint8 (D, N, sH, sW, 1), ``strength`` float32 (D, N). It returns the
-        next state and the loss and the norms of gradient and update.
+        A function of a replicated `TrainState` and totals, whose buffers it consumes, and a batch with a leading
+        device axis. An update with a loss or gradient that is not finite is left out, and its `metrics.Pulse` says so.
     """
 
-    def objective(params: Any, batch: Batch) -> jax.Array:
-        prediction = model.apply({"params": params}, as_float(batch["lr"]), batch["strength"])
-        return loss(prediction, as_float(batch["hr"]))  # type: ignore[arg-type]
-
-    def step(state: TrainState, batch: Batch) -> tuple[TrainState, dict[str, jax.Array]]:
-        value, gradient = jax.value_and_grad(objective)(state.params, batch)
-        value, gradient = jax.lax.pmean((value, gradient), AXIS)
-        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
-        params = optax.apply_updates(state.params, updates)
-        decay = jnp.minimum(ema_decay, (1.0 + state.step) / (10.0 + state.step))
-        ema = jax.tree.map(lambda past, now: decay * past + (1.0 - decay) * now, state.ema_params, params)
-        metrics = {
-            "loss": value,
-            "gradient_norm": optax.global_norm(gradient),
-            "update_norm": optax.global_norm(updates),
+    def objective_of(params: Any, part: Examples) -> tuple[jax.Array, dict[str, jax.Array]]:
+        prediction = model.apply({"params": params}, part.lr, part.strength)
+        loss, terms = restoration_loss(objective, prediction, part.target)  # type: ignore[arg-type]
+        spread = {
+            "output_deviation": metrics.deviation(prediction),  # type: ignore[arg-type]
+            "target_deviation": metrics.deviation(part.target),
         }
-        return TrainState(state.step + 1, params, ema, opt_state), metrics
+        return loss, {"loss": loss, **terms, **jax.lax.stop_gradient(spread)}
 
-    return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0,))
+    def step(
+        state: TrainState, totals: metrics.Totals, batch: Batch
+    ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
+        n = len(batch["hr"])
+        made = examples(batch, sample_keys(state.key, state.step, n=n, axis=AXIS))
 
+        def part(carry: None, part: Examples) -> tuple[None, Any]:
+            (_, terms), gradient = jax.value_and_grad(objective_of, has_aux=True)(state.generator.params, part)
+            return carry, (terms, gradient)
 
-def as_float(pixels: jax.Array) -> jax.Array:
-    """uint8 -> float32 in [0, 1]: bytes are what crosses from host to device."""
-    return pixels.astype(jnp.float32) / 255.0
+        _, outputs = accumulated(part, None, made, parts=parts)
+        terms, gradient = over_devices(outputs)
+        norm = optax.global_norm(gradient)
+        finite = all_finite(terms["loss"], norm)
+        generator, update_norm = updated(
+            state.generator, gradient, {}, optimizer=optimizer, rate_scale=state.rate_scale
+        )
+        values = {
+            **terms,
+            "gradient_norm": norm,
+            "update_norm": update_norm,
+            "parameter_norm": optax.global_norm(generator.params),
+        }
+        ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
+        generator, ema = choose(finite, (generator, ema), (state.generator, state.ema_params))
+        state = state.replace(step=state.step + 1, skipped=state.skipped + ~finite, generator=generator, ema_params=ema)
+        pulse = metrics.Pulse(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
+        return state, metrics.added(totals, values, finite=finite), pulse
+
+    return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0, 1))

@@ -1,4 +1,4 @@
-"""What a run is at a step: parameters, their running average, the optimiser."""
+"""What a run is at a step: its networks, their optimisers, the generator's running average, the random key."""
 
 from __future__ import annotations
 
@@ -7,43 +7,86 @@ from typing import Any
 import flax.struct
 import jax
 import jax.numpy as jnp
+import numpy as np
 import optax
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 Params = Any
+
+# The axis of `jax.pmap` that a batch is spread over.
+AXIS = "devices"
+
+
+@flax.struct.dataclass
+class Network:
+    """A network in training.
+
+    Attributes:
+        params: its parameters, float32.
+        opt_state: Optax's.
+        stats: what it keeps beside its parameters: spectral norms, batch statistics; empty for a generator.
+    """
+
+    params: Params
+    opt_state: optax.OptState
+    stats: Any
 
 
 @flax.struct.dataclass
 class TrainState:
-    """The state of an L1-stage run, a pytree.
+    """The state of a run, a pytree.
 
     Attributes:
-        step: updates done, int32 scalar.
-        params: the network's parameters.
-        ema_params: their exponential moving average, which is what is measured and shipped.
-        opt_state: Optax's.
+        step: batches seen, int32 scalar.
+        skipped: updates left out since something in them was not finite, int32 scalar.
+        key: data of the key that every batch's random numbers come from, uint32 (2,).
+        rate_scale: what the learning rates are multiplied by, float32 scalar; lowered on a plateau.
+        generator: the network that is trained for.
+        ema_params: the exponential moving average of its parameters, which is what is measured and shipped.
+        discriminator: its opponent, None in the first stage.
     """
 
     step: jax.Array
-    params: Params
+    skipped: jax.Array
+    key: jax.Array
+    rate_scale: jax.Array
+    generator: Network
     ema_params: Params
-    opt_state: optax.OptState
+    discriminator: Network | None = None
 
 
-def create(params: Params, optimizer: optax.GradientTransformation) -> TrainState:
+def network(params: Params, optimizer: optax.GradientTransformation, stats: Any = None) -> Network:
+    """A network before its first update."""
+    return Network(params=params, opt_state=optimizer.init(params), stats={} if stats is None else stats)
+
+
+def create(generator: Network, discriminator: Network | None = None, *, seed: int) -> TrainState:
     """The state before the first update."""
     return TrainState(
         step=jnp.zeros((), jnp.int32),
-        params=params,
-        ema_params=jax.tree.map(jnp.copy, params),
-        opt_state=optimizer.init(params),
+        skipped=jnp.zeros((), jnp.int32),
+        key=jax.random.key_data(jax.random.key(seed, impl="threefry2x32")),
+        rate_scale=jnp.ones((), jnp.float32),
+        generator=generator,
+        ema_params=jax.tree.map(jnp.copy, generator.params),
+        discriminator=discriminator,
     )
 
 
+def spread(tree: Any, devices: list[jax.Device]) -> Any:
+    """Host arrays whose leading axis is that of the local devices, put a row on each, as `jax.pmap` takes them."""
+    local = [device for device in devices if device.process_index == jax.process_index()]
+    return jax.device_put(tree, NamedSharding(Mesh(np.asarray(local), (AXIS,)), PartitionSpec(AXIS)))
+
+
 def replicate(tree: Any, devices: list[jax.Device]) -> Any:
-    """A copy of every leaf on each device, with a leading device axis, as `jax.pmap` takes it."""
-    return jax.pmap(lambda _, leaf: leaf, in_axes=(0, None), devices=devices)(jnp.arange(len(devices)), tree)
+    """A copy of every leaf on each local device, with a leading device axis."""
+    local = sum(device.process_index == jax.process_index() for device in devices)
+    host = jax.device_get(tree)
+    return spread(jax.tree.map(lambda leaf: np.broadcast_to(leaf, (local, *np.shape(leaf))), host), devices)
 
 
 def unreplicate(tree: Any) -> Any:
-    """The first device's copy."""
-    return jax.tree.map(lambda leaf: leaf[0], tree)
+    """The first local device's copy, as NumPy arrays."""
+    shards = jax.tree.map(lambda leaf: leaf.addressable_shards[0].data, tree)
+    return jax.tree.map(lambda leaf: leaf[0], jax.device_get(shards))

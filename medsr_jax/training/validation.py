@@ -1,10 +1,10 @@
-"""What a run is measured on as it goes: PSNR against the bicubic enlargement of the same packets."""
+"""What a run is measured on as it goes: PSNR, and LPIPS if asked for, against the bicubic enlargement."""
 
 from __future__ import annotations
 
 import pathlib
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import flax.linen as nn
 import jax
@@ -12,41 +12,125 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.data.pairs import validation_images
+from medsr_jax.degradation import Degradation, apply
 from medsr_jax.evaluation.metrics import psnr
-from medsr_jax.models.compact import bicubic, quantisation_strength
+from medsr_jax.models.compact import bicubic, quantisation_strength, strength_of_tables
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
 from medsr_jax.transmission.jpeg_stream import parse
 
+# (image, truth), each (1, H, W, 1) in [0, 1] -> (1,)
+Distance = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+class Validation(NamedTuple):
+    """One validation of a run.
+
+    Attributes:
+        values: ``psnr``, ``psnr_bicubic``, ``gain`` and ``worst_gain`` in dB, and ``lpips`` and ``lpips_bicubic``.
+        strips: (k, H, 4 W, 1) in [0, 1]: input, bicubic, restored and truth of some images, side by side.
+    """
+
+    values: dict[str, float]
+    strips: np.ndarray
+
+
+class Case(NamedTuple):
+    """An input of (1, h, w, 1) in [0, 1], the strength of its quantisation (1,), and its truth (H, W) uint8."""
+
+    lr: jax.Array
+    strength: jax.Array
+    truth: np.ndarray
+
+
+def packet_cases(folder: pathlib.Path, *, scale: int, quality: int, side: int, count: int | None) -> list[Case]:
+    """The sender's packets of central (side, side) crops: area-shrunk, JPEG."""
+    cases = []
+    for truth in validation_images(folder, side=side, count=count):
+        stream = encode_jpeg(np.rint(downscale(truth, scale=scale)).astype(np.uint8), quality)
+        lr = decode_jpeg(stream)[None, ..., None].astype(np.float32) / 255
+        strength = jnp.full((1,), quantisation_strength(parse(stream).table), jnp.float32)
+        cases.append(Case(jnp.asarray(lr), strength, truth))
+    return cases
+
+
+def degraded_cases(folder: pathlib.Path, degradation: Degradation, *, side: int, count: int | None) -> list[Case]:
+    """Central crops degraded as in training, image ``i`` by the ``i``-th key: the same in every validation."""
+    degrade = jax.jit(lambda key, hr: apply(key, hr, degradation))
+    cases = []
+    for number, truth in enumerate(validation_images(folder, side=side, count=count)):
+        hr = jnp.asarray(truth, jnp.float32)[None, ..., None] / 255.0
+        pair = degrade(jax.random.fold_in(jax.random.key(0), number), hr)
+        cases.append(Case(pair.lr, strength_of_tables(pair.table), truth))
+    return cases
+
 
 def make_validation(
-    model: nn.Module, folder: pathlib.Path, *, scale: int, quality: int, side: int, count: int | None
-) -> Callable[[Any], dict[str, float]]:
-    """A function of parameters that returns ``psnr``, ``psnr_bicubic``, ``gain`` and ``worst_gain`` in dB.
+    model: nn.Module,
+    cases: list[Case],
+    *,
+    scale: int,
+    channels: int = 1,
+    distance: Distance | None = None,
+    pictures: int = 0,
+) -> Callable[[Any], Validation]:
+    """A function of a generator's parameters.
 
-    The packets are made once. PSNR is of central (side, side) crops clipped and rounded to 8 bits, per image, then
-    averaged; ``worst_gain`` is the lowest gain of an image.
+    PSNR is of images clipped and rounded to 8 bits, per image, then averaged; ``worst_gain`` is the lowest gain of
+    an image. Of a model of several channels the input is repeated and the output averaged over them.
+
+    Args:
+        model: the generator.
+        cases: what it is measured on.
+        scale: of the model.
+        channels: of the model.
+        distance: LPIPS; None leaves it out.
+        pictures: how many images come back as strips.
     """
-    truth = list(validation_images(folder, side=side, count=count))
-    streams = [encode_jpeg(np.rint(downscale(image, scale=scale)).astype(np.uint8), quality) for image in truth]
-    small = [decode_jpeg(stream)[None, ..., None].astype(np.float32) / 255 for stream in streams]
-    strength = jnp.full((1,), quantisation_strength(parse(streams[0]).table), jnp.float32)
-    restore = jax.jit(lambda params, x: model.apply({"params": params}, x, strength))
-    reference = [_psnr(bicubic(jnp.asarray(x), scale=scale), y) for x, y in zip(small, truth, strict=True)]
 
-    def validate(params: Any) -> dict[str, float]:
-        values = [_psnr(restore(params, x), y) for x, y in zip(small, truth, strict=True)]
+    @jax.jit
+    def restore(params: Any, lr: jax.Array, strength: jax.Array) -> jax.Array:
+        result = model.apply({"params": params}, jnp.repeat(lr, channels, axis=-1), strength)
+        return eight_bits(result.mean(axis=-1, keepdims=True))  # type: ignore[union-attr]
+
+    enlarged = [np.asarray(eight_bits(bicubic(case.lr, scale=scale))) for case in cases]
+    truths = [case.truth[None, ..., None].astype(np.float32) / 255 for case in cases]
+    reference = [_psnr(image, case.truth) for image, case in zip(enlarged, cases, strict=True)]
+    reference_distance = [] if distance is None else _distances(distance, enlarged, truths)
+
+    def validate(params: Any) -> Validation:
+        restored = [np.asarray(restore(params, case.lr, case.strength)) for case in cases]
+        values = [_psnr(image, case.truth) for image, case in zip(restored, cases, strict=True)]
         gains = np.subtract(values, reference)
-        return {
+        result = {
             "psnr": float(np.mean(values)),
             "psnr_bicubic": float(np.mean(reference)),
             "gain": float(gains.mean()),
             "worst_gain": float(gains.min()),
         }
+        if distance is not None:
+            result["lpips"] = float(np.mean(_distances(distance, restored, truths)))
+            result["lpips_bicubic"] = float(np.mean(reference_distance))
+        shown = list(zip(cases, enlarged, restored, truths, strict=True))[:pictures]
+        strips = [_strip(np.asarray(case.lr), *images, scale=scale) for case, *images in shown]
+        return Validation(result, np.concatenate(strips) if strips else np.zeros((0, 1, 4, 1), np.float32))
 
     return validate
 
 
-def _psnr(restored: Any, truth: np.ndarray) -> float:
-    pixels = np.rint(np.clip(np.asarray(restored)[0, ..., 0], 0.0, 1.0) * 255.0)
-    return psnr(pixels, truth, value_range=(0, 255))
+def eight_bits(images: jax.Array) -> jax.Array:
+    """Clipped to [0, 1] and rounded to 255ths."""
+    return jnp.rint(jnp.clip(images, 0.0, 1.0) * 255.0) / 255.0
+
+
+def _distances(distance: Distance, images: list[np.ndarray], truths: list[np.ndarray]) -> list[float]:
+    return [float(distance(jnp.asarray(a), jnp.asarray(b))[0]) for a, b in zip(images, truths, strict=True)]
+
+
+def _strip(lr: np.ndarray, *others: np.ndarray, scale: int) -> np.ndarray:
+    nearest = lr.repeat(scale, axis=1).repeat(scale, axis=2)
+    return np.concatenate([nearest, *others], axis=2)
+
+
+def _psnr(restored: np.ndarray, truth: np.ndarray) -> float:
+    return psnr(np.rint(restored[0, ..., 0] * 255.0), truth, value_range=(0, 255))

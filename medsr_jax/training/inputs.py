@@ -1,0 +1,66 @@
+"""The training data that a config names, as batches that can be resumed and are shared out between processes."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
+import grain
+from ml_collections import ConfigDict
+
+from medsr_jax.data.pairs import Pairs, PairSettings, batches
+from medsr_jax.errors import MedsrError
+
+# Where samples can come from, and which of them bring the generator's input with them.
+SOURCES = ("pairs", "folders", "prepared", "tfds", "paired")
+BRINGS_INPUTS = ("pairs", "paired")
+
+
+def training_batches(
+    config: ConfigDict, *, side: int, scale: int, shard_index: int, shard_count: int
+) -> grain.DatasetIterator:
+    """Batches of ``hr`` (N, side, side, C) uint8, with ``lr`` and ``strength`` from sources that bring inputs.
+
+    Args:
+        config: of the run; ``config.batch`` is over all processes.
+        side: of a target.
+        scale: of the generator.
+        shard_index, shard_count: this process among all; together they see what one alone would.
+
+    Raises:
+        MedsrError: the data is not there, or none of it can be used.
+    """
+    return batches(
+        _source(config, side=side, scale=scale),
+        batch=config.batch,
+        shard_index=shard_index,
+        shard_count=shard_count,
+        threads=config.data.threads,
+    )
+
+
+def describe_source(config: ConfigDict) -> str:
+    """How inputs were made, for a model's card."""
+    data = config.data
+    if data.source == "paired":
+        return "pairs that were given"
+    if data.source == "pairs":
+        pair = data.pair
+        return (
+            f"{pair.kernel} downscaling by {pair.scale}, JPEG q {pair.quality[0]}..{pair.quality[1]}"
+            f" (the sender's own code); targets shrunk by up to {pair.zoom}"
+        )
+    steps = ", ".join(f"{name} ({config.degradation.steps[name].kind})" for name in config.degradation.order)
+    return f"{steps}; scale {config.degradation.scale}"
+
+
+def _source(config: ConfigDict, *, side: int, scale: int) -> Any:
+    data = config.data
+    if data.source in ("pairs", "folders"):
+        folders = [(pathlib.Path(folder), share) for folder, share in data.folders]
+        for folder, _ in folders:
+            if not folder.is_dir():
+                raise MedsrError(f"{folder}: no such folder; set config.data.folders")
+    if data.source == "pairs":
+        return Pairs(folders, settings=PairSettings(**data.pair.to_dict()), seed=config.seed)
+    raise NotImplementedError

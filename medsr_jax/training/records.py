@@ -1,0 +1,163 @@
+"""What a run leaves in its folder beside checkpoints: config, log, TensorBoard events, best weights."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import pathlib
+import pprint
+from collections.abc import Mapping
+from typing import Any
+
+import jax
+import numpy as np
+from clu import parameter_overview
+from ml_collections import ConfigDict, FieldReference
+
+from medsr_jax import zoo
+from medsr_jax.errors import named
+from medsr_jax.imaging.files import atomic_write
+
+_log = logging.getLogger(__name__)
+
+
+class Records:
+    """The log of a run; of several processes the first alone writes.
+
+    Args:
+        workdir: the run's folder, made if it is not there.
+        config: saved beside the run as ``config.json`` and, to be run again, ``config.py``.
+        start: step that the run goes on from: later lines of an earlier try are dropped.
+
+    Raises:
+        MedsrError: the folder can't be written.
+    """
+
+    def __init__(self, workdir: pathlib.Path, config: ConfigDict, *, start: int) -> None:
+        self._workdir, self._config = workdir, config
+        self._writes = jax.process_index() == 0
+        self._path = workdir / "metrics.jsonl"
+        self._events: Any = None
+        if not self._writes:
+            return
+        try:
+            workdir.mkdir(parents=True, exist_ok=True)
+            atomic_write(workdir / "config.json", (config.to_json_best_effort(indent=2) + "\n").encode())
+            atomic_write(workdir / "config.py", as_module(config).encode())
+            lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
+            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= start]
+            atomic_write(self._path, "".join(kept).encode())
+        except OSError as error:
+            raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+        self._events = event_writer(workdir / "tensorboard")
+
+    def describe(self, networks: Mapping[str, Any]) -> None:
+        """Say how large the networks are, and write ``parameters.txt`` with every array of theirs."""
+        if not self._writes:
+            return
+        tables = []
+        for name, params in networks.items():
+            _log.info("%s: %s parameters", name, f"{parameter_overview.count_parameters(params):,}")
+            table = parameter_overview.get_parameter_overview(params, include_stats=False)
+            tables.append(f"{name}\n{table}\n")
+        atomic_write(self._workdir / "parameters.txt", "\n".join(tables).encode())
+
+    def write(self, step: int, values: Mapping[str, float], *, strips: np.ndarray | None = None) -> None:
+        """A line of the log, on the terminal and for TensorBoard, with pictures if there are any."""
+        if not self._writes:
+            return
+        rounded = {name: float(f"{value:.5g}") for name, value in values.items()}
+        _log.info("step %d %s", step, " ".join(f"{name} {value}" for name, value in rounded.items()))
+        with self._path.open("a") as file:
+            file.write(json.dumps({"step": step, **rounded}) + "\n")
+        self._events.write_scalars(step, dict(values))
+        if strips is not None and len(strips):
+            self._events.write_images(step, {"lr_bicubic_sr_hr": strips})
+
+    def keep_best(self, step: int, params: Any, values: Mapping[str, float], *, degradation: str) -> None:
+        """Write ``best.safetensors``, with its card."""
+        if not self._writes:
+            return
+        zoo.save(
+            self._workdir / "best.safetensors",
+            model=self._config.model.name,
+            fields=self._config.model.fields.to_dict(),
+            params=params,
+            card=card(self._config, step, values, degradation=degradation),
+        )
+
+    @property
+    def events(self) -> Any:
+        """The writer of TensorBoard's events; None in all processes but the first."""
+        return self._events
+
+    def close(self) -> None:
+        """Until all is written."""
+        if self._events is not None:
+            self._events.close()
+
+
+def event_writer(folder: pathlib.Path) -> Any:
+    """clu's writer for TensorBoard, which runs behind the loop."""
+    # It needs TensorFlow, which would log its life on stderr and take the GPU's memory.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    import tensorflow as tf
+    from clu import metric_writers
+
+    tf.config.set_visible_devices([], "GPU")
+    return metric_writers.AsyncMultiWriter([metric_writers.SummaryWriter(str(folder))])
+
+
+def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradation: str) -> dict[str, str]:
+    """What the weights file says of itself: data, licence, degradation, steps, quality measured."""
+    c = config.objective
+    terms = [f"{c.pixel_weight:g} {c.pixel}"]
+    if c.perceptual_weight:
+        terms.append(f"{c.perceptual_weight:g} perceptual")
+    if c.adversarial_weight:
+        terms.append(f"{c.adversarial_weight:g} {c.adversarial} GAN")
+    measured = f"PSNR {values['psnr']:.2f} dB, bicubic {values['psnr_bicubic']:.2f} dB"
+    if "lpips" in values:
+        measured += f", LPIPS {values['lpips']:.4f}, bicubic {values['lpips_bicubic']:.4f}"
+    where = "at q " + str(config.validation.quality) if config.validation.inputs == "packets" else "as degraded"
+    started = {"started from": config.start_from} if config.start_from else {}
+    return {
+        **{key: str(value) for key, value in config.card.items() if value},
+        **{key: pathlib.Path(value).name for key, value in started.items()},
+        "degradation": degradation,
+        "steps": f"{step} batches of {config.batch}, loss {' + '.join(terms)}",
+        "validation": f"{measured} {where}",
+    }
+
+
+def as_module(config: ConfigDict) -> str:
+    """A config file that gives the config again, with the types of unset fields."""
+    body = pprint.pformat(_plain(config), width=110, sort_dicts=True)
+    return (
+        '"""The config of the run in this folder; run it again with --config=THIS_FILE and another --workdir."""\n\n'
+        "from ml_collections import ConfigDict\n"
+        "from ml_collections.config_dict import placeholder\n\n\n"
+        f"def get_config(variant: str = ''):\n    del variant\n    return ConfigDict({body})\n"
+    )
+
+
+class _Unset:
+    """Prints as the placeholder of a type."""
+
+    def __init__(self, kind: type) -> None:
+        self._kind = kind
+
+    def __repr__(self) -> str:
+        return f"placeholder({self._kind.__name__})"
+
+
+def _plain(config: ConfigDict) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for name, value in config.items(preserve_field_references=True):
+        if isinstance(value, FieldReference):
+            kind, value = value.get_type(), value.get()
+            values[name] = _Unset(kind) if value is None else value
+        else:
+            values[name] = _plain(value) if isinstance(value, ConfigDict) else value
+    return values
