@@ -7,6 +7,7 @@ norms) moves on at each of its passes, which see other images on every device bu
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -119,7 +120,8 @@ def make_step(
         }
         ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
         generator, ema, opponent = choose(finite, (generator, ema, opponent), (ours, state.ema_params, theirs))
-        state = state.replace(
+        state = dataclasses.replace(
+            state,
             step=state.step + 1,
             skipped=state.skipped + ~finite,
             generator=generator,

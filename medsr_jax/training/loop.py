@@ -120,7 +120,9 @@ class _Run:
             psnr = None
             if number % config.validate_every == 0 or last:
                 psnr = self._validated(number, running)
-                running = running.replace(rate_scale=state.replicate(np.float32(self.course.rate_scale), devices))
+                running = dataclasses.replace(
+                    running, rate_scale=state.replicate(np.float32(self.course.rate_scale), devices)
+                )
                 mark = _Mark(number, feed)
             if number % config.checkpoint_every == 0 or last or self.course.finished:
                 self._check(pulse, number)

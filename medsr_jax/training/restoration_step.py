@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -78,7 +79,9 @@ def make_step(
         }
         ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
         generator, ema = choose(finite, (generator, ema), (state.generator, state.ema_params))
-        state = state.replace(step=state.step + 1, skipped=state.skipped + ~finite, generator=generator, ema_params=ema)
+        state = dataclasses.replace(
+            state, step=state.step + 1, skipped=state.skipped + ~finite, generator=generator, ema_params=ema
+        )
         pulse = metrics.Pulse(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
         return state, metrics.added(totals, values, finite=finite), pulse
 

@@ -87,7 +87,8 @@ class Setup:
             return state.create(generator, seed=config.seed)
         # The axis over devices that batch statistics are averaged over exists under pmap alone.
         large = jnp.zeros((1, self.side, self.side, self.channels))
-        init = jax.vmap(lambda x: self.discriminator.init(keys[1], x, train=False), axis_name=state.AXIS)
+        discriminator = self.discriminator
+        init = jax.vmap(lambda x: discriminator.init(keys[1], x, train=False), axis_name=state.AXIS)
         variables = jax.tree.map(lambda leaf: leaf[0], jax.jit(init)(large[None]))
         params = variables.pop("params")
         return state.create(generator, state.network(params, self.optimizers[1], variables), seed=config.seed)
