@@ -10,10 +10,11 @@ import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-import grain
 import numpy as np
 from PIL import Image as PillowImage
 
+from medsr_jax.data.crops import ENDLESS, random_window, through
+from medsr_jax.data.loading import batches
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging import Image, find_inputs, read_image
 from medsr_jax.models.compact import quantisation_strength
@@ -21,9 +22,7 @@ from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
 from medsr_jax.transmission.jpeg_stream import parse
 
-# Percentiles between which the ends of a random window on an image of more than 8 bits are drawn.
-_LOW_PERCENTILES = (0.0, 20.0)
-_HIGH_PERCENTILES = (97.0, 100.0)
+__all__ = ["PairSettings", "Pairs", "batches", "load_folder", "positive_frames", "validation_images"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,7 +73,7 @@ class Pairs:
         self._shares = shares / shares.sum()
 
     def __len__(self) -> int:
-        return 2**40
+        return ENDLESS
 
     def __getitem__(self, index: int) -> dict[str, Any]:
         """``lr`` (patch, patch, 1) uint8, ``hr`` (scale patch, scale patch, 1) uint8, ``strength`` float32."""
@@ -110,15 +109,6 @@ def positive_frames(image: Image) -> Iterator[np.ndarray]:
         yield (low + high - frame.astype(np.float64)).astype(frame.dtype) if image.inverted else frame
 
 
-def batches(
-    pairs: Any, *, batch: int, shard_index: int = 0, shard_count: int = 1, threads: int = 1
-) -> grain.DatasetIterator:
-    """Batches of a `Pairs`, prepared ahead on one thread; the iterator's position can be saved and set."""
-    dataset = grain.MapDataset.source(pairs).batch(batch, drop_remainder=True)
-    options = grain.ReadOptions(num_threads=1, prefetch_buffer_size=8)
-    return iter(dataset.to_iter_dataset(options))
-
-
 def validation_images(folder: pathlib.Path, *, side: int, count: int | None = None) -> Iterator[np.ndarray]:
     """Central (side, side) uint8 crops of the images of a folder, evenly spaced through it when ``count`` is given."""
     paths = [path for path, _ in find_inputs([folder])]
@@ -140,7 +130,7 @@ def _draw_target(image: np.ndarray, settings: PairSettings, random: np.random.Ge
     top, left = (int(random.integers(n - extent + 1)) for n in image.shape)
     crop = image[top : top + extent, left : left + extent]
     if crop.dtype != np.uint8:
-        crop = _random_window(image, crop, random)
+        crop = through(crop, *random_window(image, random))
     if extent != side:
         resampled = PillowImage.fromarray(crop).resize((side, side), PillowImage.Resampling.BICUBIC)
         crop = np.asarray(resampled)
@@ -149,10 +139,3 @@ def _draw_target(image: np.ndarray, settings: PairSettings, random: np.random.Ge
     factor = random.uniform(*settings.contrast)
     pivot = random.uniform(64.0, 192.0)
     return np.clip((crop.astype(np.float32) - pivot) * factor + pivot + 0.5, 0, 255).astype(np.uint8)
-
-
-def _random_window(image: np.ndarray, crop: np.ndarray, random: np.random.Generator) -> np.ndarray:
-    sample = image[::8, ::8]
-    low = np.percentile(sample, random.uniform(*_LOW_PERCENTILES))
-    high = max(np.percentile(sample, random.uniform(*_HIGH_PERCENTILES)), low + 1.0)
-    return np.clip((crop - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)

@@ -69,7 +69,7 @@ def parse_window(text: str) -> Window:
     return low, high
 
 
-def through_window(image: Image, window: Window = "auto") -> Windowed:
+def through_window(image: Image, window: Window = "auto", *, like: Image | None = None) -> Windowed:
     """All frames of an image as grey codes.
 
     Args:
@@ -78,29 +78,33 @@ def through_window(image: Image, window: Window = "auto") -> Windowed:
             window of a DICOM object (PS3.3 C.11.2.1.2; a sigmoid's ends are taken as a line's, and where there is no
             window "auto" is taken); or a pair in the units after the modality transformation, such as HU, where a
             file has one, else in stored values.
+        like: an image whose window is used instead of this one's own.
     """
-    low, high = image.value_range
     padding = _padding_mask(image)
+    low, high = image.value_range
     if image.pixels.dtype.kind in "iu" and high - low <= 255:
-        codes = _to_codes(image.pixels, low, high, levels=255)
-        return Windowed(_finish(codes, image, padding), "as it is")
-    ends: tuple[float, float] | None = None
-    slopes = _rescales(image)
-    if window == "full":
-        rule, ends, slopes = "full", (low, high), None
-    elif window == "voi":
-        rule, ends = "VOI", _voi(image.dataset)
-    elif isinstance(window, tuple):
-        rule, ends = "given", window
-    if ends is None and _is_hounsfield(image.dataset, slopes):
-        rule, ends = "CT", CT_WINDOW
-    if ends is None:
-        rule = f"percentiles {PERCENTILES[0]}, {PERCENTILES[1]} at"
-        ends = _percentiles(image, slopes, padding)
+        return Windowed(_finish(_to_codes(image.pixels, low, high, levels=255), image, padding), "as it is")
+    rule, (low, high) = _ends(image if like is None else like, window)
+    rescales = None if rule == "full" else _rescales(image)
     frames = np.empty(image.pixels.shape, np.uint16)
     for number, frame in enumerate(image.pixels):
-        frames[number] = _to_codes(_modality_values(frame, image, slopes, number), *ends, levels=65535)
-    return Windowed(_finish(frames, image, padding), f"{rule} {ends[0]:g}..{ends[1]:g}")
+        frames[number] = _to_codes(_modality_values(frame, image, rescales, number), low, high, levels=65535)
+    return Windowed(_finish(frames, image, padding), f"{rule} {low:g}..{high:g}")
+
+
+def _ends(image: Image, window: Window) -> tuple[str, tuple[float, float]]:
+    """How the window was found, and its ends: in stored values if "full", else after the modality transformation."""
+    if window == "full":
+        return "full", image.value_range
+    if isinstance(window, tuple):
+        return "given", window
+    voi = _voi(image.dataset) if window == "voi" else None
+    if voi is not None:
+        return "VOI", voi
+    rescales = _rescales(image)
+    if _is_hounsfield(image.dataset, rescales):
+        return "CT", CT_WINDOW
+    return f"percentiles {PERCENTILES[0]}, {PERCENTILES[1]} at", _percentiles(image, rescales)
 
 
 def _to_codes(values: np.ndarray, low: float, high: float, *, levels: int) -> np.ndarray:
@@ -134,19 +138,17 @@ def _padding_mask(image: Image) -> np.ndarray | None:
     return (image.pixels >= image.padding[0]) & (image.pixels <= image.padding[1])
 
 
-def _percentiles(image: Image, rescales: Rescales, padding: np.ndarray | None) -> tuple[float, float]:
-    """Over all frames; evenly sampled where there are many pixels."""
+def _percentiles(image: Image, rescales: Rescales) -> tuple[float, float]:
+    """Over all frames, without padding; evenly sampled where there are many pixels."""
+    padding = _padding_mask(image)
     if padding is not None and padding.all():
         padding = None
     step = -(-image.pixels.size // _MOST_COUNTED)
-    counted = np.concatenate(
-        [
-            _modality_values(frame.ravel() if padding is None else frame[~padding[number]], image, rescales, number)[
-                ::step
-            ]
-            for number, frame in enumerate(image.pixels)
-        ]
-    )
+    samples = []
+    for number, frame in enumerate(image.pixels):
+        inside = frame.ravel() if padding is None else frame[~padding[number]]
+        samples.append(_modality_values(inside[::step], image, rescales, number))
+    counted = np.concatenate(samples)
     low, high = (float(end) for end in np.percentile(counted, PERCENTILES))
     # A small object on a flat ground lies above every percentile.
     return (low, high) if low < high else (float(counted.min()), float(counted.max()))

@@ -1,0 +1,70 @@
+"""Pairs of small and large images that exist as files, for fine-tuning on a link that no model describes."""
+
+from __future__ import annotations
+
+import pathlib
+
+import numpy as np
+
+from medsr_jax.data.windows import Window, through_window
+from medsr_jax.errors import named
+from medsr_jax.imaging import find_inputs, read_image
+
+
+def load_pairs(
+    lr_folder: pathlib.Path, hr_folder: pathlib.Path, *, scale: int, window: Window = "auto", smallest: int = 1
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    """Small images and their large ones, from two folders with the same names below them; suffixes may differ.
+
+    Images deeper than 8 bits are seen through the window of the large one, for which both must be stored alike.
+
+    Args:
+        lr_folder, hr_folder: PNG, JPEG, TIFF or DICOM files.
+        scale: rows and columns of a large image to those of its small one, exactly.
+        window: see `windows.through_window`.
+        smallest: pairs whose large image has a shorter side are left out.
+
+    Raises:
+        MedsrError: a folder is missing, a file has no partner, or a pair does not fit; the file is named.
+    """
+    small, large = _by_name(lr_folder), _by_name(hr_folder)
+    for files, others, folder in ((small, large, hr_folder), (large, small, lr_folder)):
+        for name, file in files.items():
+            if name not in others:
+                raise named(file, f"has no partner {name} in {folder}")
+    lr_images: list[np.ndarray] = []
+    hr_images: list[np.ndarray] = []
+    for name, file in small.items():
+        lr, hr = _pair(file, large[name], scale=scale, window=window)
+        if min(hr.shape[1:]) >= smallest:
+            lr_images.extend(lr)
+            hr_images.extend(hr)
+    if not hr_images:
+        raise named(hr_folder, f"no image with both sides of {smallest} pixels or more; give other folders")
+    return lr_images, hr_images
+
+
+def _pair(lr_file: pathlib.Path, hr_file: pathlib.Path, *, scale: int, window: Window) -> tuple[np.ndarray, np.ndarray]:
+    lr, hr = read_image(lr_file), read_image(hr_file)
+    frames, rows, columns = lr.pixels.shape
+    if hr.pixels.shape != (frames, rows * scale, columns * scale):
+        sizes = [" x ".join(str(extent) for extent in image.pixels.shape[1:]) for image in (hr, lr)]
+        raise named(hr_file, f"has {sizes[0]} pixels (frames: {len(hr.pixels)}), not {scale} times the {sizes[1]} of"
+                    f" {lr_file} (frames: {frames})")  # fmt: skip
+    if (lr.value_range, lr.inverted) != (hr.value_range, hr.inverted):
+        ranges = [f"{image.value_range[0]:g}..{image.value_range[1]:g}" for image in (hr, lr)]
+        raise named(hr_file, f"stores values {ranges[0]}, but {lr_file} {ranges[1]}; store both alike")
+    return through_window(lr, window, like=hr).frames, through_window(hr, window).frames
+
+
+def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
+    """Files by their path below the folder, without suffix."""
+    if not folder.is_dir():
+        raise named(folder, "no such folder")
+    files: dict[str, pathlib.Path] = {}
+    for file, below in find_inputs([folder]):
+        name = below.with_suffix("").as_posix()
+        if name in files:
+            raise named(file, f"has the same name as {files[name]}; keep one")
+        files[name] = file
+    return files

@@ -1,0 +1,215 @@
+"""Images to train on, wherever they are: a set that `medsr prepare` made, any set of TensorFlow Datasets, or a folder.
+
+What all give is a sequence of (rows, columns) or (rows, columns, 3) arrays of uint8, used as they are, or of uint16, of
+which 0..65535 is the window that `windows` describes.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import pathlib
+import threading
+from collections.abc import Callable, Sequence
+from typing import Any, overload
+
+import numpy as np
+
+from medsr_jax.data.windows import Window, through_window
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.imaging.colour import to_grey
+
+CATALOGUE = "tfds:"
+"""What the name of a set in the TFDS catalogue is written behind."""
+
+
+class Images(Sequence[np.ndarray]):
+    """Images that are decoded when they are asked for, and kept as long as there is room.
+
+    What does not fit is decoded again each time: drawn evenly, no image deserves its place more than another.
+
+    Args:
+        count: of the images.
+        read: an image by its number.
+        cache_gib: of decoded pixels that are kept.
+    """
+
+    def __init__(self, count: int, read: Callable[[int], np.ndarray], *, cache_gib: float) -> None:
+        self._count, self._read = count, read
+        self._room = int(cache_gib * 2**30)
+        self._kept: dict[int, np.ndarray] = {}
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return self._count
+
+    @overload
+    def __getitem__(self, index: int) -> np.ndarray: ...
+
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[np.ndarray]: ...
+
+    def __getitem__(self, index: int | slice) -> np.ndarray | Sequence[np.ndarray]:
+        if isinstance(index, slice):
+            return [self[number] for number in range(*index.indices(self._count))]
+        if not -self._count <= index < self._count:
+            raise IndexError(index)
+        number = int(index) % self._count
+        image = self._kept.get(number)
+        if image is None:
+            image = self._read(number)
+            with self._lock:
+                if number not in self._kept and image.nbytes <= self._room:
+                    self._room -= image.nbytes
+                    self._kept[number] = image
+        return image
+
+
+def load_images(
+    where: str | os.PathLike[str],
+    *,
+    split: str = "train",
+    image_key: str = "image",
+    data_dir: str | os.PathLike[str] | None = None,
+    channels: int = 1,
+    window: Window = "auto",
+    smallest: int = 1,
+    cache_gib: float = 4.0,
+) -> Sequence[np.ndarray]:
+    """The images of a set or folder.
+
+    Args:
+        where: "tfds:NAME" for a set of the TFDS catalogue; or a folder, of a set that is written as array_record (such
+            as `medsr prepare` makes), else of images, which are read into memory.
+        split: of a set, also a part such as "train[:90%]"; a folder has none.
+        image_key: the set's feature that holds the image, "a/b" for b in a. Of a sequence of images the first is taken.
+        data_dir: where TFDS keeps the sets of its catalogue; its default otherwise.
+        channels: 1 turns colours to grey by BT.601 luma; 3 leaves them. Folders are read as grey.
+        window: of a folder's images deeper than 8 bits; see `windows.through_window`.
+        smallest: images of a folder with a shorter side are left out. Those of a set are known when they are decoded.
+        cache_gib: of a set's decoded images that are kept in memory.
+
+    Raises:
+        MedsrError: there is no such set, split, feature or folder, or no image in it.
+    """
+    name = os.fspath(where)
+    if name.startswith(CATALOGUE):
+        builder = _catalogue(name.removeprefix(CATALOGUE), data_dir)
+        return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
+    folder = pathlib.Path(name)
+    if not folder.exists():
+        raise named(
+            folder, "no such folder; make a set with `medsr prepare`, or name a folder of images in config.data"
+        )
+    if (folder / "dataset_info.json").is_file():
+        builder = _tfds(folder).builder_from_directory(folder)
+        return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
+    return _folder_images(folder, window=window, smallest=smallest)
+
+
+def _folder_images(folder: pathlib.Path, *, window: Window, smallest: int) -> list[np.ndarray]:
+    images = [frame for path, _ in find_inputs([folder]) for frame in through_window(read_image(path), window).frames]
+    images = [image for image in images if min(image.shape) >= smallest]
+    if not images:
+        raise named(folder, f"no image with both sides of {smallest} pixels or more; give another folder")
+    return images
+
+
+def _tfds(what: object) -> Any:
+    try:
+        import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+    except ImportError as error:
+        raise MedsrError(f"{what}: reading it needs {error.name}: `pip install 'medsr-jax[train]'`") from error
+    return tfds
+
+
+def _catalogue(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
+    """The builder of a set that has been downloaded and prepared."""
+    tfds = _tfds(CATALOGUE + name)
+    where = None if data_dir is None else os.fspath(data_dir)
+    try:
+        builder = tfds.builder(name, data_dir=where, try_gcs=False)
+    except tfds.core.DatasetNotFoundError as error:
+        raise MedsrError(f"{CATALOGUE}{name}: no set of this name in TFDS {tfds.__version__}") from error
+    except Exception as error:  # Names are parsed by TFDS, and sets import what they like.
+        raise MedsrError(f"{CATALOGUE}{name}: TFDS can't make it: {_first_line(error)}") from error
+    if not pathlib.Path(builder.data_path, "dataset_info.json").is_file():
+        made = f"`tfds build {name} --file_format=array_record" + (f" --data_dir={where}`" if where else "`")
+        by_hand = getattr(builder, "MANUAL_DOWNLOAD_INSTRUCTIONS", None)
+        if by_hand:
+            made += f" after downloading by hand: https://www.tensorflow.org/datasets/catalog/{builder.name}"
+        raise MedsrError(f"{CATALOGUE}{name}: is not in {builder.data_path}; make it with {made}")
+    return builder
+
+
+def _set_images(
+    builder: Any, name: str, *, split: str, image_key: str, channels: int, cache_gib: float
+) -> Sequence[np.ndarray]:
+    tfds = _tfds(name)
+    feature: Any = builder.info.features
+    keys = image_key.split("/")
+    for key in keys:
+        if key not in getattr(feature, "keys", dict)():
+            has = ", ".join(builder.info.features.keys())
+            raise MedsrError(f"{name}: has no feature {image_key}, config.data.image_key; it has {has}")
+        feature = feature[key]
+    feature = getattr(feature, "feature", feature)
+    if not isinstance(feature, tfds.features.Image) or np.dtype(feature.np_dtype).kind == "f":
+        raise MedsrError(f"{name}: {image_key}, config.data.image_key, is no image of 8 or 16 bits")
+    try:
+        records = builder.as_data_source(split, decoders=_undecoded(builder.info.features, tfds))
+        count = len(records)
+    except NotImplementedError as error:
+        raise MedsrError(
+            f"{name}: is written as {builder.info.file_format.value}, which can't be read in any order; make it again"
+            " with `tfds build --file_format=array_record`"
+        ) from error
+    except Exception as error:  # A wrong split is a ValueError, a missing file one of array_record's own.
+        splits = ", ".join(builder.info.splits) or "none"
+        raise MedsrError(f"{name}: split {split} can't be read: {_first_line(error)} (splits: {splits})") from error
+    if not count:
+        raise MedsrError(f"{name}: split {split} is empty")
+
+    def read(number: int) -> np.ndarray:
+        try:
+            record: Any = records[number]
+            for key in keys:
+                record = record[key]
+            if not isinstance(record, bytes):
+                record = record[0]
+            return _decoded(record, channels=channels)
+        except Exception as error:  # Decoders raise whatever they stumble on.
+            raise MedsrError(f"{name}: image {number} of {split} can't be read: {_first_line(error)}") from error
+
+    return Images(count, read, cache_gib=cache_gib)
+
+
+def _decoded(data: bytes, *, channels: int) -> np.ndarray:
+    """(rows, columns) or, in colour, (rows, columns, 3) of a PNG, JPEG, BMP or GIF; uint8 or uint16."""
+    if data.startswith(b"\x89PNG"):
+        import imagecodecs
+
+        pixels = np.asarray(imagecodecs.png_decode(data))
+    else:
+        import PIL.Image
+
+        picture = PIL.Image.open(io.BytesIO(data))
+        pixels = np.asarray(picture if picture.mode in ("L", "RGB") else picture.convert("RGB"))
+    if pixels.ndim == 3 and (channels == 1 or pixels.shape[-1] < 3):
+        return to_grey(pixels)[0]
+    return pixels[..., :3] if pixels.ndim == 3 else pixels
+
+
+def _undecoded(features: Any, tfds: Any) -> Any:
+    """Decoders that leave images as the bytes they are: TFDS's own would decode those too that nobody asked for, and
+    needs OpenCV for 16 bits."""
+    features = getattr(features, "feature", features)  # of a sequence
+    if isinstance(features, tfds.features.Image):
+        return tfds.decode.SkipDecoding()
+    inner = {key: _undecoded(features[key], tfds) for key in getattr(features, "keys", dict)()}
+    return {key: decoder for key, decoder in inner.items() if decoder} or None
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]
