@@ -1,7 +1,20 @@
 """Networks in Flax Linen, and the registry that names them."""
 
 from medsr_jax.models.compact import CompactRRDBNet
-from medsr_jax.models.registry import MODELS, build
+from medsr_jax.models.registry import DISCRIMINATORS, MODELS, build, build_discriminator
 from medsr_jax.models.rrdb import RRDBNet
+from medsr_jax.models.srcnn import SRCNN
+from medsr_jax.models.unet_discriminator import UNetDiscriminator
+from medsr_jax.models.vgg_discriminator import VGGStyleDiscriminator
 
-__all__ = ["MODELS", "CompactRRDBNet", "RRDBNet", "build"]
+__all__ = [
+    "DISCRIMINATORS",
+    "MODELS",
+    "SRCNN",
+    "CompactRRDBNet",
+    "RRDBNet",
+    "UNetDiscriminator",
+    "VGGStyleDiscriminator",
+    "build",
+    "build_discriminator",
+]

@@ -25,6 +25,10 @@ _LAYOUT = ("NHWC", "HWIO", "NHWC")
 # Above this many shifted copies of the features at a time, memory is what a product waits for.
 _LARGEST_WINDOW = 9
 
+# PyTorch initialises convolutions and linear layers with a variance of 1 / (3 fan in), a sixth of Kaiming normal's. The
+# published discriminators keep that, and Adam's step is to be as small beside the weights as theirs.
+PYTORCH_SCALE = 6.0**-0.5
+
 # Rows and columns of zeros that lie around the input, the same number before and after.
 Padding = tuple[int, int]
 
