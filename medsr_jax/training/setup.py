@@ -16,6 +16,8 @@ from medsr_jax import zoo
 from medsr_jax.degradation import Degradation, configured
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
+from medsr_jax.models.multi_scale import MultiScaleDiscriminator
+from medsr_jax.models.registry import build_discriminator
 from medsr_jax.training import gan_step, restoration_step, schedules, state
 from medsr_jax.training.adversarial import ADVERSARIAL
 from medsr_jax.training.examples import make_examples
@@ -126,9 +128,6 @@ def build_setup(config: ConfigDict) -> Setup:
     objective = _objective(config, dtype)
     discriminator = None
     if objective.adversarial is not None:
-        from medsr_jax.models.multi_scale import MultiScaleDiscriminator
-        from medsr_jax.models.registry import build_discriminator
-
         d = config.discriminator
         build_discriminator(d.name, d.fields.to_dict(), dtype=dtype)  # for its message
         discriminator = MultiScaleDiscriminator(d.name, d.fields.to_dict(), tuple(d.scales), dtype)

@@ -1,0 +1,50 @@
+"""Real-ESRGAN on radiographs: its second stage (arXiv 2107.10833, sections 3.3 and 4.1, and its published configuration).
+
+L1, perceptual loss before the ReLU and a vanilla GAN of weight .1 with a spectrally normalised U-Net; 1e-4 for both
+networks, 400,000 steps, starting from the first stage's averaged weights: give them as ``--config.start_from``. The
+features are VGG16's unless ``--config.objective.features`` names torchvision's VGG19. At full size it was not run here: it wants a GPU.
+``:small`` is what two CPU cores can do in an hour; the README has its result. ``:tiny`` is minutes long.
+"""
+
+from __future__ import annotations
+
+import ml_collections
+
+from medsr_jax.training.defaults import defaults, degradation, varied
+
+
+def get_config(variant: str = "") -> ml_collections.ConfigDict:
+    """The fields of the run; any can be set with ``--config.FIELD=VALUE``."""
+    c = defaults()
+    c.steps = 400_000
+    c.batch = 48
+    c.log_every, c.validate_every, c.checkpoint_every = 100, 5000, 5000
+    c.optimizer.learning_rate = 1e-4
+    c.discriminator.learning_rate = 1e-4
+    c.objective.perceptual_weight = 1.0
+    c.objective.adversarial = "vanilla"
+    c.objective.adversarial_weight = 0.1
+    c.validation.lpips = True
+    c.card.name = "realesrgan-xray"
+    if variant == "small":
+        c.degradation = degradation("transmission")
+    return varied(
+        c,
+        variant,
+        small={
+            "steps": 600,
+            "batch": 4,
+            "log_every": 20,
+            "validate_every": 100,
+            "checkpoint_every": 50,
+            "model.fields": {"channels": 1, "features": 24, "blocks": 3, "growth": 12, "scale": 4},
+            "discriminator.fields": {"channels": 1, "features": 24},
+            "data.side": 128,
+            "validation.side": 256,
+            "validation.count": 12,
+        },
+        tiny={
+            "model.fields": {"channels": 1, "features": 8, "blocks": 1, "growth": 4, "scale": 4},
+            "discriminator.fields": {"channels": 1, "features": 4},
+        },
+    )
