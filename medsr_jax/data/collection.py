@@ -206,6 +206,8 @@ def _told(
 def _frames(found: _Found, *, settings: PrepareSettings, seen: dict[bytes, str]) -> Iterator[_Frame | Skipped]:
     file, source = found.file, found.source
     try:
+        if file.exists() and not (file.is_file() or file.is_dir()):
+            raise named(file, "is no regular file")  # reading from a pipe would wait for ever
         image = read_image(file)
         rows, columns = image.pixels.shape[1:]
         if min(rows, columns) < settings.min_side:

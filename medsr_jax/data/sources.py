@@ -24,6 +24,9 @@ CATALOGUE = "tfds:"
 """What the name of a set in the TFDS catalogue is written behind."""
 
 
+_PAGES = "https://www.tensorflow.org/datasets/catalog"
+
+
 class Images(Sequence[np.ndarray]):
     """Images that are decoded when they are asked for, and kept as long as there is room.
 
@@ -103,7 +106,11 @@ def load_images(
             folder, "no such folder; make a set with `medsr prepare`, or name a folder of images in config.data"
         )
     if (folder / "dataset_info.json").is_file():
-        builder = _tfds(folder).builder_from_directory(folder)
+        tfds = _tfds(folder)
+        try:
+            builder = tfds.builder_from_directory(folder)
+        except Exception as error:  # Its description is JSON of TFDS's own kind.
+            raise named(folder, f"is a damaged training set: {_first_line(error)}; make it again") from error
         return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
     return _folder_images(folder, window=window, smallest=smallest)
 
@@ -135,11 +142,11 @@ def _catalogue(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
     except Exception as error:  # Names are parsed by TFDS, and sets import what they like.
         raise MedsrError(f"{CATALOGUE}{name}: TFDS can't make it: {_first_line(error)}") from error
     if not pathlib.Path(builder.data_path, "dataset_info.json").is_file():
-        made = f"`tfds build {name} --file_format=array_record" + (f" --data_dir={where}`" if where else "`")
         by_hand = getattr(builder, "MANUAL_DOWNLOAD_INSTRUCTIONS", None)
-        if by_hand:
-            made += f" after downloading by hand: https://www.tensorflow.org/datasets/catalog/{builder.name}"
-        raise MedsrError(f"{CATALOGUE}{name}: is not in {builder.data_path}; make it with {made}")
+        first = f" after downloading it by hand as {_PAGES}/{builder.name} says" if by_hand else ""
+        raise MedsrError(
+            f"{CATALOGUE}{name}: is not in {builder.data_path}; make it with {_making(name, where)}{first}"
+        )
     return builder
 
 
@@ -163,7 +170,7 @@ def _set_images(
     except NotImplementedError as error:
         raise MedsrError(
             f"{name}: is written as {builder.info.file_format.value}, which can't be read in any order; make it again"
-            " with `tfds build --file_format=array_record`"
+            f" in another data_dir with {_making(builder.name, 'DIR')}"
         ) from error
     except Exception as error:  # A wrong split is a ValueError, a missing file one of array_record's own.
         splits = ", ".join(builder.info.splits) or "none"
@@ -201,12 +208,27 @@ def _decoded(data: bytes, *, channels: int) -> np.ndarray:
     return pixels[..., :3] if pixels.ndim == 3 else pixels
 
 
+def _making(name: str, data_dir: str | None) -> str:
+    """What writes a set so that it can be read in any order."""
+    where = f", data_dir='{data_dir}'" if data_dir else ""
+    return f"`tfds.builder('{name}'{where}, file_format='array_record').download_and_prepare()`"
+
+
 def _undecoded(features: Any, tfds: Any) -> Any:
     """Decoders that leave images as the bytes they are: TFDS's own would decode those too that nobody asked for, and
     needs OpenCV for 16 bits."""
+
+    class Encoded(tfds.decode.SkipDecoding):  # type: ignore[misc]
+        """Of sequences too, which the class of TFDS leaves to TensorFlow."""
+
+        def decode_batch_example_np(self, example: Any) -> Any:
+            return example
+
+        decode_ragged_example_np = decode_batch_example_np
+
     features = getattr(features, "feature", features)  # of a sequence
     if isinstance(features, tfds.features.Image):
-        return tfds.decode.SkipDecoding()
+        return Encoded()
     inner = {key: _undecoded(features[key], tfds) for key in getattr(features, "keys", dict)()}
     return {key: decoder for key, decoder in inner.items() if decoder} or None
 

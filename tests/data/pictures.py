@@ -17,9 +17,9 @@ def picture(seed: int, shape: tuple[int, int] = (48, 40), dtype: type = np.uint8
     return (wave * np.iinfo(dtype).max).astype(dtype)
 
 
-def png(path: pathlib.Path, pixels: np.ndarray) -> pathlib.Path:
+def png(path: pathlib.Path, pixels: np.ndarray, **options: object) -> pathlib.Path:
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(pixels).save(path, "PNG")
+    Image.fromarray(pixels).save(path, "PNG", **options)
     return path
 
 

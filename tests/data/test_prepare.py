@@ -43,6 +43,7 @@ def folder(tmp_path_factory):
     (folder / "empty").touch()
     (folder / "loop").symlink_to(folder, target_is_directory=True)
     (folder / "gone.png").symlink_to(folder / "nowhere.png")
+    os.mkfifo(folder / "pipe")
     (folder / ".hidden.png").write_bytes((folder / "1.png").read_bytes())
     return folder
 
@@ -101,11 +102,11 @@ def test_what_was_left_out_is_listed_with_the_reason(made):
     assert skipped["copy.png"] == ("duplicate", "has the same pixels as 0.png")
     assert skipped["flat.png"][0] == "constant"
     assert skipped["small.png"] == ("small", "has 15 x 40 pixels, fewer than 16 a side")
-    unreadable = {"notes.txt", "broken.png", "broken.dcm", "empty", "gone.png"}
+    unreadable = {"notes.txt", "broken.png", "broken.dcm", "empty", "gone.png", "pipe"}
     assert {name for name, (kind, _) in skipped.items() if kind == "unreadable"} == unreadable
     assert "is a text file" in skipped["notes.txt"][1]
     report = json.loads((made[0] / "report.json").read_text(encoding="utf-8"))
-    assert report["skipped"] == {"unreadable": 5, "constant": 1, "small": 1, "duplicate": 1}
+    assert report["skipped"] == {"unreadable": 6, "constant": 1, "small": 1, "duplicate": 1}
     assert report["images"] == made[1].images
 
 

@@ -1,0 +1,97 @@
+import json
+import os
+import pty
+import re
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from tests.data.pictures import picture, png
+
+MEDSR = [sys.executable, "-m", "medsr_jax.cli", "prepare"]
+
+
+def run(*arguments, **options):
+    return subprocess.run([*MEDSR, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("in") / "images"
+    for number in range(30):
+        png(folder / f"{number}.png", picture(number))
+    (folder / "notes.txt").write_text("none")
+    return folder
+
+
+def test_a_set_is_made_and_told_of(folder, tmp_path):
+    done = run(folder, "-o", tmp_path / "set", "--min-side", "16", "--validation", "0.2", cwd=tmp_path)
+    assert done.returncode == 0
+    assert done.stderr == ""
+    lines = done.stdout.splitlines()
+    assert re.fullmatch(r"train +2\d images of 2\d patients", lines[0])
+    assert re.fullmatch(r"validation +\d images of \d patients", lines[1])
+    assert "30 files count as a patient each" in done.stdout
+    assert "skipped 1 (1 unreadable)" in done.stdout
+    report = json.loads((tmp_path / "set" / "report.json").read_text())
+    assert sum(report["images"].values()) == 30
+    assert report["settings"]["validation"] == 0.2
+    again = run(folder, "-o", tmp_path / "set", "--min-side", "16")
+    assert again.returncode == 1
+    assert again.stdout == ""
+    assert again.stderr.count("\n") == 1
+    assert "--overwrite" in again.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ([], "no image was taken: 30 small, 1 unreadable"),
+        (["--window", "lung"], "--window is auto, full, voi or LOW:HIGH"),
+        (["--validation", "2"], "--validation 2"),
+        (["--manifest", "none.csv"], "none.csv: can't be read"),
+        (["nowhere"], "nowhere: no such folder"),
+    ],
+)
+def test_what_can_not_be_done_is_one_line_and_nothing_is_written(folder, tmp_path, arguments, message):
+    done = run(folder, "-o", tmp_path / "set", *arguments, cwd=tmp_path)
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_the_help_states_the_windows():
+    done = run("--help", env={**os.environ, "COLUMNS": "200"})
+    assert "-1000..1000 HU" in done.stdout
+    assert "0.1 and 99.9 percentiles" in " ".join(done.stdout.replace("│", " ").split())
+
+
+def test_ctrl_c_on_a_terminal_shows_progress_and_leaves_nothing(folder, tmp_path):
+    noise = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
+    for number in range(30):
+        png(tmp_path / "in" / f"{number}.png", np.roll(noise, number), compress_level=0)
+    leader, follower = pty.openpty()
+    with subprocess.Popen(
+        [*MEDSR, str(tmp_path / "in"), "-o", str(tmp_path / "set"), "--min-side", "16"],
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        text=True,
+    ) as process:
+        os.close(follower)
+        while not list(tmp_path.glob(".set.*/stage/0.png")):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        out, _ = process.communicate(timeout=30)
+    shown = os.read(leader, 1 << 16).decode()
+    os.close(leader)
+    assert process.returncode == 130
+    assert out == ""
+    assert "Reading" in shown
+    assert "interrupted; nothing was written" in shown
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["in"]
