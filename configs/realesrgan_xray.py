@@ -37,7 +37,16 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
             "log_every": 20,
             "validate_every": 100,
             "checkpoint_every": 50,
-            "model.fields": {"channels": 1, "features": 24, "blocks": 3, "growth": 12, "scale": 4},
+            "model.name": "compact_rrdbnet",
+            "model.fields": {
+                "features": 48,
+                "blocks": 2,
+                "growth": 24,
+                "scale": 4,
+                "fold": 2,
+                "context": 128,
+                "context_layers": 3,
+            },  # fmt: skip
             "discriminator.fields": {"channels": 1, "features": 24},
             "data.side": 128,
             "validation.side": 256,

@@ -65,7 +65,7 @@ def defaults() -> ConfigDict:
     c.data.folders = (("data/train/chest", 1.0),)  # (folder, share of the samples); the folders are walked
     c.data.side = 256  # of a target
     c.data.flip = True
-    c.data.random_window = True  # deep images through a window drawn anew for each sample
+    c.data.window = "random"  # deep images through a window drawn anew for each sample; or full
     c.data.prepared = ""  # a folder that `medsr prepare` made
     c.data.tfds = ""  # a name of the TFDS catalogue
     c.data.data_dir = ""  # where that set lies

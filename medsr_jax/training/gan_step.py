@@ -19,7 +19,7 @@ from medsr_jax.training import metrics
 from medsr_jax.training.adversarial import r1
 from medsr_jax.training.examples import Batch, Examples, sample_keys
 from medsr_jax.training.objective import Objective, discriminator_loss, generator_loss
-from medsr_jax.training.restoration_step import Step
+from medsr_jax.training.restoration_step import Step, bound
 from medsr_jax.training.state import AXIS, TrainState
 from medsr_jax.training.update import accumulated, all_finite, averaged, choose, over_devices, updated
 
@@ -57,7 +57,7 @@ def make_step(
         return logits, changed
 
     def generator_side(
-        params: Any, opponent: Any, stats: Any, part: Examples
+        params: Any, opponent: Any, stats: Any, part: Examples, constants: Any
     ) -> tuple[jax.Array, tuple[jax.Array, Any, dict[str, jax.Array]]]:
         prediction: jax.Array = model.apply({"params": params}, part.lr, part.strength)  # type: ignore[assignment]
         fake, stats = judge(opponent, stats, prediction)
@@ -65,7 +65,9 @@ def make_step(
         if relativistic:
             real, stats = judge(opponent, stats, part.truth)
             real = jax.lax.stop_gradient(real)
-        loss, terms = generator_loss(objective, prediction, part.target, real=real, fake=fake, axis=AXIS)
+        loss, terms = generator_loss(
+            objective, prediction, part.target, constants=constants, real=real, fake=fake, axis=AXIS
+        )
         spread = {
             "output_deviation": metrics.deviation(prediction),
             "target_deviation": metrics.deviation(part.target),
@@ -89,7 +91,7 @@ def make_step(
         return loss, (stats, jax.lax.stop_gradient(terms))
 
     def step(
-        state: TrainState, totals: metrics.Totals, batch: Batch
+        state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
     ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
         assert state.discriminator is not None
         ours, theirs = state.generator, state.discriminator
@@ -97,7 +99,7 @@ def make_step(
 
         def part(stats: Any, part: Examples) -> tuple[Any, Any]:
             first = jax.value_and_grad(generator_side, has_aux=True)
-            (_, (prediction, stats, terms)), gradient = first(ours.params, theirs.params, stats, part)
+            (_, (prediction, stats, terms)), gradient = first(ours.params, theirs.params, stats, part, constants)
             second = jax.value_and_grad(discriminator_side, has_aux=True)
             prediction = jax.lax.stop_gradient(prediction)
             (_, (stats, more)), their_gradient = second(theirs.params, stats, part.truth, prediction)
@@ -131,4 +133,4 @@ def make_step(
         pulse = metrics.Pulse(terms["loss"], terms["discriminator"], finite)
         return state, metrics.added(totals, values, finite=finite), pulse
 
-    return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0, 1))
+    return bound(step, objective, devices=devices)

@@ -45,7 +45,12 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
     setup = build_setup(config)
     course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
     batches = training_batches(
-        config, side=setup.side, scale=setup.scale, shard_index=jax.process_index(), shard_count=jax.process_count()
+        config,
+        side=setup.side,
+        scale=setup.scale,
+        channels=setup.channels,
+        shard_index=jax.process_index(),
+        shard_count=jax.process_count(),
     )
     validate = _validation(setup)
     checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,7 +20,8 @@ from medsr_jax.training.adversarial import Adversarial
 from medsr_jax.training.losses import perceptual
 
 Terms = dict[str, jax.Array]
-Features = Callable[[jax.Array], Mapping[str, jax.Array]]
+# (constants, images (N, H, W, C) in [0, 1]) -> features by layer
+Features = Callable[[Any, jax.Array], Mapping[str, jax.Array]]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -29,7 +31,9 @@ class Objective:
     Attributes:
         pixel: a function of `losses.LOSSES`.
         pixel_weight: of it.
-        features: of images (N, H, W, C) in [0, 1], by layer; None leaves the perceptual term out.
+        features: by layer, of constants and images; None leaves the perceptual term out.
+        constants: the weights of those features, host arrays. A step is given them as an argument: as constants of a
+            compiled program they would be copied into it.
         layer_weights: of the layers.
         perceptual_weight: of their sum.
         adversarial: the game; None leaves it out.
@@ -40,6 +44,7 @@ class Objective:
     pixel: Callable[[jax.Array, jax.Array], jax.Array]
     pixel_weight: float = 1.0
     features: Features | None = None
+    constants: Any = None
     layer_weights: Mapping[str, float] = dataclasses.field(default_factory=dict)
     perceptual_weight: float = 0.0
     adversarial: Adversarial | None = None
@@ -47,13 +52,15 @@ class Objective:
     r1_weight: float = 0.0
 
 
-def restoration_loss(objective: Objective, prediction: jax.Array, target: jax.Array) -> tuple[jax.Array, Terms]:
+def restoration_loss(
+    objective: Objective, prediction: jax.Array, target: jax.Array, *, constants: Any
+) -> tuple[jax.Array, Terms]:
     """The terms that need no discriminator: (their weighted sum, each by itself, unweighted)."""
     terms = {"pixel": objective.pixel(prediction, target)}
     loss = objective.pixel_weight * terms["pixel"]
     if objective.features is not None and objective.perceptual_weight:
-        wanted = jax.lax.stop_gradient(objective.features(target))
-        terms["perceptual"] = perceptual(objective.features(prediction), wanted, objective.layer_weights)
+        wanted = jax.lax.stop_gradient(objective.features(constants, target))
+        terms["perceptual"] = perceptual(objective.features(constants, prediction), wanted, objective.layer_weights)
         loss = loss + objective.perceptual_weight * terms["perceptual"]
     return loss, terms
 
@@ -63,13 +70,14 @@ def generator_loss(
     prediction: jax.Array,
     target: jax.Array,
     *,
+    constants: Any,
     real: Sequence[jax.Array],
     fake: Sequence[jax.Array],
     axis: str | None,
 ) -> tuple[jax.Array, Terms]:
     """All terms of the generator; ``real`` and ``fake`` are logits, an entry for each scale."""
     assert objective.adversarial is not None
-    loss, terms = restoration_loss(objective, prediction, target)
+    loss, terms = restoration_loss(objective, prediction, target, constants=constants)
     game = objective.adversarial.generator
     terms["generator"] = _mean_over_scales(game(r, f, axis) for r, f in zip(real, fake, strict=True))
     return loss + objective.adversarial_weight * terms["generator"], terms

@@ -13,7 +13,7 @@ import optax
 from medsr_jax.training import metrics
 from medsr_jax.training.examples import Batch, Examples, sample_keys
 from medsr_jax.training.objective import Objective, restoration_loss
-from medsr_jax.training.state import AXIS, TrainState
+from medsr_jax.training.state import AXIS, TrainState, replicate
 from medsr_jax.training.update import accumulated, all_finite, averaged, choose, over_devices, updated
 
 Step = Callable[[TrainState, metrics.Totals, Batch], tuple[TrainState, metrics.Totals, metrics.Pulse]]
@@ -45,9 +45,9 @@ def make_step(
         device axis. An update with a loss or gradient that is not finite is left out, and its `metrics.Pulse` says so.
     """
 
-    def objective_of(params: Any, part: Examples) -> tuple[jax.Array, dict[str, jax.Array]]:
+    def objective_of(params: Any, part: Examples, constants: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
         prediction = model.apply({"params": params}, part.lr, part.strength)
-        loss, terms = restoration_loss(objective, prediction, part.target)  # type: ignore[arg-type]
+        loss, terms = restoration_loss(objective, prediction, part.target, constants=constants)  # type: ignore[arg-type]
         spread = {
             "output_deviation": metrics.deviation(prediction),  # type: ignore[arg-type]
             "target_deviation": metrics.deviation(part.target),
@@ -55,13 +55,15 @@ def make_step(
         return loss, {"loss": loss, **terms, **jax.lax.stop_gradient(spread)}
 
     def step(
-        state: TrainState, totals: metrics.Totals, batch: Batch
+        state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
     ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
         n = len(batch["hr"])
         made = examples(batch, sample_keys(state.key, state.step, n=n, axis=AXIS))
 
         def part(carry: None, part: Examples) -> tuple[None, Any]:
-            (_, terms), gradient = jax.value_and_grad(objective_of, has_aux=True)(state.generator.params, part)
+            (_, terms), gradient = jax.value_and_grad(objective_of, has_aux=True)(
+                state.generator.params, part, constants
+            )
             return carry, (terms, gradient)
 
         _, outputs = accumulated(part, None, made, parts=parts)
@@ -85,4 +87,11 @@ def make_step(
         pulse = metrics.Pulse(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
         return state, metrics.added(totals, values, finite=finite), pulse
 
-    return jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0, 1))
+    return bound(step, objective, devices=devices)
+
+
+def bound(step: Callable[..., Any], objective: Objective, *, devices: list[jax.Device]) -> Step:
+    """A step over devices, its state and totals donated, with the objective's constants on all of them."""
+    mapped = jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0, 1))
+    constants = replicate(objective.constants, devices)
+    return lambda state, totals, batch: mapped(state, totals, batch, constants)

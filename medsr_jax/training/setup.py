@@ -18,12 +18,14 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
 from medsr_jax.models.multi_scale import MultiScaleDiscriminator
 from medsr_jax.models.registry import build_discriminator
+from medsr_jax.models.vgg import VGG, layer_names
 from medsr_jax.training import gan_step, restoration_step, schedules, state
 from medsr_jax.training.adversarial import ADVERSARIAL
 from medsr_jax.training.examples import make_examples
 from medsr_jax.training.inputs import BRINGS_INPUTS, SOURCES
 from medsr_jax.training.losses import LOSSES
 from medsr_jax.training.objective import Features, Objective
+from medsr_jax.zoo.vgg_weights import load_vgg
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
 
@@ -194,10 +196,12 @@ def started_from(config: ConfigDict) -> Any:
 
 def _objective(config: ConfigDict, dtype: Any) -> Objective:
     c = config.objective
+    features, constants = _features(config, dtype) if c.perceptual_weight else (None, None)
     return Objective(
         pixel=LOSSES[c.pixel],
         pixel_weight=c.pixel_weight,
-        features=_features(config, dtype) if c.perceptual_weight else None,
+        features=features,
+        constants=constants,
         layer_weights=c.layers.to_dict(),
         perceptual_weight=c.perceptual_weight,
         adversarial=ADVERSARIAL[c.adversarial] if c.adversarial_weight else None,
@@ -206,8 +210,19 @@ def _objective(config: ConfigDict, dtype: Any) -> Objective:
     )
 
 
-def _features(config: ConfigDict, dtype: Any) -> Features:
-    raise NotImplementedError
+def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any]:
+    """VGG's features before the ReLU, and its weights."""
+    weights = load_vgg(config.objective.features)
+    layers = tuple(config.objective.layers.to_dict())
+    known = layer_names(weights.depth)
+    for layer in layers:
+        _one_of("config.objective.layers", layer, known)
+    vgg = VGG(depth=weights.depth, layers=layers, dtype=dtype)
+
+    def features(params: Any, images: jax.Array) -> dict[str, jax.Array]:
+        return vgg.apply({"params": params}, images)  # type: ignore[return-value]
+
+    return features, weights.params
 
 
 def _one_of(field: str, value: str, known: Any) -> None:

@@ -44,13 +44,11 @@ def eight_bit(tmp_path_factory, radiograph):
 def configuration(folder, eight_bit, **changes):
     import runpy
 
-    config = runpy.run_path(str(CONFIG))["get_config"]()
+    config = runpy.run_path(str(CONFIG))["get_config"]("tiny")
     config.data.folders = ((str(folder), 1.0),)
     config.validation.folder = str(eight_bit)
     config.validation.side = 64
     config.model.fields = TINY
-    config.data.pair.patch = 16
-    config.batch = 4
     config.optimizer.warmup = 2
     config.steps, config.log_every, config.validate_every, config.checkpoint_every = 8, 2, 4, 4
     config.update_from_flattened_dict(changes)
@@ -162,7 +160,7 @@ def test_a_run_that_stopped_goes_on_to_the_same_weights(whole_run, folder, eight
     _, expected = whole_run
     interrupted = configuration(folder, eight_bit)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medsr_jax.training.loop._Run.log", stop_at(6))
+        patch.setattr("medsr_jax.training.records.Records.write", stop_at(6))
         with pytest.raises(KeyboardInterrupt):
             train_and_evaluate(interrupted, tmp_path)
     resumed = train_and_evaluate(configuration(folder, eight_bit), tmp_path)
@@ -171,19 +169,18 @@ def test_a_run_that_stopped_goes_on_to_the_same_weights(whole_run, folder, eight
 
 
 def stop_at(step):
-    def log(self, number, metrics):
+    def write(self, number, values, *, strips=None):
         if number == step:
             raise KeyboardInterrupt
 
-    return log
+    return write
 
 
-def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, monkeypatch, whole_run):
+def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, whole_run):
     _, on_four = whole_run
     assert len(jax.local_devices()) == 4
-    monkeypatch.setattr(jax, "local_devices", lambda: jax.devices()[:1])
-    on_one = train_and_evaluate(configuration(folder, eight_bit), tmp_path)
-    for a, b in zip(jax.tree.leaves(on_one.params), jax.tree.leaves(on_four.params), strict=True):
+    on_one = train_and_evaluate(configuration(folder, eight_bit, devices=1), tmp_path)
+    for a, b in zip(jax.tree.leaves(on_one.generator.params), jax.tree.leaves(on_four.generator.params), strict=True):
         np.testing.assert_allclose(np.asarray(a), np.asarray(b), atol=2e-5)
 
 
@@ -191,11 +188,29 @@ def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, monkeypat
     ("change", "message"),
     [
         ({"batch": 3}, "config.batch: 3 does not divide by the 4 devices"),
-        ({"loss": "huber"}, "config.loss: 'huber'"),
+        ({"objective.pixel": "huber"}, "config.objective.pixel: 'huber'"),
         ({"optimizer.schedule": "step"}, "config.optimizer.schedule: 'step'"),
         ({"optimizer.warmup": 99}, "config.optimizer.warmup"),
         ({"validation.folder": "nowhere"}, "nowhere: no such folder"),
         ({"model.name": "unet"}, "'unet' is none of"),
+        ({"accumulate": 2}, "config.accumulate: a device's 1 samples"),
+        ({"steps": 0}, "config.steps: 0 is not 1 or more"),
+        ({"devices": 9}, "config.devices: 9"),
+        ({"compute_dtype": "float16"}, "config.compute_dtype: 'float16'"),
+        ({"on_not_finite": "ignore"}, "config.on_not_finite: 'ignore'"),
+        ({"data.source": "web"}, "config.data.source: 'web'"),
+        ({"data.source": "folders", "degradation.scale": 2}, "config.degradation.scale: 2"),
+        ({"data.source": "folders", "data.side": 60}, "config.data.side: 60 is no multiple of 32"),
+        ({"data.source": "prepared", "data.prepared": "nowhere"}, "nowhere: no such folder"),
+        ({"validation.side": 60}, "config.validation.side: 60 is no multiple of 32"),
+        ({"validation.inputs": "degraded"}, "config.validation.inputs: nothing is degraded"),
+        ({"early_stopping.enabled": True, "early_stopping.patience": 0}, "config.early_stopping.patience: 0"),
+        ({"plateau.enabled": True, "plateau.factor": 2.0}, "config.plateau"),
+        ({"optimizer.schedule": "multistep"}, "config.optimizer.milestones"),
+        ({"objective.adversarial_weight": 0.1, "discriminator.name": "vgg19"}, "discriminator 'vgg19' is none of"),
+        ({"objective.adversarial_weight": 0.1, "discriminator.scales": (1, 16)}, "config.discriminator.scales"),
+        ({"objective.adversarial_weight": 0.1, "objective.adversarial": "wasserstein"}, "config.objective.adversarial"),
+        ({"objective.perceptual_weight": 1.0, "objective.features": "nowhere.pth"}, "nowhere.pth"),
         ({"data.pair.patch": 12}, "config.data.patch: 12"),
     ],
 )

@@ -1,0 +1,138 @@
+"""Runs that are killed, and runs of several processes: real processes, by their command line."""
+
+import json
+import os
+import pathlib
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = pathlib.Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory, radiograph):
+    folder = tmp_path_factory.mktemp("data")
+    large = np.tile(radiograph, (2, 2))
+    Image.fromarray(large).save(folder / "a.png")
+    Image.fromarray(large[::-1].copy()).save(folder / "b.png")
+    return folder
+
+
+def command(data, workdir, *more):
+    """A GAN run on bicubic pairs of 32x32 targets: the smallest that has all of a run's state."""
+    config = data / "config.py"
+    config.write_text(
+        f"import runpy\nfrom medsr_jax.training.defaults import degradation\n\ndef get_config():\n"
+        f"    c = runpy.run_path({str(ROOT / 'configs' / 'realesrgan_xray.py')!r})['get_config']('tiny')\n"
+        f"    c.degradation = degradation('bicubic')\n    return c\n"
+    )
+    fields = {
+        "data.folders": f"(('{data}', 1.0),)",
+        "data.side": 32,
+        "validation.folder": data,
+        "validation.side": 64,
+        "validation.lpips": False,
+        "objective.perceptual_weight": 0.0,
+        "log_every": 2,
+        "validate_every": 10,
+        "checkpoint_every": 10,
+        "steps": 40,
+        "early_stopping.enabled": True,
+        "plateau.enabled": True,
+        "plateau.patience": 1,
+    }
+    flags = [f"--config.{name}={value}" for name, value in fields.items()]
+    return [sys.executable, "-m", "medsr_jax.training", f"--config={config}", f"--workdir={workdir}", *flags, *more]
+
+
+def environment(devices):
+    flags = f"--xla_force_host_platform_device_count={devices}"
+    return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1"}
+
+
+def log_of(workdir):
+    return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
+
+
+def final_arrays(workdir):
+    """Every array of the last checkpoint."""
+    newest = max((workdir / "checkpoints").glob("[0-9]*"), key=lambda folder: int(folder.name))
+    import orbax.checkpoint as ocp
+
+    with ocp.CheckpointManager(workdir / "checkpoints", item_names=("state", "data", "course")) as manager:
+        tree = manager.restore(int(newest.name), args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
+    import jax
+
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+@pytest.fixture(scope="module")
+def whole(data, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("whole")
+    subprocess.run(command(data, workdir), env=environment(2), check=True, capture_output=True)
+    return workdir
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
+    process = subprocess.Popen(command(data, tmp_path), env=environment(2), stdout=subprocess.DEVNULL)
+    kills = 0
+    while process.poll() is None:
+        done = len(list((tmp_path / "checkpoints").glob("[0-9]*"))) if (tmp_path / "checkpoints").exists() else 0
+        if kills < 2 and done > kills:
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            kills += 1
+            process = subprocess.Popen(command(data, tmp_path), env=environment(2), stdout=subprocess.DEVNULL)
+        time.sleep(0.02)
+    assert process.returncode == 0
+    assert kills == 2
+    expected, found = final_arrays(whole), final_arrays(tmp_path)
+    assert expected.keys() == found.keys()
+    for name, value in expected.items():
+        np.testing.assert_array_equal(found[name], value, err_msg=name)
+    for ours, theirs in zip(log_of(tmp_path), log_of(whole), strict=True):
+        assert ours["step"] == theirs["step"]
+        if "gain" in ours:
+            assert ours == theirs
+    assert (tmp_path / "best.safetensors").read_bytes() == (whole / "best.safetensors").read_bytes()
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("localhost", 0))
+        return listener.getsockname()[1]
+
+
+def test_two_processes_of_two_devices_lose_what_one_of_four_does(data, tmp_path):
+    fields = ["--config.steps=20", "--config.log_every=1", "--config.checkpoint_every=20"]
+    alone, together = tmp_path / "alone", tmp_path / "together"
+    subprocess.run(command(data, alone, *fields), env=environment(4), check=True, capture_output=True)
+    port = free_port()
+    processes = [
+        subprocess.Popen(
+            command(data, together, *fields, f"--coordinator=localhost:{port}", "--processes=2", f"--process={number}"),
+            env=environment(2),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for number in range(2)
+    ]
+    for process in processes:
+        output, _ = process.communicate(timeout=300)
+        assert process.returncode == 0, output
+    ours, theirs = ([line for line in log_of(folder) if "loss" in line] for folder in (together, alone))
+    assert [line["step"] for line in ours] == list(range(1, 21))
+    for a, b in zip(ours, theirs, strict=True):
+        for name in ("loss", "discriminator"):
+            assert a[name] == pytest.approx(b[name], abs=1e-5, rel=1e-5)
+    expected, found = final_arrays(alone), final_arrays(together)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-4, err_msg=name)
