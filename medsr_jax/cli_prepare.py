@@ -95,4 +95,4 @@ def _show(report: Report, out: pathlib.Path) -> None:
         typer.echo(f"skipped {len(report.skipped)} ({causes}); {out / 'skipped.csv'} says which and why")
     if "validation" not in report.images:
         typer.echo("no patient fell to validation; more patients or a larger --validation give one")
-    typer.echo(f"{out}: whole; train with config.data of this folder, or read it with tfds.builder_from_directory")
+    typer.echo(f"{out}: ready to train on; tfds.builder_from_directory opens it too")

@@ -147,7 +147,7 @@ def prepare(
             if not collection.examples:
                 raise named(out, f"not written, since no image was taken: {_causes(collection.skipped)}")
             report = _report(collection)
-            built = _build(collection, part, settings=settings, progress=progress)
+            built = _build(collection, out, part, settings=settings, progress=progress)
             _write_reports(built, report, settings)
         except OSError as error:
             raise named(out, f"can't be written: {error.strerror or error}") from error
@@ -189,17 +189,38 @@ def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
 
 
 def _build(
-    collection: Collection, part: pathlib.Path, *, settings: PrepareSettings, progress: Progress
+    collection: Collection, out: pathlib.Path, part: pathlib.Path, *, settings: PrepareSettings, progress: Progress
 ) -> pathlib.Path:
+    """The folder that TFDS wrote below ``part``."""
     about = {"settings": _plain(settings), "values": DEFAULTS, "made by": "medsr prepare"}
     builder = Radiographs(collected=collection.examples, about=about, progress=progress, data_dir=part)
-    # TFDS announces itself on the standard output, where the report belongs.
-    with contextlib.redirect_stdout(io.StringIO()):
-        builder.download_and_prepare(
-            download_dir=part / "downloads",
-            download_config=tfds.download.DownloadConfig(try_download_gcs=False),
-        )
-    return pathlib.Path(builder.data_path)
+    try:
+        # TFDS announces itself on the standard output, where the report belongs.
+        with contextlib.redirect_stdout(io.StringIO()):
+            builder.download_and_prepare(
+                download_dir=part / "downloads",
+                download_config=tfds.download.DownloadConfig(try_download_gcs=False),
+            )
+        built = pathlib.Path(builder.data_path)
+        _read_back(built, collection)
+    except OSError:
+        raise
+    except Exception as error:  # The writers of array_record have errors of their own.
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
+        raise named(out, f"can't be written: {reason}") from error
+    return built
+
+
+def _read_back(built: pathlib.Path, collection: Collection) -> None:
+    """Opens every split: the index of an array_record file, which is written last, tells whether it is whole."""
+    builder = tfds.builder_from_directory(built)
+    count = 0
+    for split in builder.info.splits:
+        records = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
+        count += len(records)
+        records[len(records) - 1]
+    if count != len(collection.examples):
+        raise RuntimeError(f"{count} of {len(collection.examples)} images can be read back")
 
 
 def _put_in_place(built: pathlib.Path, out: pathlib.Path, part: pathlib.Path) -> None:

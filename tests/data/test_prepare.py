@@ -11,7 +11,7 @@ from PIL import Image
 
 from medsr_jax.data.collection import PrepareSettings
 from medsr_jax.data.patients import split_of
-from medsr_jax.data.prepare import prepare
+from medsr_jax.data.prepare import Radiographs, prepare
 from medsr_jax.data.sources import load_images
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
@@ -235,6 +235,21 @@ def test_a_full_disk_is_a_line(tmp_path, monkeypatch):
 
     monkeypatch.setattr(pathlib.Path, "write_bytes", full)
     with pytest.raises(MedsrError, match="set: can't be written: No space left on device"):
+        prepare([tmp_path / "in"], tmp_path / "set", settings=SMALL)
+    nothing_is_left(tmp_path, "in")
+
+
+def test_a_set_that_can_not_be_read_back_is_not_put_in_place(tmp_path, monkeypatch):
+    png(tmp_path / "in" / "a.png", picture(1))
+    write = Radiographs.download_and_prepare
+
+    def cut(builder, **options):
+        write(builder, **options)
+        (record,) = pathlib.Path(builder.data_path).glob("*.array_record*")
+        record.write_bytes(record.read_bytes()[:-70_000])
+
+    monkeypatch.setattr(Radiographs, "download_and_prepare", cut)
+    with pytest.raises(MedsrError, match="set: can't be written: "):
         prepare([tmp_path / "in"], tmp_path / "set", settings=SMALL)
     nothing_is_left(tmp_path, "in")
 
