@@ -60,14 +60,9 @@ def prepare(
             seed=seed,
         )
         try:
-            import tensorflow_datasets as tfds  # type: ignore[import-untyped]
+            from medsr_jax.data.prepare import prepare as make
         except ImportError as error:
-            raise MedsrError(
-                f"{error.name or 'tensorflow_datasets'} is not here: install it with `pip install 'medsr-jax[train]'`"
-            ) from error
-        from medsr_jax.data.prepare import prepare as make
-
-        tfds.disable_progress_bar()
+            raise MedsrError(f"{error.name} is not here: install it with `pip install 'medsr-jax[train]'`") from error
         try:
             report = make(folders, out, settings=settings, overwrite=overwrite, progress=progress)
         except KeyboardInterrupt:

@@ -195,7 +195,8 @@ def _build(
     about = {"settings": _plain(settings), "values": DEFAULTS, "made by": "medsr prepare"}
     builder = Radiographs(collected=collection.examples, about=about, progress=progress, data_dir=part)
     try:
-        # TFDS announces itself on the standard output, where the report belongs.
+        # TFDS announces itself on the standard output, where the report belongs, and shows bars in pipes too.
+        tfds.disable_progress_bar()
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(
                 download_dir=part / "downloads",
