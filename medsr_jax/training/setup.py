@@ -241,7 +241,12 @@ def _check_batch(config: ConfigDict, devices: list[jax.Device]) -> None:
 def _check_sizes(config: ConfigDict, model: nn.Module, *, side: int, scale: int) -> None:
     multiple = scale * getattr(model, "multiple", 1)
     if side % multiple:
-        raise MedsrError(f"config.data.side: {side} is no multiple of {multiple}, which {config.model.name} wants")
+        if config.data.source == "pairs":
+            patch = config.data.pair.patch
+            raise MedsrError(
+                f"config.data.pair.patch: {patch} is no multiple of {multiple // scale}, which the model wants"
+            )
+        raise MedsrError(f"config.data.side: {side} is no multiple of {multiple}, which the model wants")
     if config.data.source == "pairs" and config.data.pair.scale != scale:
         raise MedsrError(f"config.data.pair.scale: {config.data.pair.scale}, but the model enlarges by {scale}")
     if config.objective.adversarial_weight:

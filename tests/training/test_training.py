@@ -100,9 +100,9 @@ def test_an_inverted_image_is_learnt_from_as_its_positive(radiograph):
     ("arguments", "message"),
     [
         (["--config=nowhere.py"], "--config: cannot be read"),
-        ([f"--config={CONFIG}", "--config.no_field=3"], "--config: no such field as .*no_field"),
+        ([f"--config={CONFIG}", "--config.no_field=3"], "--config: no such field: .*no_field"),
         ([f"--config={CONFIG}", "--config.steps=many"], "invalid literal"),
-        ([f"--config={CONFIG}"], "data/train/chest: no such folder"),
+        ([f"--config={CONFIG}"], "data/val/chest: no such folder"),
     ],
 )
 def test_a_wrong_command_line_is_no_traceback(tmp_path, arguments, message):
@@ -211,7 +211,7 @@ def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, whole_run
         ({"objective.adversarial_weight": 0.1, "discriminator.scales": (1, 16)}, "config.discriminator.scales"),
         ({"objective.adversarial_weight": 0.1, "objective.adversarial": "wasserstein"}, "config.objective.adversarial"),
         ({"objective.perceptual_weight": 1.0, "objective.features": "nowhere.pth"}, "nowhere.pth"),
-        ({"data.pair.patch": 12}, "config.data.patch: 12"),
+        ({"data.pair.patch": 12}, "config.data.pair.patch: 12"),
     ],
 )
 def test_a_bad_config_is_refused_before_anything_is_compiled(folder, eight_bit, tmp_path, change, message):
