@@ -73,21 +73,27 @@ def prepare(
 
 def _show(report: Report, out: pathlib.Path) -> None:
     for split, images in report.images.items():
-        typer.echo(f"{split:10} {images:7} images of {report.patients[split]} patients")
+        typer.echo(f"{split:10} {_count(images, 'image'):>14} of {_count(report.patients[split], 'patient')}")
     if report.sixteen_bit:
-        typer.echo(f"{report.sixteen_bit} of them have 16 bits, the others 8")
+        typer.echo(f"of 16 bits: {report.sixteen_bit} of {sum(report.images.values())} images")
     told = report.patients_from
-    origins = {"manifest": "the manifest", "DICOM": "DICOM attributes"}
-    lines = [f"{told[origin]} by {name}" for origin, name in origins.items() if told[origin]]
-    if told["file"]:
-        lines.append(f"{told['file']} files count as a patient each, since nothing says whose they are")
-    typer.echo(f"patients: {', '.join(lines)}")
+    origins = {
+        "manifest": "by the manifest",
+        "DICOM": "by DICOM attributes",
+        "file": "each taken for a patient of its own, since nothing says whose it is",
+    }
+    parts = [f"{_count(told[origin], 'file')} {how}" for origin, how in origins.items() if told[origin]]
+    typer.echo(f"patients: {', '.join(parts)}")
     if report.unmatched:
-        typer.echo(f"{report.unmatched} names in the manifest are no file here")
+        typer.echo(f"manifest: {_count(report.unmatched, 'name')} of no file in the folders")
     if report.skipped:
         kinds = Counter(skipped.kind for skipped in report.skipped)
         causes = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        typer.echo(f"skipped {len(report.skipped)} ({causes}); {out / 'skipped.csv'} says which and why")
+        typer.echo(f"skipped: {len(report.skipped)} ({causes}); {out / 'skipped.csv'} says which and why")
     if "validation" not in report.images:
         typer.echo("no patient fell to validation; more patients or a larger --validation give one")
     typer.echo(f"{out}: ready to train on; tfds.builder_from_directory opens it too")
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" + ("" if number == 1 else "s")

@@ -1,1 +1,1 @@
-"""Training data."""
+"""Training data: sets made of folders, images of sets and folders, and endless batches of pairs or crops of them."""
