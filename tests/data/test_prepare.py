@@ -133,9 +133,9 @@ def test_the_split_is_the_patients_own(made):
             assert record["split"] == expected
 
 
-def test_a_manifest_says_who_is_who_and_a_second_folder_moves_nobody(tmp_path, made):
+def test_a_manifest_says_who_is_who_and_a_second_folder_moves_nobody(tmp_path):
     folder = tmp_path / "images"
-    for number in range(6):
+    for number in range(15):
         png(folder / f"{number}.png", picture(number))
     png(tmp_path / "more" / "0.png", picture(50))
     (tmp_path / "who.csv").write_text("file,patient\nimages/0.png,A\nimages/1.png,A\nimages/2.png,B\nimages/x.png,C\n")
@@ -144,12 +144,12 @@ def test_a_manifest_says_who_is_who_and_a_second_folder_moves_nobody(tmp_path, m
     stored = {record["source"]: record for record in records(tmp_path / "set")}
     assert stored["images/0.png"]["patient"] == stored["images/1.png"]["patient"] != stored["images/2.png"]["patient"]
     assert stored["more/0.png"]["patient"] != stored["images/0.png"]["patient"]
-    assert report.patients_from == {"manifest": 3, "DICOM": 0, "file": 4}
+    assert report.patients_from == {"manifest": 3, "DICOM": 0, "file": 13}
     assert report.unmatched == 1
     assert str(tmp_path).encode() not in b"".join(path.read_bytes() for path in (tmp_path / "set").iterdir())
-    alone = {record["source"]: record["split"] for record in records(made[0])}
-    for number in range(3, 6):
-        assert stored[f"images/{number}.png"]["split"] == alone[f"{number}.png"]
+    for number in range(3, 15):
+        expected = split_of(f"file {number}.png", validation=0.3, test=0, seed=0)
+        assert stored[f"images/{number}.png"]["split"] == expected
 
 
 def test_a_set_of_eight_bits_opens_with_the_decoder_of_tfds(tmp_path):
