@@ -20,8 +20,8 @@ STAGES: dict[int, tuple[int, ...]] = {16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}
 WIDTHS = (64, 128, 256, 512, 512)
 
 # The mean and the deviation of ImageNet's red, green and blue in [0, 1], with which the weights were trained.
-_MEAN = np.array([0.485, 0.456, 0.406], np.float32)
-_DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
+MEAN = np.array([0.485, 0.456, 0.406], np.float32)
+DEVIATION = np.array([0.229, 0.224, 0.225], np.float32)
 
 
 class VGG(nn.Module):
@@ -60,7 +60,7 @@ class VGG(nn.Module):
         if images.shape[-1] not in (1, 3):
             raise ValueError(f"VGG sees 1 or 3 channels, not {images.shape[-1]}")
         x = jnp.broadcast_to(images, (*images.shape[:3], 3))
-        x = ((x - _MEAN) / _DEVIATION if self.normalise else x).astype(self.dtype)
+        x = ((x - MEAN) / DEVIATION if self.normalise else x).astype(self.dtype)
         features: dict[str, jax.Array] = {}
         deepest = max(names.index(name) for name in self.layers)
         for name in names[: deepest + 1]:

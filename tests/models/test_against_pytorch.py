@@ -11,6 +11,7 @@ from torch.nn import functional as F  # noqa: E402
 from torch.nn.utils import spectral_norm  # noqa: E402
 
 from medsr_jax.models import UNetDiscriminator, VGGStyleDiscriminator  # noqa: E402
+from medsr_jax.models.vgg import DEVIATION, MEAN, STAGES, VGG, WIDTHS, layer_names  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
 
@@ -153,3 +154,45 @@ def test_the_vgg_style_discriminator_in_training():
     for name, layer in net.stages.items():
         if name.startswith("bn"):
             np.testing.assert_allclose(state["batch_stats"][name]["mean"], layer.running_mean.numpy(), atol=1e-4)
+
+
+def pytorch_features(params, x, depth):
+    """VGG's convolutions before their ReLU, by name, with torchvision's maxima."""
+    features = {}
+    for stage, count in enumerate(STAGES[depth], 1):
+        for i in range(1, count + 1):
+            name = f"conv{stage}_{i}"
+            kernel, bias = (torch.from_numpy(params[name][leaf]) for leaf in ("kernel", "bias"))
+            features[name] = F.conv2d(x, kernel.permute(3, 2, 0, 1), bias, padding=1)
+            x = F.relu(features[name])
+        x = F.max_pool2d(x, 2, 2)
+    return features
+
+
+@pytest.mark.parametrize("depth", [16, 19])
+def test_vgg_s_features_before_the_relu_and_their_gradient(depth):
+    layers = ("conv1_2", "conv2_2", "conv3_4" if depth == 19 else "conv3_3", "conv5_1")
+    params, before = {}, 3
+    for name in layer_names(depth):
+        after = WIDTHS[int(name[4]) - 1]
+        kernel = RANDOM.normal(0, np.sqrt(2 / (9 * before)), (3, 3, before, after))
+        params[name] = {"kernel": kernel, "bias": RANDOM.normal(0, 0.1, after)}
+        before = after
+    x = RANDOM.random((1, 35, 32, 3))
+
+    def total(x):
+        features = VGG(depth, layers, dtype=jnp.float64).apply({"params": params}, x)
+        return sum(jnp.sin(leaf).mean() for leaf in features.values()), features
+
+    # In float64, since among so many features one is within float32's error of a ReLU's kink.
+    with jax.enable_x64(True):
+        gradient, features = jax.device_get(jax.jit(jax.grad(total, has_aux=True))(x))
+    theirs = nchw(x).requires_grad_()
+    mean, deviation = (torch.from_numpy(v)[:, None, None] for v in (MEAN, DEVIATION))
+    expected = pytorch_features(params, (theirs - mean) / deviation, depth)
+    assert list(features) == list(layers)
+    for name in layers:
+        np.testing.assert_allclose(features[name], nhwc(expected[name]), atol=1e-5)
+    sum(expected[name].sin().mean() for name in layers).backward()
+    np.testing.assert_allclose(gradient, nhwc(theirs.grad), atol=1e-7)
+    assert np.abs(gradient).max() > 1e-4
