@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import logging
 import pathlib
 import time
@@ -13,6 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training import state
 from medsr_jax.training.checkpoints import Checkpoints
 from medsr_jax.training.feed import Feed
@@ -214,7 +216,7 @@ def _validation(setup: Setup) -> Any:
         cases,
         scale=setup.scale,
         channels=setup.channels,
-        distance=_lpips() if v.lpips else None,
+        distance=functools.partial(lpips, weights=load_lpips()) if v.lpips else None,
         pictures=v.pictures,
     )
 
@@ -222,9 +224,3 @@ def _validation(setup: Setup) -> Any:
 def _networks(single: state.TrainState) -> dict[str, Any]:
     networks = {"generator": single.generator.params}
     return networks if single.discriminator is None else networks | {"discriminator": single.discriminator.params}
-
-
-def _lpips() -> Any:
-    from medsr_jax.evaluation.lpips import load_lpips
-
-    return load_lpips()
