@@ -106,8 +106,8 @@ def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
             assert ours[name] == theirs[name]
     ours, theirs = (zoo.load(folder / "best.safetensors") for folder in (tmp_path, whole))
     assert ours.card == theirs.card
-    for name, value in zoo.weights.flatten(theirs.params).items():
-        np.testing.assert_array_equal(zoo.weights.flatten(ours.params)[name], value)
+    for name, value in zoo.flatten(theirs.params).items():
+        np.testing.assert_array_equal(zoo.flatten(ours.params)[name], value)
 
 
 def free_port():
