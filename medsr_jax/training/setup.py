@@ -196,13 +196,13 @@ def started_from(config: ConfigDict) -> Any:
 
 def _objective(config: ConfigDict, dtype: Any) -> Objective:
     c = config.objective
-    features, constants = _features(config, dtype) if c.perceptual_weight else (None, None)
+    features, constants, layers = _features(config, dtype) if c.perceptual_weight else (None, None, {})
     return Objective(
         pixel=LOSSES[c.pixel],
         pixel_weight=c.pixel_weight,
         features=features,
         constants=constants,
-        layer_weights=c.layers.to_dict(),
+        layer_weights=layers,
         perceptual_weight=c.perceptual_weight,
         adversarial=ADVERSARIAL[c.adversarial] if c.adversarial_weight else None,
         adversarial_weight=c.adversarial_weight,
@@ -210,19 +210,22 @@ def _objective(config: ConfigDict, dtype: Any) -> Objective:
     )
 
 
-def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any]:
-    """VGG's features before the ReLU, and its weights."""
+def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, float]]:
+    """VGG's features before the ReLU, its weights, and those of its layers in the loss."""
     weights = load_vgg(config.objective.features)
-    layers = tuple(config.objective.layers.to_dict())
     known = layer_names(weights.depth)
-    for layer in layers:
-        _one_of("config.objective.layers", layer, known)
-    vgg = VGG(depth=weights.depth, layers=layers, dtype=dtype)
+    wanted = {}
+    for layer, weight in config.objective.layers:
+        name = max((name for name in known if name[:6] == layer[:6]), default="") if layer.endswith("_last") else layer
+        if name not in known:
+            raise MedsrError(f"config.objective.layers: VGG{weights.depth} has no {layer!r}; it has {', '.join(known)}")
+        wanted[name] = weight
+    vgg = VGG(depth=weights.depth, layers=tuple(wanted), dtype=dtype)
 
     def features(params: Any, images: jax.Array) -> dict[str, jax.Array]:
         return vgg.apply({"params": params}, images)  # type: ignore[return-value]
 
-    return features, weights.params
+    return features, weights.params, wanted
 
 
 def _one_of(field: str, value: str, known: Any) -> None:
