@@ -37,11 +37,9 @@ STEPS = {"l1": "first stage", "gan": "second stage"}
 def main() -> None:
     options = _options()
     use_cores(options.threads)
-    if os.getloadavg()[0] > BUSY:
-        print(
-            f"The machine is busy (load {os.getloadavg()[0]:.1f}). PyTorch's threads wait for each other and lose most by"
-            " that: the ratios below flatter us."
-        )
+    if (load := os.getloadavg()[0]) > BUSY:
+        # PyTorch's threads wait for each other, and lose most where others take turns on their cores.
+        print(f"The machine is busy (load {load:.1f}): the ratios below flatter us.")
     lines: list[str] = []
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
