@@ -39,6 +39,8 @@ def read_start(path: str | os.PathLike[str]) -> bytes:
         if path.is_dir():
             held = any(not entry.name.startswith(".") for entry in os.scandir(path))
             raise named(path, "is a folder, not an image" if held else "is a folder that holds no file")
+        if path.exists() and not path.is_file():
+            raise named(path, "is a pipe, socket or device, not an image")  # to open one may wait for ever
         with open(path, "rb") as file:
             return file.read(256)
     except OSError as error:

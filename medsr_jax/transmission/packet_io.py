@@ -23,6 +23,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.sniffing import read_start
 from medsr_jax.transmission import jpeg_stream
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscale import SCALES
@@ -171,6 +172,7 @@ def _quality_of(table: np.ndarray) -> int:
 
 
 def _read(path: str | os.PathLike[str]) -> bytes:
+    read_start(path)  # refuses folders and pipes
     try:
         return pathlib.Path(path).read_bytes()
     except OSError as error:

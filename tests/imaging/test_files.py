@@ -109,3 +109,10 @@ def test_inputs_are_never_overwritten(tmp_path: pathlib.Path) -> None:
     (tmp_path / "x.png").touch()
     (path,) = output_paths(find_inputs([tmp_path / "x.png"]), tmp_path)
     assert isinstance(path, MedsrError) and "overwrite" in str(path)
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes here")
+def test_a_pipe_is_refused_in_place_of_waited_for(tmp_path: pathlib.Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    with pytest.raises(MedsrError, match=r"a\.png: is a pipe"):
+        read_image(tmp_path / "a.png")
