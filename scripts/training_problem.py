@@ -16,6 +16,8 @@ from samples import radiograph, tiled
 
 SCALE = 4
 LEARNING_RATE = 1e-4  # as in peers/pytorch_rrdb.py
+# Real-ESRGAN's weights, on VGG16's layers in place of VGG19's.
+LAYERS = {"conv1_2": 0.1, "conv2_2": 0.1, "conv3_3": 1.0, "conv4_3": 1.0, "conv5_3": 1.0}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -175,8 +177,10 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
     variables = features = None
     if gan:
         variables = _random_discriminator(setup.discriminator, side=setup.side)
-        features, function = _random_features(tuple(setup.objective.layer_weights))
-        objective = dataclasses.replace(setup.objective, features=function, constants=features, perceptual_weight=1.0)
+        features, function = _random_features()
+        objective = dataclasses.replace(
+            setup.objective, features=function, constants=features, layer_weights=LAYERS, perceptual_weight=1.0
+        )
         setup = dataclasses.replace(setup, objective=objective)
     return Problem(setup, random_params(setup.model), variables, features, batch)
 
@@ -236,13 +240,13 @@ def _random_discriminator(module: Any, *, side: int) -> Any:
     return jax.tree_util.tree_map_with_path(fill, shapes)
 
 
-def _random_features(layers: tuple[str, ...]) -> tuple[Any, Callable[..., Any]]:
+def _random_features() -> tuple[Any, Callable[..., Any]]:
     """VGG16's parameters, Kaiming normal so that all layers have values of about one, and the trainer's function."""
     import jax
 
     from medsr_jax.models.vgg import VGG
 
-    module = VGG(depth=16, layers=layers)
+    module = VGG(depth=16, layers=tuple(LAYERS))
     random = np.random.default_rng(2)
 
     def fill(leaf: Any) -> np.ndarray:
