@@ -5,8 +5,10 @@ from __future__ import annotations
 import os
 
 import jax
+import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.training.state import AXIS
 
 
 def join(
@@ -43,6 +45,18 @@ def join(
         jax.distributed.initialize(coordinator_address=coordinator, num_processes=processes, process_id=process)
     except (ValueError, RuntimeError) as error:
         raise MedsrError(f"the processes of the run can't be joined: {' '.join(str(error).split())[:200]}") from error
+    _meet()
+
+
+def _meet() -> None:
+    """Connect all devices now, while all processes are at the same place.
+
+    On CPUs the first collective operation waits half a minute for the others and no longer, and compiling a step takes
+    some processes that much longer than others.
+    """
+    ones = np.ones((jax.local_device_count(),), np.int32)
+    count = jax.pmap(lambda one: jax.lax.psum(one, AXIS), axis_name=AXIS)(ones)
+    assert int(count.addressable_shards[0].data[0]) == jax.device_count()
 
 
 def _number(variable: str) -> int | None:

@@ -55,7 +55,8 @@ def command(data, workdir, *more):
 
 
 def environment(devices):
-    flags = f"--xla_force_host_platform_device_count={devices}"
+    # Unoptimised: what these runs compute is nothing beside what compiling them takes.
+    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
     return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1"}
 
 

@@ -1,0 +1,68 @@
+"""Every config: its full version is sound, and its tiny one trains, measures and leaves a model."""
+
+import json
+import math
+import pathlib
+import runpy
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from medsr_jax import Restorer, compress
+from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import Image as Picture
+from medsr_jax.training.loop import train_and_evaluate
+from medsr_jax.training.setup import build_setup
+
+CONFIGS = {path.stem: path for path in sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))}
+ADVERSARIAL = {"realesrgan_xray", "esrgan_xray", "paper"}
+
+
+def get(name, variant=""):
+    return runpy.run_path(str(CONFIGS[name]))["get_config"](variant)
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_the_full_version_is_sound(name):
+    config = get(name)
+    setup = build_setup(config)
+    single = jax.eval_shape(setup.initial_state)
+    assert (single.discriminator is not None) == (name in ADVERSARIAL)
+    if name == "realesrgan_xray":
+        sizes = [sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (single.generator.params,)]
+        assert sizes == [16_697_987 - 2 * (64 * 9 * 2) - 2]  # of 3 channels, less what grey saves at both ends
+    assert config.card.name
+
+
+def test_an_unknown_variant_is_refused():
+    with pytest.raises(MedsrError, match="no variant 'large'; there are tiny"):
+        get("srcnn", "large")
+
+
+@pytest.mark.parametrize("name", sorted(CONFIGS.keys() - {"xray_x4"}))  # which test_training.py trains
+def test_the_tiny_version_trains(name, tmp_path, radiograph):
+    folder = tmp_path / "images"
+    folder.mkdir()
+    Image.fromarray(np.tile(radiograph, (2, 2))).save(folder / "a.png")
+    config = get(name, "tiny")
+    config.data.folders = ((str(folder), 1.0),)
+    config.validation.folder = str(folder)
+    config.validation.side = 64
+    config.data.side, config.data.pair.patch = 32, 8
+    if name == "esrgan_xray":
+        config.discriminator.fields.side = 32
+    config.steps, config.log_every, config.validate_every, config.checkpoint_every = 2, 1, 2, 2
+    config.devices = 1
+    state = train_and_evaluate(config, tmp_path / "run")
+    assert int(state.step) == 2
+    assert int(state.skipped) == 0
+    lines = [json.loads(line) for line in (tmp_path / "run" / "metrics.jsonl").read_text().splitlines()]
+    assert all(math.isfinite(value) for line in lines for value in line.values())
+    assert ("accuracy" in lines[0]) == ("perceptual" in lines[0]) == (name in ADVERSARIAL)
+    assert ("lpips" in lines[-1]) == config.validation.lpips
+    assert list((tmp_path / "run" / "tensorboard").iterdir())
+    picture = Picture(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png")
+    restored = Restorer(str(tmp_path / "run" / "best.safetensors"))(compress(picture))
+    assert restored.pixels.shape == (1, 64, 64)
