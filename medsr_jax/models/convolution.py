@@ -22,8 +22,10 @@ from jax import lax
 
 _LAYOUT = ("NHWC", "HWIO", "NHWC")
 
-# Above this many shifted copies of the features at a time, memory is what a product waits for.
-_LARGEST_WINDOW = 9
+# Shifted copies are made of so many numbers at a time, two megabytes: more, and memory is what a product waits for.
+_WINDOW = 2**19
+# But of so many pixels at least: fewer, and the sum is read and written more often than it is worth.
+_LEAST_PIXELS = 256
 
 # PyTorch initialises convolutions and linear layers with a variance of 1 / (3 fan in), a sixth of Kaiming normal's. The
 # published discriminators keep that, and Adam's step is to be as small beside the weights as theirs.
@@ -46,37 +48,51 @@ def _complement(size: tuple[int, int], padding: Padding) -> Padding:
 def _filter_gradient(x: jax.Array, g: jax.Array, size: tuple[int, int], padding: Padding) -> jax.Array:
     """dL/dK[i, j] = sum over n, y, x of x[y + i, x + j]^T g[y, x], for all (i, j) in one product, for stride 1.
 
-    Whichever of ``x`` and ``g`` has fewer channels is the one that is shifted, so that the copy is small. A filter of
-    more than 3x3 takes a product for each of its rows.
+    Whichever of ``x`` and ``g`` has fewer channels is the one that is shifted, so that the copy is small; and the sum
+    goes over bands of rows, so that it stays in the cache.
     """
     rows, columns = size
-    c_in, c_out = x.shape[-1], g.shape[-1]
-    groups = [range(rows)] if rows * columns <= _LARGEST_WINDOW else [range(i, i + 1) for i in range(rows)]
-    parts = []
-    if c_in <= c_out:
-        padded, window = _padded(x, padding), g.shape[1:3]
-        for group in groups:
-            shifted = _shifts(padded, [(i, j) for i in group for j in range(columns)], window)
-            product = shifted.reshape(-1, shifted.shape[-1]).T @ g.reshape(-1, c_out)
-            parts.append(product.reshape(len(group), columns, c_in, c_out))
+    shifts_input = x.shape[-1] <= g.shape[-1]
+    if shifts_input:
+        moved, fixed = _padded(x, padding), g
+        offsets = [(i, j) for i in range(rows) for j in range(columns)]
     else:
-        padded, window = _padded(g, _complement(size, padding)), x.shape[1:3]
-        for group in groups:
-            turned = [(rows - 1 - i, columns - 1 - j) for i in group for j in range(columns)]
-            shifted = _shifts(padded, turned, window)
-            product = x.reshape(-1, c_in).T @ shifted.reshape(-1, shifted.shape[-1])
-            parts.append(product.reshape(c_in, len(group), columns, c_out).transpose(1, 2, 0, 3))
-    return jnp.concatenate(parts)
+        moved, fixed = _padded(g, _complement(size, padding)), x
+        offsets = [(rows - 1 - i, columns - 1 - j) for i in range(rows) for j in range(columns)]
+    n, h, w, c = fixed.shape
+    width = len(offsets) * moved.shape[-1]
+    sum_type = jnp.promote_types(x.dtype, jnp.float32)
+    samples, band = _bands(n, h, w, pixels=max(_WINDOW // width, _LEAST_PIXELS))
+
+    def add(total: jax.Array, number: jax.Array) -> tuple[jax.Array, None]:
+        place = (number // (h // band) * samples, number % (h // band) * band, 0, 0)
+        window = lax.dynamic_slice(moved, place, (samples, band + rows - 1, w + columns - 1, moved.shape[-1]))
+        shifted = jnp.concatenate([window[:, i : i + band, j : j + w] for i, j in offsets], axis=-1)
+        part = lax.dynamic_slice(fixed, place, (samples, band, w, c)).reshape(-1, c)
+        both = ((0,), (0,)), ((), ())
+        product = lax.dot_general(part, shifted.reshape(-1, width), both, preferred_element_type=sum_type)
+        return total + product, None
+
+    total = jnp.zeros((c, width), sum_type)
+    total, _ = lax.scan(add, total, jnp.arange(n // samples * (h // band)))
+    # (fixed, shift, moved) -> (shift, C, D)
+    order = (1, 2, 3, 0) if shifts_input else (1, 2, 0, 3)
+    return total.reshape(c, rows, columns, -1).transpose(order)
+
+
+def _bands(n: int, h: int, w: int, *, pixels: int) -> tuple[int, int]:
+    """How many images, and how many rows of them, are about so many pixels: whole images, or a part of one."""
+    if h * w <= pixels:
+        return _divisor(n, pixels // (h * w)), h
+    return 1, _divisor(h, max(pixels // w, 1))
+
+
+def _divisor(number: int, most: int) -> int:
+    return max(divisor for divisor in range(1, min(number, most) + 1) if number % divisor == 0)
 
 
 def _padded(x: jax.Array, padding: Padding) -> jax.Array:
     return jnp.pad(x, ((0, 0), *((pad, pad) for pad in padding), (0, 0)))
-
-
-def _shifts(x: jax.Array, offsets: list[tuple[int, int]], window: tuple[int, ...]) -> jax.Array:
-    """(N, H, W, C) -> (N, h, w, len(offsets) C): windows of h x w side by side, each at its offset."""
-    h, w = window
-    return jnp.concatenate([x[:, i : i + h, j : j + w] for i, j in offsets], axis=-1)
 
 
 def _fold(x: jax.Array, stride: int) -> jax.Array:
