@@ -66,7 +66,7 @@ def _forward(options: argparse.Namespace, folder: pathlib.Path) -> list[str]:
     runs: dict[str, Callable[[], float]] = {name: lambda: _timed(compiled, params, on_device)}
     write_problem(folder / "forward.npz", model, host_params, x=x)
     problem = ["--problem", str(folder / "forward.npz"), "--threads", str(options.threads)]
-    peer = start_peer("pytorch_rrdb.py", "forward", *problem, python=options.peer_python)
+    peer = start_peer("pytorch_rrdb.py", *problem, python=options.peer_python)
     print(
         f"RRDBNet, {options.blocks} blocks, {sum(leaf.size for leaf in jax.tree.leaves(params))} parameters, float32,"
         f" {options.side}x{options.side} input, {options.threads} threads; seconds"

@@ -39,7 +39,7 @@ def write_problem(path: pathlib.Path, model: RRDBNet, params: Mapping[str, Any],
         path: an .npz file.
         model: of scale 4.
         params: its parameters.
-        arrays: ``x`` (N, H, W, C) and, for training, ``target``.
+        arrays: ``x`` (N, H, W, C).
     """
     sizes = {name: getattr(model, name) for name in ("channels", "features", "blocks", "growth")}
     named = {f"weights/{name}": array for name, array in published(params, blocks=model.blocks).items()}

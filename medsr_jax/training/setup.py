@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -85,7 +86,7 @@ class Setup:
             params = started_from(config)
         else:
             small = jnp.zeros((1, self.side // self.scale, self.side // self.scale, self.channels))
-            params = jax.jit(self.model.init)(keys[0], small, jnp.zeros((1,)))["params"]
+            params = _once(self.model.init)(keys[0], small, jnp.zeros((1,)))["params"]
         generator = state.network(params, self.optimizers[0])
         if self.discriminator is None:
             return state.create(generator, seed=config.seed)
@@ -93,7 +94,7 @@ class Setup:
         large = jnp.zeros((1, self.side, self.side, self.channels))
         discriminator = self.discriminator
         init = jax.vmap(lambda x: discriminator.init(keys[1], x, train=False), axis_name=state.AXIS)
-        variables = jax.tree.map(lambda leaf: leaf[0], jax.jit(init)(large[None]))
+        variables = jax.tree.map(lambda leaf: leaf[0], _once(init)(large[None]))
         params = variables.pop("params")
         return state.create(generator, state.network(params, self.optimizers[1], variables), seed=config.seed)
 
@@ -226,6 +227,11 @@ def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, 
         return vgg.apply({"params": params}, images)  # type: ignore[return-value]
 
     return features, weights.params, wanted
+
+
+def _once(function: Callable[..., Any]) -> Callable[..., Any]:
+    """A jitted function that is run once: to optimise it would take longer than to run it as it is."""
+    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def _one_of(field: str, value: str, known: Any) -> None:

@@ -1,6 +1,6 @@
 """The RRDB generator in PyTorch, to be timed beside ours. Needs torch and numpy alone; started by benchmark scripts.
 
-    python pytorch_rrdb.py forward|step --problem FILE.npz [--threads N]
+    python pytorch_rrdb.py --problem FILE.npz [--threads N]
 
 Prints one line of JSON that says what it is and what it computed, then runs once for each line on standard input and
 answers with {"seconds": ...}. Float32, channels last, oneDNN: the fastest that PyTorch has at this precision on a CPU.
@@ -101,23 +101,8 @@ def forward(net: RRDBNet, x: torch.Tensor) -> tuple[Callable[[], object], dict[s
     return run, {"mean": result.mean().item(), "first": result[0, 0, :4].flatten().tolist()}
 
 
-def step(net: RRDBNet, x: torch.Tensor, target: torch.Tensor) -> tuple[Callable[[], object], dict[str, object]]:
-    """An L1 update with Adam. Says the losses of the first three, by which it is compared."""
-    optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, betas=BETAS)
-
-    def run() -> float:
-        optimizer.zero_grad(set_to_none=True)
-        loss = F.l1_loss(net(x), target)
-        loss.backward()
-        optimizer.step()
-        return loss.item()
-
-    return run, {"losses": [run() for _ in range(3)]}
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("forward", "step"))
     parser.add_argument("--problem", required=True)
     parser.add_argument("--threads", type=int)
     options = parser.parse_args()
@@ -130,7 +115,7 @@ def main() -> None:
     net.load_state_dict({name: torch.from_numpy(array) for name, array in weights.items()})
     net = net.to(memory_format=torch.channels_last)
     x = images(problem["x"])
-    run, result = forward(net, x) if options.what == "forward" else step(net, x, images(problem["target"]))
+    run, result = forward(net, x)
     about = {
         "library": f"PyTorch {torch.__version__}",
         "parameters": sum(parameter.numel() for parameter in net.parameters()),
