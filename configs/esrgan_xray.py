@@ -34,6 +34,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.degradation = degradation("bicubic")
     c.validation.inputs = "degraded"
     c.validation.lpips = True
+    c.validation.best_by = "lpips"
     c.card.name = "esrgan-xray"
     return varied(
         c,

@@ -28,6 +28,8 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.plateau.enabled = True
     c.early_stopping.enabled = True
     c.validation.lpips = True
+    c.validation.best_by = "lpips"
+    c.plateau.min_delta = c.early_stopping.min_delta = 0.001
     c.card.name = "paper"
     return varied(
         c,

@@ -26,6 +26,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.objective.adversarial = "vanilla"
     c.objective.adversarial_weight = 0.1
     c.validation.lpips = True
+    c.validation.best_by = "lpips"
     c.card.name = "realesrgan-xray"
     if variant == "small":
         c.degradation = degradation("transmission")

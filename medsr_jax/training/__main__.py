@@ -56,7 +56,8 @@ def log_to_stdout() -> None:
     log.setLevel(logging.INFO)
     log.addHandler(handler)
     log.propagate = False
-    absl_logging.set_verbosity(absl_logging.INFO)
+    # Progress is for a terminal.
+    absl_logging.set_verbosity(absl_logging.INFO if sys.stderr.isatty() else absl_logging.WARNING)
     absl_logging.get_absl_logger().addFilter(
         lambda record: record.levelno >= logging.WARNING or "work unit notes" in record.msg
     )

@@ -26,7 +26,7 @@ class Checkpoints:
             [
                 checkpoint_managers.LatestN(keep),
                 checkpoint_managers.BestN(
-                    get_metric_fn=lambda metrics: metrics["psnr"], n=1, keep_checkpoints_without_metrics=False
+                    get_metric_fn=lambda metrics: metrics["score"], n=1, keep_checkpoints_without_metrics=False
                 ),
             ]
         )
@@ -48,7 +48,7 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(
-        self, step: int, state: Any, *, data: dict[str, Any], course: dict[str, Any], psnr: float | None = None
+        self, step: int, state: Any, *, data: dict[str, Any], course: dict[str, Any], score: float | None = None
     ) -> None:
         """Start to save; a save of the same step that exists already is left alone.
 
@@ -57,7 +57,7 @@ class Checkpoints:
             state: of one device, on the host.
             data: position of the data iterator.
             course: what validation has decided.
-            psnr: of these weights, if they were validated at this step: the best are kept.
+            score: of these weights, higher is better, if they were validated at this step: the best are kept.
         """
         if step in self._manager.all_steps():
             return
@@ -66,7 +66,7 @@ class Checkpoints:
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
             ),
-            metrics=None if psnr is None else {"psnr": psnr},
+            metrics=None if score is None else {"score": score},
         )
 
     def restore(self, template: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:

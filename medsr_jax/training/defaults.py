@@ -89,14 +89,14 @@ def defaults() -> ConfigDict:
 
     c.degradation = degradation("high_order")  # of targets, where the source brings no inputs
 
-    c.plateau = ConfigDict()  # lower the rates when validation PSNR stops rising
+    c.plateau = ConfigDict()  # lower the rates when validation.best_by stops improving
     c.plateau.enabled = False
     c.plateau.factor = 0.5
     c.plateau.patience = 5  # validations
-    c.plateau.min_delta = 0.01  # dB that count as rising
+    c.plateau.min_delta = 0.01  # of validation.best_by that counts as improving
     c.plateau.min_scale = 0.01  # of the rates, at least
 
-    c.early_stopping = ConfigDict()  # end the run when validation PSNR stops rising
+    c.early_stopping = ConfigDict()  # end the run when validation.best_by stops improving
     c.early_stopping.enabled = False
     c.early_stopping.patience = 15
     c.early_stopping.min_delta = 0.01
@@ -112,7 +112,9 @@ def defaults() -> ConfigDict:
     c.validation.quality = 60  # of the packets
     c.validation.side = 512  # central crop
     c.validation.count = config_dict.placeholder(int)  # images, spread evenly; all when not set
-    c.validation.lpips = False
+    c.validation.lpips = False  # measure it too; it takes VGG16's time
+    # Or lpips: what the best weights, plateau and early_stopping go by. A GAN lowers both.
+    c.validation.best_by = "psnr"
     c.validation.pictures = 2  # LR | bicubic | SR | HR, for TensorBoard
 
     c.card = ConfigDict()  # goes into the weights file

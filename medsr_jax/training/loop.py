@@ -13,7 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, named
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training import state
 from medsr_jax.training.checkpoints import Checkpoints
@@ -34,7 +34,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
 
     Writes into ``workdir``: ``config.json`` and ``config.py``, ``metrics.jsonl`` (a line per log),
     ``tensorboard/``, ``checkpoints/`` and, at each validation that is the best so far, ``best.safetensors`` with the
-    averaged weights; ``last.safetensors`` at the end. In a run of several processes each calls this.
+    averaged weights; the last are in ``last.safetensors`` at the end. In a run of several processes each calls this.
 
     Returns:
         The final state, of one device, NumPy arrays.
@@ -43,6 +43,10 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
         MedsrError: the config, the data folder or the checkpoint is wrong; or a loss is not finite and the config
             says to stop.
     """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
     require_folders(config.validation.folder)
     setup = build_setup(config)
     course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
@@ -69,7 +73,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
         try:
             records.describe(_networks(single))
             if start:
-                _log.info("goes on from step %d", start)
+                _log.info("goes on from step %d of %d", start, config.steps)
             _log.info(
                 "%d device(s) of %d process(es), %d samples a step",
                 len(setup.devices),
@@ -124,9 +128,9 @@ class _Run:
                 self.records.write(number, values)
                 alarms.look(number, values)
                 totals = state.replicate(nothing, devices)
-            psnr = None
+            score = None
             if number % config.validate_every == 0 or last:
-                psnr = self._validated(number, running)
+                score = self._validated(number, running, last=last)
                 running = dataclasses.replace(
                     running, rate_scale=state.replicate(np.float32(self.course.rate_scale), devices)
                 )
@@ -134,7 +138,7 @@ class _Run:
             if number % config.checkpoint_every == 0 or last or self.course.finished:
                 self._check(pulse, number)
                 saved = state.unreplicate(running)
-                self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), psnr=psnr)
+                self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), score=score)
         if self.course.finished:
             _log.info("validation has not improved for too long (config.early_stopping); the run ends here")
         return state.unreplicate(running)
@@ -149,13 +153,16 @@ class _Run:
                 checkpoint=self.checkpoints.latest_step,
             )
 
-    def _validated(self, step: int, running: state.TrainState) -> float:
+    def _validated(self, step: int, running: state.TrainState, *, last: bool) -> float:
         params = state.unreplicate(running.ema_params)
         values, strips = self.validate(params)
         self.records.write(step, values, strips=strips)
-        if self.course.validated(values["psnr"]):
-            self.records.keep_best(step, params, values, degradation=describe_source(self.setup.config))
-        return float(values["psnr"])
+        score = -values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"]
+        if self.course.validated(score):
+            self.records.keep("best", step, params, values, degradation=describe_source(self.setup.config))
+        if last or self.course.finished:
+            self.records.keep("last", step, params, values, degradation=describe_source(self.setup.config))
+        return float(score)
 
     def _actions(self, start: int) -> list[Any]:
         """clu's periodic ones, which want TensorFlow, as the event writer does."""

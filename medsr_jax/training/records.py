@@ -26,7 +26,7 @@ class Records:
     """The log of a run; of several processes the first alone writes.
 
     Args:
-        workdir: the run's folder, made if it is not there.
+        workdir: the run's folder.
         config: saved beside the run as ``config.json`` and, to be run again, ``config.py``.
         start: step that the run goes on from: later lines of an earlier try are dropped.
 
@@ -42,7 +42,6 @@ class Records:
         if not self._writes:
             return
         try:
-            workdir.mkdir(parents=True, exist_ok=True)
             atomic_write(workdir / "config.json", (config.to_json_best_effort(indent=2) + "\n").encode())
             atomic_write(workdir / "config.py", as_module(config).encode())
             lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
@@ -75,12 +74,12 @@ class Records:
         if strips is not None and len(strips):
             self._events.write_images(step, {"lr_bicubic_sr_hr": strips})
 
-    def keep_best(self, step: int, params: Any, values: Mapping[str, float], *, degradation: str) -> None:
-        """Write ``best.safetensors``, with its card."""
+    def keep(self, name: str, step: int, params: Any, values: Mapping[str, float], *, degradation: str) -> None:
+        """Write ``NAME.safetensors``, with its card."""
         if not self._writes:
             return
         zoo.save(
-            self._workdir / "best.safetensors",
+            self._workdir / f"{name}.safetensors",
             model=self._config.model.name,
             fields=self._config.model.fields.to_dict(),
             params=params,

@@ -62,7 +62,9 @@ def learning_rate(
 
 @dataclasses.dataclass
 class Course:
-    """How validation steers a run: the paper's adaptive rate and its early stopping. All in dB of PSNR.
+    """How validation steers a run: the paper's adaptive rate and its early stopping.
+
+    It looks at a score of which higher is better: PSNR in dB, or LPIPS with its sign turned.
 
     Args:
         plateau: fields of ``config.plateau``.
@@ -71,7 +73,7 @@ class Course:
     Attributes:
         rate_scale: what the learning rates are to be multiplied by.
         finished: validation has not improved for too long.
-        best: the highest PSNR so far.
+        best: the highest score so far.
     """
 
     plateau: dict[str, Any]
@@ -88,22 +90,22 @@ class Course:
             )
         if s["enabled"] and s["patience"] < 1:
             raise MedsrError(f"config.early_stopping.patience: {s['patience']} is not 1 or more")
-        # Optax minimises, so it is given the negative PSNR; its own gradient transformation is not used.
+        # Optax minimises, so it is given the negative score; its own gradient transformation is not used.
         self._reduce = contrib.reduce_on_plateau(
             factor=p["factor"], patience=p["patience"], rtol=0.0, atol=p["min_delta"], min_scale=p["min_scale"]
         )
         self._plateau = self._reduce.init(jnp.zeros(()))
         self._stop = EarlyStopping(min_delta=s["min_delta"], patience=max(s["patience"] - 1, 0))
 
-    def validated(self, psnr: float) -> bool:
+    def validated(self, score: float) -> bool:
         """Take note of a validation; whether it is the best so far."""
-        improved = psnr > self.best
-        self.best = max(self.best, psnr)
+        improved = score > self.best
+        self.best = max(self.best, score)
         if self.plateau["enabled"]:
-            _, self._plateau = self._reduce.update(jnp.zeros(()), self._plateau, value=-psnr)
+            _, self._plateau = self._reduce.update(jnp.zeros(()), self._plateau, value=-score)
             self.rate_scale = float(self._plateau.scale)
         if self.stopping["enabled"]:
-            self._stop = self._stop.update(-psnr)
+            self._stop = self._stop.update(-score)
             self.finished = bool(self._stop.should_stop)
         return improved
 

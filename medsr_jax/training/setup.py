@@ -111,6 +111,9 @@ def build_setup(config: ConfigDict) -> Setup:
     _one_of("config.on_not_finite", config.on_not_finite, ("stop", "skip"))
     _one_of("config.data.source", config.data.source, SOURCES)
     _one_of("config.validation.inputs", config.validation.inputs, ("packets", "degraded"))
+    _one_of("config.validation.best_by", config.validation.best_by, ("psnr", "lpips"))
+    if config.validation.best_by == "lpips" and not config.validation.lpips:
+        raise MedsrError("config.validation.best_by: lpips is not measured; set config.validation.lpips=True too")
     for name in ("steps", "batch", "accumulate", "log_every", "validate_every", "checkpoint_every", "keep_checkpoints"):
         if config[name] < 1:
             raise MedsrError(f"config.{name}: {config[name]} is not 1 or more")

@@ -41,6 +41,7 @@ def command(data, workdir, *more):
         "validation.folder": data,
         "validation.side": 64,
         "validation.lpips": False,
+        "validation.best_by": "psnr",
         "objective.perceptual_weight": 0.0,
         "log_every": 1,
         "validate_every": 5,

@@ -203,6 +203,8 @@ def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, whole_run
         ({"data.source": "folders", "data.side": 60}, "config.data.side: 60 is no multiple of 32"),
         ({"data.source": "prepared", "data.prepared": "nowhere"}, "nowhere: no such folder"),
         ({"validation.side": 60}, "config.validation.side: 60 is no multiple of 32"),
+        ({"validation.best_by": "ssim"}, "config.validation.best_by: 'ssim'"),
+        ({"validation.best_by": "lpips"}, "config.validation.best_by: lpips is not measured"),
         ({"validation.inputs": "degraded"}, "config.validation.inputs: nothing is degraded"),
         ({"early_stopping.enabled": True, "early_stopping.patience": 0}, "config.early_stopping.patience: 0"),
         ({"plateau.enabled": True, "plateau.factor": 2.0}, "config.plateau"),
