@@ -239,7 +239,7 @@ def _frames(found: _Found, *, settings: PrepareSettings, seen: dict[bytes, str])
 
 def _digest(codes: np.ndarray) -> bytes:
     digest = hashlib.blake2b(repr((codes.shape, codes.dtype.str)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(codes))
+    digest.update(np.ascontiguousarray(codes).data)
     return digest.digest()
 
 
