@@ -64,7 +64,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
         if checkpoints.latest_step is None:
             single = jax.device_get(setup.initial_state())
         else:
-            single, position, decided = checkpoints.restore(jax.eval_shape(setup.initial_state))
+            single, position, decided = checkpoints.restore(setup.state_shapes())
             batches.set_state(position)
             course.resume(decided)
         start = int(single.step)
@@ -180,6 +180,7 @@ class _Run:
                 periodic_actions.Profile(
                     logdir=str(self.workdir),
                     num_profile_steps=5,
+                    profile_duration_ms=None,
                     first_profile=first,
                     every_steps=None,
                     every_secs=None,

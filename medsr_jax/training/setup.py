@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable
 from typing import Any
 
 import flax.linen as nn
@@ -79,24 +78,32 @@ class Setup:
 
     def initial_state(self) -> state.TrainState:
         """Fresh weights, or for the generator those of ``config.start_from``."""
+        params = started_from(self.config) if self.config.start_from else None
+        # It is run once: to optimise it would take longer than to run it as it is.
+        return jax.jit(self._state, compiler_options={"xla_backend_optimization_level": 0})(params)
+
+    def state_shapes(self) -> state.TrainState:
+        """Shapes and types of a state, without making one."""
+        params = started_from(self.config) if self.config.start_from else None
+        return jax.eval_shape(self._state, params)
+
+    def _state(self, params: Any) -> state.TrainState:
         config = self.config
         # XLA takes a minute to compile threefry for every parameter of a generator on a CPU, and seconds for this.
         keys = jax.random.split(jax.random.key(config.seed, impl="rbg"))
-        if config.start_from:
-            params = started_from(config)
-        else:
+        if params is None:
             small = jnp.zeros((1, self.side // self.scale, self.side // self.scale, self.channels))
-            params = _once(self.model.init)(keys[0], small, jnp.zeros((1,)))["params"]
+            params = self.model.init(keys[0], small, jnp.zeros((1,)))["params"]
         generator = state.network(params, self.optimizers[0])
-        if self.discriminator is None:
+        discriminator = self.discriminator
+        if discriminator is None:
             return state.create(generator, seed=config.seed)
         # The axis over devices that batch statistics are averaged over exists under pmap alone.
-        large = jnp.zeros((1, self.side, self.side, self.channels))
-        discriminator = self.discriminator
+        large = jnp.zeros((1, 1, self.side, self.side, self.channels))
         init = jax.vmap(lambda x: discriminator.init(keys[1], x, train=False), axis_name=state.AXIS)
-        variables = jax.tree.map(lambda leaf: leaf[0], _once(init)(large[None]))
-        params = variables.pop("params")
-        return state.create(generator, state.network(params, self.optimizers[1], variables), seed=config.seed)
+        variables = jax.tree.map(lambda leaf: leaf[0], init(large))
+        opponent = state.network(variables.pop("params"), self.optimizers[1], variables)
+        return state.create(generator, opponent, seed=config.seed)
 
 
 def build_setup(config: ConfigDict) -> Setup:
@@ -230,11 +237,6 @@ def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, 
         return vgg.apply({"params": params}, images)  # type: ignore[return-value]
 
     return features, weights.params, wanted
-
-
-def _once(function: Callable[..., Any]) -> Callable[..., Any]:
-    """A jitted function that is run once: to optimise it would take longer than to run it as it is."""
-    return jax.jit(function, compiler_options={"xla_backend_optimization_level": 0})
 
 
 def _one_of(field: str, value: str, known: Any) -> None:

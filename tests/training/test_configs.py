@@ -28,7 +28,7 @@ def get(name, variant=""):
 def test_the_full_version_is_sound(name):
     config = get(name)
     setup = build_setup(config)
-    single = jax.eval_shape(setup.initial_state)
+    single = setup.state_shapes()
     assert (single.discriminator is not None) == (name in ADVERSARIAL)
     if name == "realesrgan_xray":
         sizes = [sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (single.generator.params,)]
