@@ -27,8 +27,7 @@ def setup_of(name, *, devices, **changes):
             group = group[part]
         group[last] = value
     config.devices = devices
-    if name == "realesrgan_xray":
-        config.degradation = degradation("bicubic")  # the full one takes long to compile and has tests of its own
+    config.degradation = degradation("bicubic")  # the full one takes long to compile and has tests of its own
     return build_setup(config)
 
 
