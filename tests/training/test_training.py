@@ -15,6 +15,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image as Array
 from medsr_jax.training import losses, schedules
 from medsr_jax.training.loop import train_and_evaluate
+from medsr_jax.training.setup import build_setup
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
 from tests.conftest import TINY
@@ -219,6 +220,16 @@ def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, whole_run
 def test_a_bad_config_is_refused_before_anything_is_compiled(folder, eight_bit, tmp_path, change, message):
     with pytest.raises(MedsrError, match=message):
         train_and_evaluate(configuration(folder, eight_bit, **change), tmp_path)
+
+
+def test_a_run_starts_from_a_weights_file_of_its_model(folder, eight_bit, tiny_weights):
+    config = configuration(folder, eight_bit, start_from=str(tiny_weights))
+    params = build_setup(config).initial_state().generator.params
+    expected = zoo.load(tiny_weights).params
+    jax.tree.map(np.testing.assert_array_equal, params, expected)
+    config.model.fields.features = 12
+    with pytest.raises(MedsrError, match=r"tiny\.safetensors: holds compact_rrdbnet .* set config\.model"):
+        build_setup(config).initial_state()
 
 
 def test_a_checkpoint_of_another_model_is_refused(whole_run, folder, eight_bit):
