@@ -34,7 +34,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         c,
         variant,
         small={
-            "steps": 600,
+            "steps": 500,
             "batch": 4,
             "log_every": 20,
             "validate_every": 100,

@@ -19,6 +19,9 @@ from medsr_jax.errors import MedsrError
 SOURCES = ("pairs", "folders", "prepared", "tfds", "paired")
 BRINGS_INPUTS = ("pairs", "paired")
 
+# Fields without which a source would take the current folder for data.
+_NEEDED = {"prepared": ("prepared",), "tfds": ("tfds",), "paired": ("lr_folder", "hr_folder")}
+
 
 def training_batches(
     config: ConfigDict, *, side: int, scale: int, channels: int, shard_index: int, shard_count: int
@@ -60,6 +63,9 @@ def describe_source(config: ConfigDict) -> str:
 
 def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
     data = config.data
+    for field in _NEEDED.get(data.source, ()):
+        if not data[field]:
+            raise MedsrError(f"config.data.{field}: not set, and config.data.source={data.source} needs it")
     options: dict[str, Any] = {
         "side": side,
         "seed": config.seed,

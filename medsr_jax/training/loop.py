@@ -125,6 +125,7 @@ class _Run:
             if number % config.log_every == 0:
                 values = computed(state.unreplicate(totals))
                 values |= mark.passed(number, feed) | {"rate_scale": self.course.rate_scale}
+                mark = _Mark(number, feed)
                 self.records.write(number, values)
                 alarms.look(number, values)
                 totals = state.replicate(nothing, devices)
@@ -196,22 +197,20 @@ class _Mark:
         self._step, self._time, self._waited = step, time.monotonic(), feed.waited
 
     def passed(self, step: int, feed: Feed) -> dict[str, float]:
-        """Seconds a step since the mark and the share of them spent on data, and the mark is set anew."""
+        """Seconds a step since the mark, and the share of them spent on data."""
         seconds = time.monotonic() - self._time
-        values = {
+        return {
             "seconds_per_step": seconds / max(step - self._step, 1),
             "data_share": (feed.waited - self._waited) / max(seconds, 1e-9),
         }
-        self.__init__(step, feed)  # type: ignore[misc]
-        return values
 
 
 def _validation(setup: Setup) -> Any:
     config = setup.config
     v = config.validation
     folder, options = pathlib.Path(v.folder), {"side": v.side, "count": v.count}
-    if v.side % (setup.scale * getattr(setup.model, "multiple", 1)):
-        multiple = setup.scale * getattr(setup.model, "multiple", 1)
+    multiple = setup.scale * getattr(setup.model, "multiple", 1)
+    if v.side % multiple:
         raise MedsrError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
     if v.inputs == "packets":
         cases = packet_cases(folder, scale=setup.scale, quality=v.quality, **options)

@@ -203,6 +203,8 @@ def test_four_devices_learn_what_one_does(folder, eight_bit, tmp_path, whole_run
         ({"data.source": "folders", "degradation.scale": 2}, "config.degradation.scale: 2"),
         ({"data.source": "folders", "data.side": 60}, "config.data.side: 60 is no multiple of 32"),
         ({"data.source": "prepared", "data.prepared": "nowhere"}, "nowhere: no such folder"),
+        ({"data.source": "prepared"}, "config.data.prepared: not set"),
+        ({"data.source": "paired", "data.lr_folder": "a"}, "config.data.hr_folder: not set"),
         ({"validation.side": 60}, "config.validation.side: 60 is no multiple of 32"),
         ({"validation.best_by": "ssim"}, "config.validation.best_by: 'ssim'"),
         ({"validation.best_by": "lpips"}, "config.validation.best_by: lpips is not measured"),
