@@ -15,7 +15,7 @@ ALLOWED = {
     "transmission": {"imaging"},
     "degradation": set(),
     "models": set(),
-    "zoo": {"imaging"},
+    "zoo": {"imaging", "models"},
     "data": {"imaging", "transmission", "models", "degradation"},
     "restoration": {"imaging", "transmission", "models", "zoo"},
     "evaluation": {"imaging", "transmission", "models", "zoo", "restoration"},
