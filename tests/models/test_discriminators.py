@@ -62,6 +62,16 @@ def test_bilinear_enlargement_is_that_of_jax_image():
     np.testing.assert_allclose(bilinear_x2(x), jax.image.resize(x, (1, 8, 10, 3), "bilinear"), atol=1e-6)
 
 
+@pytest.mark.parametrize("shape", [(2, 4, 5, 3), (1, 1, 2, 1)])
+def test_the_gradient_of_the_bilinear_enlargement_is_that_of_its_formula(shape):
+    random = np.random.default_rng(0)
+    n, h, w, c = shape
+    x, g = (jnp.asarray(random.normal(size=size), jnp.float32) for size in (shape, (n, 2 * h, 2 * w, c)))
+    ours = jax.vjp(bilinear_x2, x)[1](g)[0]
+    resized = jax.vjp(lambda x: jax.image.resize(x, g.shape, "bilinear"), x)[1](g)[0]
+    np.testing.assert_allclose(ours, resized, atol=1e-5)
+
+
 @pytest.mark.parametrize("name", ["unet", "vgg"])
 def test_bfloat16_computes_close_to_float32_and_leaves_parameters_and_state_float32(name):
     fields = {"channels": 1, "features": 4, **({"side": 32, "axis_name": None} if name == "vgg" else {})}
