@@ -1,8 +1,9 @@
-"""The jitted function at the heart of the receiver: small images in, restored ones out."""
+"""The function at the heart of the receiver: small images in, restored ones out."""
 
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from medsr_jax.restoration.consistency import block_violations, project
 from medsr_jax.restoration.denoise import denoise
+from medsr_jax.restoration.ensemble import Generator, ensemble, ensemble_outside
 
 
 @jax.tree_util.register_dataclass
@@ -37,39 +39,93 @@ class Inputs:
     table: jax.Array | np.ndarray | None = None
 
 
+@jax.tree_util.register_dataclass
+@dataclasses.dataclass(frozen=True)
+class Outputs:
+    """A batch restored.
+
+    Attributes:
+        image: (N, scale H, scale W, 1) float32 in [0, 1].
+        before: (N, H / 8, W / 8) how far each block contradicted what was sent before the image was projected onto it,
+            in quantisation steps; None where the inputs have no indices.
+        spread: (N, scale H, scale W, 1) float32, the standard deviation over the views of the ensemble, of the
+            generator's outputs as they are: neither clipped nor projected. None without an ensemble.
+    """
+
+    image: jax.Array
+    before: jax.Array | None = None
+    spread: jax.Array | None = None
+
+
 def make_restore(
-    model: nn.Module, *, scale: int, smooth: bool = False
-) -> Callable[[Any, Inputs], tuple[jax.Array, jax.Array | None]]:
-    """The jitted restoration ``I_final = D_N(G(I_compressed))``.
+    model: nn.Module, *, scale: int, smooth: bool = False, averaged: bool = False
+) -> Callable[[Any, Inputs], Outputs]:
+    """The restoration ``I_final = D_N(G(I_compressed))`` as one jitted program.
 
     Args:
         model: a generator, called with (images, strength).
         scale: its enlargement.
         smooth: apply `denoise` after the generator.
+        averaged: over the eight flips and transposes of the small image (`ensemble`).
 
     Returns:
-        A function of parameters and `Inputs` that gives (N, scale H, scale W, 1) float32 in [0, 1], and None. Where the
-        inputs have indices the result is projected onto what they allow (`consistency.project`), last, for smoothing
-        would undo it, and in place of None comes how far each block contradicted them before, (N, H / 8, W / 8).
+        A function of parameters and `Inputs`. Where the inputs have indices the result is projected onto what they
+        allow (`consistency.project`), last, for smoothing would undo it.
     """
 
-    def restore(params: Any, inputs: Inputs) -> tuple[jax.Array, jax.Array | None]:
-        levels = jnp.iinfo(inputs.small.dtype).max
-        x = inputs.small.astype(jnp.float32) / levels
-        turned = inputs.inverted[:, None, None, None]
-        x = jnp.where(turned, 1.0 - x, x)
-        y = jnp.asarray(model.apply({"params": params}, x, inputs.strength))
-        y = jnp.where(turned, 1.0 - y, y)
-        y = jnp.clip(y, 0.0, 1.0)
-        if smooth:
-            y = denoise(y)
-        if inputs.indices is None or inputs.table is None:
-            return y, None
+    def restore(params: Any, inputs: Inputs) -> Outputs:
+        def generator(x: jax.Array, strength: jax.Array) -> jax.Array:
+            return jnp.asarray(model.apply({"params": params}, x, strength))
 
-        def fit(y: jax.Array, indices: Any, table: Any, valid: Any) -> tuple[jax.Array, jax.Array]:
-            one = (y[None], indices[None], table, valid[None])
-            return project(*one, scale=scale)[0], block_violations(*one, scale=scale)[0]
-
-        return jax.vmap(fit)(y, inputs.indices, inputs.table.astype(jnp.float32), inputs.valid)
+        x, strength = _positive(inputs), jnp.asarray(inputs.strength)
+        y, spread = ensemble(generator, x, strength) if averaged else (generator(x, strength), None)
+        return _finish(y, spread, inputs, scale=scale, smooth=smooth)
 
     return jax.jit(restore)
+
+
+def make_restore_outside(
+    generator: Generator, *, scale: int, smooth: bool = False, averaged: bool = False
+) -> Callable[[Inputs], Outputs]:
+    """`make_restore` with a generator that another runtime computes; what follows it is jitted.
+
+    Args:
+        generator: takes NumPy arrays, (N, H, W, 1) float32 in [0, 1] and the strength (N,), and gives
+            (N, scale H, scale W, 1) float32.
+        scale, smooth, averaged: as of `make_restore`.
+
+    Returns:
+        A function of `Inputs` of NumPy arrays.
+    """
+    finish = jax.jit(functools.partial(_finish, scale=scale, smooth=smooth))
+
+    def restore(inputs: Inputs) -> Outputs:
+        x, strength = _positive(inputs), np.asarray(inputs.strength)
+        y, spread = ensemble_outside(generator, x, strength) if averaged else (generator(x, strength), None)
+        return finish(y, spread, inputs)
+
+    return restore
+
+
+def _positive(inputs: Inputs) -> Any:
+    """The small images in [0, 1], with low values black: NumPy's arrays of NumPy's, JAX's of JAX's."""
+    x = inputs.small.astype(np.float32) / np.float32(np.iinfo(inputs.small.dtype).max)
+    # |0 - x| is x and |1 - x| is 1 - x, both exactly.
+    return abs(inputs.inverted[:, None, None, None].astype(np.float32) - x)
+
+
+def _finish(y: Any, spread: Any, inputs: Inputs, *, scale: int, smooth: bool) -> Outputs:
+    """What follows the generator: the image turned back, clipped, denoised and fitted to what was sent."""
+    y = jnp.where(jnp.asarray(inputs.inverted)[:, None, None, None], 1.0 - y, y)
+    y = jnp.clip(y, 0.0, 1.0)
+    if smooth:
+        y = denoise(y)
+    if inputs.indices is None or inputs.table is None:
+        return Outputs(y, spread=spread)
+
+    def fit(y: jax.Array, indices: Any, table: Any, valid: Any) -> tuple[jax.Array, jax.Array]:
+        one = (y[None], indices[None], table, valid[None])
+        return project(*one, scale=scale)[0], block_violations(*one, scale=scale)[0]
+
+    image, before = jax.vmap(fit)(y, inputs.indices, inputs.table.astype(jnp.float32), inputs.valid)
+    return Outputs(image, before, spread)

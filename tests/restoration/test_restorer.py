@@ -4,7 +4,6 @@ import numpy as np
 import pydicom
 import pytest
 
-from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
@@ -87,12 +86,6 @@ def test_how_far_it_contradicted_before_is_what_the_unfitted_result_does(tiny_we
     # But for the rounding of the unfitted result to whole levels.
     assert fitted.violation_before == pytest.approx(unfitted.violation, abs=0.1)
     assert fitted.violation < fitted.violation_before
-
-
-def test_a_model_of_three_channels_is_refused(tmp_path):
-    zoo.save(tmp_path / "m.safetensors", model="rrdbnet", fields={"channels": 3}, params={}, card={})
-    with pytest.raises(MedsrError, match=r"m\.safetensors: the model restores images of 3 channels"):
-        Restorer(tmp_path / "m.safetensors")
 
 
 def test_a_packet_without_intervals_says_so(restorer, radiograph):
