@@ -27,9 +27,10 @@ class Restored:
             intervals that the JPEG states, in quantisation steps; None where the packet states none.
         violation_before: the same before the result was fitted to them; None where it was not.
         notes: what the reader of the image should know.
-        spread: (frames, rows, columns) float32, in the units of the pixels: the standard deviation over the eight views
-            of the self-ensemble (`ensemble`), before the fit; None without one. It tells where the network contradicts
-            itself, and is no probability: what all views miss, or the sender lost, it does not show.
+        spread: (frames, rows, columns) float32, in the units of the pixels: the standard deviation of the network's
+            answers to the eight flips and transposes of what was sent (`ensemble`), before the fit; None where it was
+            not asked for. It tells where the network contradicts itself, and is no probability: what all views miss,
+            or the sender lost, it does not show.
     """
 
     pixels: np.ndarray

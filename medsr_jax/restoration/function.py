@@ -48,8 +48,8 @@ class Outputs:
         image: (N, scale H, scale W, 1) float32 in [0, 1].
         before: (N, H / 8, W / 8) how far each block contradicted what was sent before the image was projected onto it,
             in quantisation steps; None where the inputs have no indices.
-        spread: (N, scale H, scale W, 1) float32, the standard deviation over the views of the ensemble, of the
-            generator's outputs as they are: neither clipped nor projected. None without an ensemble.
+        spread: (N, scale H, scale W, 1) float32, the standard deviation of the generator's answers to the eight views,
+            neither clipped nor projected; None where it was not asked for.
     """
 
     image: jax.Array
@@ -58,7 +58,7 @@ class Outputs:
 
 
 def make_restore(
-    model: nn.Module, *, scale: int, smooth: bool = False, averaged: bool = False
+    model: nn.Module, *, scale: int, smooth: bool = False, views: int = 1, spread: bool = False
 ) -> Callable[[Any, Inputs], Outputs]:
     """The restoration ``I_final = D_N(G(I_compressed))`` as one jitted program.
 
@@ -66,7 +66,8 @@ def make_restore(
         model: a generator, called with (images, strength).
         scale: its enlargement.
         smooth: apply `denoise` after the generator.
-        averaged: over the eight flips and transposes of the small image (`ensemble`).
+        views, spread: of the small image, that the generator's answers are averaged over (`ensemble`), and whether to
+            give the spread over all eight.
 
     Returns:
         A function of parameters and `Inputs`. Where the inputs have indices the result is projected onto what they
@@ -78,21 +79,21 @@ def make_restore(
             return jnp.asarray(model.apply({"params": params}, x, strength))
 
         x, strength = _positive(inputs), jnp.asarray(inputs.strength)
-        y, spread = ensemble(generator, x, strength) if averaged else (generator(x, strength), None)
-        return _finish(y, spread, inputs, scale=scale, smooth=smooth)
+        y, deviation = ensemble(generator, x, strength, views=views, spread=spread)
+        return _finish(y, deviation, inputs, scale=scale, smooth=smooth)
 
     return jax.jit(restore)
 
 
 def make_restore_outside(
-    generator: Generator, *, scale: int, smooth: bool = False, averaged: bool = False
+    generator: Generator, *, scale: int, smooth: bool = False, views: int = 1, spread: bool = False
 ) -> Callable[[Inputs], Outputs]:
     """`make_restore` with a generator that another runtime computes; what follows it is jitted.
 
     Args:
         generator: takes NumPy arrays, (N, H, W, 1) float32 in [0, 1] and the strength (N,), and gives
             (N, scale H, scale W, 1) float32.
-        scale, smooth, averaged: as of `make_restore`.
+        scale, smooth, views, spread: as of `make_restore`.
 
     Returns:
         A function of `Inputs` of NumPy arrays.
@@ -101,8 +102,8 @@ def make_restore_outside(
 
     def restore(inputs: Inputs) -> Outputs:
         x, strength = _positive(inputs), np.asarray(inputs.strength)
-        y, spread = ensemble_outside(generator, x, strength) if averaged else (generator(x, strength), None)
-        return finish(y, spread, inputs)
+        y, deviation = ensemble_outside(generator, x, strength, views=views, spread=spread)
+        return finish(y, deviation, inputs)
 
     return restore
 

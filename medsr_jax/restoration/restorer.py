@@ -15,6 +15,7 @@ from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
+from medsr_jax.restoration.ensemble import CHOICES
 from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
 from medsr_jax.restoration.tiles import GRID
 from medsr_jax.transmission.packet import Packet
@@ -41,11 +42,15 @@ class Restorer:
         dtype: the type computed in. When None: in XLA, bfloat16 on an accelerator and float32 on a CPU; float32 in
             other backends.
         backend: what computes the network: "xla", in one program with all else, or one of `restoration.backends`.
-        ensemble: average the network's answers to the eight flips and transposes of the small image, at eight times
-            the work, and give their spread (`restoration.ensemble`).
+        ensemble: average the network's answers to several views of the small image (`restoration.ensemble`), at as many
+            times the work.
+        views: of the ensemble: 2 for the image and its mirror image, which is what the networks here were trained on;
+            4 for all flips; 8 for their transposes too.
+        uncertainty: give the spread of the answers to all eight views, at eight times the work; the result is that of
+            the ensemble.
 
     Raises:
-        MedsrError: the model or the backend can't be had, or the tile or its halo is no multiple of 8.
+        MedsrError: the model or the backend can't be had, or an option is out of its range.
     """
 
     def __init__(
@@ -60,6 +65,8 @@ class Restorer:
         dtype: Any = None,
         backend: str = "xla",
         ensemble: bool = False,
+        views: int = 2,
+        uncertainty: bool = False,
     ) -> None:
         if tile is not None and (tile < GRID or tile % GRID):
             raise MedsrError(f"--tile: {tile} is not a multiple of {GRID}; 256 is a good value")
@@ -67,14 +74,16 @@ class Restorer:
             raise MedsrError(f"halo: {halo} is not a multiple of {GRID}")
         if batch < 1:
             raise MedsrError(f"--batch: {batch} is less than 1")
+        if views not in CHOICES:
+            raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
         self.weights = _grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
         if dtype is None:
             dtype = jnp.float32 if backend != "xla" or jax.default_backend() == "cpu" else jnp.bfloat16
         module = build(self.weights.model, self.weights.fields, dtype=dtype)
         self.scale: int = module.scale  # type: ignore[attr-defined]
         self.tile, self.halo, self.batch, self.refine = tile, halo, batch, refine
-        self.backend, self.ensemble = backend, ensemble
-        options: dict[str, Any] = {"scale": self.scale, "smooth": smooth, "averaged": ensemble}
+        self.backend, self.views = backend, views if ensemble or uncertainty else 1
+        options: dict[str, Any] = {"scale": self.scale, "smooth": smooth, "views": self.views, "spread": uncertainty}
         self._restore: Callable[[Inputs], Outputs]
         if backend == "xla":
             self._restore = functools.partial(make_restore(module, **options), jax.device_put(self.weights.params))
