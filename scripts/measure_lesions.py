@@ -14,8 +14,9 @@ image. The copy and the image without them go through each method:
 
 Printed for each lesion and method: the contrast that is left in the lesion's disc, of what was put in; the ratio of
 contrast to noise; and d' of a non-prewhitening matched filter and of a channelised Hotelling observer
-(evaluation/observers.py), with 95 % bootstrap intervals over images, and the area under the curve of the second. A d' of 1 is 76 % of pairs told
-apart, of 2 is 92 %. The lesion's place is known to the observer, so this is an upper bound of what a search finds.
+(evaluation/observers.py), with 95 % bootstrap intervals over images, and the area under the curve of the second. A d'
+of 1 is 76 % of pairs told apart, of 2 is 92 %. The observer knows the lesion's place, so this is an upper bound of what
+a search finds.
 """
 
 from __future__ import annotations
@@ -247,6 +248,7 @@ def _draw(path: pathlib.Path, rows: list[dict[str, Any]], *, images: int) -> Non
         axis.set_xticks(np.arange(len(names)), [name.replace(", ", "\n") for name in names], fontsize=8)
         axis.set_title(title)
         axis.grid(alpha=0.3, axis="y")
+    left.set_yscale("log")
     left.legend(fontsize=8)
     figure.suptitle(
         f"Synthetic lesions in {images} chest radiographs of {SIDE}x{SIDE}, all methods in the bytes of one packet"
