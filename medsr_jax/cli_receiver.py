@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
+import os
 import pathlib
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsr_jax.cli_model import (
+    DEFAULT,
+    Alpha,
+    Backend,
+    Blend,
+    Ensemble,
+    Model,
+    NoRefine,
+    Precision,
+    Tile,
+    Views,
+    load,
+)
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import Inputs, Output, failing, for_each, report
 
@@ -14,11 +29,6 @@ if TYPE_CHECKING:
     from medsr_jax.evaluation.link import Measured
     from medsr_jax.restoration import Restored, Restorer
     from medsr_jax.transmission.packet import Packet
-
-Model = Annotated[str, typer.Option(help="A packaged model's name (`medsr models`) or a weights file.")]
-Tile = Annotated[int, typer.Option(help="Small pixels on a side that are restored at once; 0 for all.")]
-NoRefine = Annotated[bool, typer.Option("--no-refine", help="Leave out the fit to what was sent.")]
-DEFAULT = "xray-x4"
 
 
 def register(app: typer.Typer) -> None:
@@ -31,6 +41,15 @@ def restore(
     inputs: Inputs,
     out: Output,
     model: Model = DEFAULT,
+    blend: Blend = None,
+    alpha: Alpha = None,
+    backend: Backend = "xla",
+    precision: Precision = None,
+    ensemble: Ensemble = False,
+    views: Views = None,
+    uncertainty: Annotated[
+        bool, typer.Option("--uncertainty", help="Write a map of the ensemble's spread beside each result.")
+    ] = False,
     tile: Tile = 256,
     batch: Annotated[int, typer.Option(help="Tiles or frames that go through the network at once.")] = 1,
     no_refine: NoRefine = False,
@@ -46,8 +65,24 @@ def restore(
 
     def restorer() -> Restorer:
         if not loaded:
-            loaded.append(load(model, tile=tile, batch=batch, refine=not no_refine))
+            loaded.append(
+                load(
+                    model,
+                    blend=blend,
+                    alpha=alpha,
+                    backend=backend,
+                    precision=precision,
+                    ensemble=ensemble,
+                    views=views,
+                    uncertainty=uncertainty,
+                    tile=tile,
+                    batch=batch,
+                    refine=not no_refine,
+                )
+            )
         return loaded[0]
+
+    map_beside = maps_beside(inputs) if uncertainty else None
 
     def read(file: pathlib.Path) -> Packet:
         if assume_scale is not None and not is_packet(file):
@@ -69,17 +104,20 @@ def restore(
         from medsr_jax.restoration.output import write_restored
 
         packet = read(file)
+        map_path = map_beside(file, target) if map_beside is not None else None
         try:
             restored = done.pop(file, None) or restorer()(packet)
         except MedsrError as error:
             raise named(file, str(error)) from error
-        write_restored(target, packet, restored, model=restorer().name)
+        label = restorer().label
+        write_restored(target, packet, restored, model=label, uncertainty=map_path)
         header = packet.header
-        parts = [
-            f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restorer().name}"
-        ]
+        parts = [f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {label}"]
         if restored.violation is not None:
             parts.append(agreement(restored))
+        if map_path is not None and restored.spread is not None:
+            mean, most = restored.spread.mean(), restored.spread.max()
+            parts.append(f"spread {mean:.3g} on average and {most:.3g} at most, in stored values, mapped in {map_path}")
         return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
 
     with failing():
@@ -95,6 +133,12 @@ def evaluate(
     quality: Annotated[int, typer.Option(help="1..100.")] = 60,
     codec: Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif.")] = "jpeg",
     model: Model = DEFAULT,
+    blend: Blend = None,
+    alpha: Alpha = None,
+    backend: Backend = "xla",
+    precision: Precision = None,
+    ensemble: Ensemble = False,
+    views: Views = None,
     tile: Tile = 256,
     no_refine: NoRefine = False,
     report_folder: Annotated[
@@ -109,7 +153,17 @@ def evaluate(
     measured: list[tuple[str, Measured]] = []
     failed = False
     with failing():
-        restorer = load(model, tile=tile, refine=not no_refine)
+        restorer = load(
+            model,
+            blend=blend,
+            alpha=alpha,
+            backend=backend,
+            precision=precision,
+            ensemble=ensemble,
+            views=views,
+            tile=tile,
+            refine=not no_refine,
+        )
         files = find_inputs(inputs)
 
     pictures = output_paths(files, report_folder, suffix=".png") if report_folder is not None else [None] * len(files)
@@ -126,7 +180,7 @@ def evaluate(
         similarity = [m.ssim - m.ssim_bicubic for _, m in measured]
         typer.echo(
             f"mean gain over bicubic of the same packet: {statistics.fmean(gains):+.3f} dB (worst {min(gains):+.3f}),"
-            f" SSIM {statistics.fmean(similarity):+.4f}; {len(gains)} images"
+            f" SSIM {statistics.fmean(similarity):+.4f}; {len(gains)} images, model {restorer.label}"
         )
     if failed or not measured:
         raise typer.Exit(1)
@@ -164,13 +218,26 @@ def models() -> None:
                 typer.echo(f"  {key}: {weights.card[key]}")
 
 
-def load(model: str, *, tile: int = 256, batch: int = 1, refine: bool = True) -> Restorer:
-    """The receiver, with compiled programs kept in the user's cache folder for the next start."""
-    from medsr_jax.restoration.compilation import keep_compiled_programs
-    from medsr_jax.restoration.restorer import Restorer
+def maps_beside(inputs: list[pathlib.Path]) -> Callable[[pathlib.Path, pathlib.Path], pathlib.Path]:
+    """(input, its result) -> the path of the map beside it, refused where that is anything else of this run."""
+    from medsr_jax.imaging.files import find_inputs
+    from medsr_jax.restoration.uncertainty import uncertainty_path
 
-    keep_compiled_programs()
-    return Restorer(model, tile=tile or None, batch=batch, refine=refine)
+    sources = {os.path.realpath(file) for file, _ in find_inputs(inputs)}
+    taken: dict[str, pathlib.Path] = {}
+
+    def beside(file: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
+        path = uncertainty_path(target)
+        if os.path.realpath(path) in sources:
+            raise named(file, f"its map would overwrite the input {path}; choose another output folder")
+        for output in (target, path):
+            # As file systems that ignore case would have it.
+            other = taken.setdefault(os.path.realpath(output).casefold(), file)
+            if other != file:
+                raise named(file, f"has the same output {output} as {other}; rename one or restore them apart")
+        return path
+
+    return beside
 
 
 def agreement(restored: Restored) -> str:

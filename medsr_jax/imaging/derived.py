@@ -125,7 +125,7 @@ def derive_dataset(
         rows, columns = frames.shape[1:]
     if rows is None or columns is None:
         raise ValueError("encoded frames need rows and columns")
-    with _damage_named():
+    with damage_named():
         classes.check_derivable(source)
         result = _copy(source)
         same_size = (result.get("Rows"), result.get("Columns")) == (rows, columns) and spacing_scale == (1, 1)
@@ -159,7 +159,7 @@ def derive_dataset(
 
 
 @contextlib.contextmanager
-def _damage_named() -> Iterator[None]:
+def damage_named() -> Iterator[None]:
     """Makes what pydicom raises over damaged elements the user's error, and keeps it from warning."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")

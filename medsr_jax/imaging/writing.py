@@ -21,12 +21,13 @@ def output_suffix(image: Image) -> str:
     return {"dicom": ".dcm", "tiff": ".tif"}.get(image.kind, ".png")
 
 
-def write_image(path: str | os.PathLike[str], image: Image) -> None:
+def write_image(path: str | os.PathLike[str], image: Image, *, description: str = "") -> None:
     """Writes a PNG or TIFF, lossless, with the image's spacing as its resolution.
 
     The suffix of `path` chooses the format; without one of .png, .tif or .tiff the image's kind does, PNG
     standing for JPEG too. PNG takes one frame of uint8 or uint16; TIFF takes every dtype, float32 included,
-    and several frames as pages. DICOM is written by `derive_dataset` and `write_dicom`.
+    and several frames as pages. DICOM is written by `derive_dataset` and `write_dicom`. A description, in ASCII,
+    goes into PNG's text chunk `Description` or TIFF's tag ImageDescription.
 
     Raises:
       MedsrError: the format can't hold the image, or the file can't be written.
@@ -41,25 +42,31 @@ def write_image(path: str | os.PathLike[str], image: Image) -> None:
         frames, dtype = image.pixels.shape[0], image.pixels.dtype
         if frames != 1 or dtype not in (np.uint8, np.uint16):
             raise named(path, f"PNG can't hold {frames} frames of {dtype}; name the output .tif")
-        atomic_write(path, _encode_png(image))
+        atomic_write(path, _encode_png(image, description))
     else:
-        atomic_write(path, _encode_tiff(image))
+        atomic_write(path, _encode_tiff(image, description))
 
 
-def _encode_png(image: Image) -> bytes:
+def _encode_png(image: Image, description: str) -> bytes:
     import PIL.Image
+    import PIL.PngImagePlugin
 
     pixels = image.pixels[0]
     if image.inverted:
         # PNG has no way to say that low values are white.
         pixels = pixels.dtype.type(image.value_range[0] + image.value_range[1]) - pixels
     buffer = io.BytesIO()
-    resolution = {"dpi": (25.4 / image.spacing[1], 25.4 / image.spacing[0])} if image.spacing else {}
-    PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", **resolution)
+    options: dict[str, Any] = {}
+    if image.spacing:
+        options["dpi"] = (25.4 / image.spacing[1], 25.4 / image.spacing[0])
+    if description:
+        options["pnginfo"] = PIL.PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text("Description", description)
+    PIL.Image.fromarray(np.ascontiguousarray(pixels)).save(buffer, "PNG", **options)
     return buffer.getvalue()
 
 
-def _encode_tiff(image: Image) -> bytes:
+def _encode_tiff(image: Image, description: str) -> bytes:
     import tifffile
 
     buffer = io.BytesIO()
@@ -74,6 +81,7 @@ def _encode_tiff(image: Image) -> bytes:
                 compression="zlib",
                 predictor=image.pixels.dtype.kind != "f",
                 metadata=None,
+                description=description or None,
                 **options,
             )
     return buffer.getvalue()

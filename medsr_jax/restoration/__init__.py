@@ -4,5 +4,14 @@ from __future__ import annotations
 
 from medsr_jax.restoration.output import restored_image, restored_suffix, write_restored
 from medsr_jax.restoration.restorer import Restored, Restorer
+from medsr_jax.restoration.uncertainty import uncertainty_path, write_uncertainty
 
-__all__ = ["Restored", "Restorer", "restored_image", "restored_suffix", "write_restored"]
+__all__ = [
+    "Restored",
+    "Restorer",
+    "restored_image",
+    "restored_suffix",
+    "uncertainty_path",
+    "write_restored",
+    "write_uncertainty",
+]

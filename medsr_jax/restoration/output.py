@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
-from medsr_jax.restoration.restorer import Restored
+from medsr_jax.restoration.assembly import Restored
+from medsr_jax.restoration.uncertainty import write_uncertainty
 from medsr_jax.transmission.packet import Packet, PacketHeader
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 WARNING = "Restored from a lossy image by a neural network. Not for primary diagnosis."
@@ -35,22 +40,43 @@ def restored_suffix(packet: Packet) -> str:
     return {"dicom": ".dcm", "tiff": ".tif"}.get(h.kind, ".png")
 
 
-def write_restored(path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str) -> None:
+def write_restored(
+    path: str | os.PathLike[str],
+    packet: Packet,
+    restored: Restored,
+    *,
+    model: str,
+    uncertainty: str | os.PathLike[str] | None = None,
+) -> None:
     """Write what was restored, as the kind of file that was sent.
 
     A DICOM packet becomes a derived object in a new series of the same study: its lossy marks stay, though its own
     pixels are not compressed (PS3.3 C.7.6.1.1.5), and its description says which model made it.
 
+    Args:
+        path: of the image.
+        packet, restored: what was sent and what came out of it.
+        model: that made it, in a few words.
+        uncertainty: of the map of its spread (`write_uncertainty`), written once the image is; None for no map.
+
     Raises:
-        MedsrError: the file can't be written.
+        MedsrError: a file can't be written; where it is the map, the line says so.
     """
+    dataset = None
     if packet.header.kind != "dicom":
         write_image(path, restored_image(packet, restored))
-        return
+    else:
+        dataset = _dataset(path, packet, restored, model=model)
+        write_dicom(path, dataset)
+    if uncertainty is not None:
+        write_uncertainty(uncertainty, packet, restored, model=model, image=dataset)
+
+
+def _dataset(path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str) -> Dataset:
     if packet.dataset is None:
         raise MedsrError(f"{os.fspath(path)}: the packet holds no DICOM data set; it was not written as DICOM")
     h = packet.header
-    dataset = derive_dataset(
+    return derive_dataset(
         packet.dataset,
         frames=restored.pixels,
         transfer_syntax=_EXPLICIT_VR_LITTLE_ENDIAN,
@@ -60,7 +86,6 @@ def write_restored(path: str | os.PathLike[str], packet: Packet, restored: Resto
         series_description=f"Restored x{h.scale} ({model})"[:64],
         comments=WARNING,
     )
-    write_dicom(path, dataset)
 
 
 def _bits_stored(header: PacketHeader) -> int:

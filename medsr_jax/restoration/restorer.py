@@ -77,6 +77,8 @@ class Restorer:
         if views not in CHOICES:
             raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
         self.weights = _grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
+        # What an accelerator's default is goes without saying.
+        self._precision = "" if dtype in (None, jnp.float32) else jnp.dtype(dtype).name
         if dtype is None:
             dtype = jnp.float32 if backend != "xla" or jax.default_backend() == "cpu" else jnp.bfloat16
         module = build(self.weights.model, self.weights.fields, dtype=dtype)
@@ -96,6 +98,15 @@ class Restorer:
     def name(self) -> str:
         """The model's name, as results are labelled with it."""
         return self.weights.card.get("name") or self.weights.path.stem
+
+    @property
+    def label(self) -> str:
+        """The name, and what else shaped the result: the ensemble, a backend that is not XLA, half precision."""
+        words = [self.name]
+        words += [f"x{self.views} self-ensemble"] if self.views > 1 else []
+        words += [self.backend] if self.backend != "xla" else []
+        words += [self._precision] if self._precision else []
+        return ", ".join(words)
 
     def __call__(self, packet: Packet) -> Restored:
         """Restore one packet.

@@ -1,0 +1,97 @@
+"""The options that say which receiver a command uses, and that receiver."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsr_jax.errors import MedsrError
+
+if TYPE_CHECKING:
+    from medsr_jax import zoo
+    from medsr_jax.restoration import Restorer
+
+DEFAULT = "xray-x4"
+PRECISIONS = ("float32", "bfloat16")
+
+Model = Annotated[str, typer.Option(help="A packaged model's name (`medsr models`) or a weights file.")]
+Blend = Annotated[str | None, typer.Option(help="A second model, whose weights are blended with the first's.")]
+Alpha = Annotated[
+    float | None, typer.Option(help="0..1: the second model's part of the blend. [default: 0.5]", show_default=False)
+]
+Backend = Annotated[str, typer.Option(help="What computes the network: xla, onnxruntime or openvino.")]
+Precision = Annotated[
+    str | None,
+    typer.Option(help="float32 or bfloat16. [default: float32, in XLA on an accelerator bfloat16]", show_default=False),
+]
+Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average what the network makes of flipped images.")]
+Views = Annotated[
+    int | None,
+    typer.Option(
+        help="Of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for transposes too."
+        " [default: 2]",
+        show_default=False,
+    ),
+]
+Tile = Annotated[int, typer.Option(help="Small pixels on a side that are restored at once; 0 for all.")]
+NoRefine = Annotated[bool, typer.Option("--no-refine", help="Leave out the fit to what was sent.")]
+
+
+def load(
+    model: str,
+    *,
+    blend: str | None = None,
+    alpha: float | None = None,
+    backend: str = "xla",
+    precision: str | None = None,
+    ensemble: bool = False,
+    views: int | None = None,
+    uncertainty: bool = False,
+    tile: int = 256,
+    batch: int = 1,
+    refine: bool = True,
+) -> Restorer:
+    """The receiver, with compiled programs kept in the user's cache folder for the next start.
+
+    Raises:
+        MedsrError: an option is impossible, or needs another one.
+    """
+    if alpha is not None and blend is None:
+        raise MedsrError("--alpha: is the part of a second model; name it with --blend")
+    if views is not None and not (ensemble or uncertainty):
+        raise MedsrError("--views: are those of an ensemble; ask for it with --ensemble")
+    if precision is not None and precision not in PRECISIONS:
+        raise MedsrError(f"--precision: {precision} is neither of {' and '.join(PRECISIONS)}")
+
+    import jax.numpy as jnp
+
+    from medsr_jax import zoo
+    from medsr_jax.restoration.compilation import keep_compiled_programs
+    from medsr_jax.restoration.restorer import Restorer
+
+    keep_compiled_programs()
+    weights = zoo.load(model)
+    if blend is not None:
+        weights = _blended(weights, zoo.load(blend), alpha=0.5 if alpha is None else alpha)
+    return Restorer(
+        weights,
+        tile=tile or None,
+        batch=batch,
+        refine=refine,
+        dtype=None if precision is None else getattr(jnp, precision),
+        backend=backend,
+        ensemble=ensemble,
+        views=views or 2,
+        uncertainty=uncertainty,
+    )
+
+
+def _blended(weights: zoo.Weights, other: zoo.Weights, *, alpha: float) -> zoo.Weights:
+    """Both folded to grey first, so that a colour model and a grey one of the same build can be blended."""
+    from medsr_jax.zoo.blend import blend
+    from medsr_jax.zoo.grey import for_grey
+
+    if not 0 <= alpha <= 1:
+        raise MedsrError(f"--alpha: {alpha:g} is not from 0 to 1")
+    return blend(for_grey(weights), for_grey(other), alpha=alpha)
