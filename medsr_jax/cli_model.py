@@ -18,19 +18,19 @@ PRECISIONS = ("float32", "bfloat16")
 Model = Annotated[str, typer.Option(help="A packaged model's name (`medsr models`) or a weights file.")]
 Blend = Annotated[str | None, typer.Option(help="A second model, whose weights are blended with the first's.")]
 Alpha = Annotated[
-    float | None, typer.Option(help="0..1: the second model's part of the blend. [default: 0.5]", show_default=False)
+    float | None, typer.Option(help="0..1: the second model's part of the blend; 0.5 if left out.", show_default=False)
 ]
 Backend = Annotated[str, typer.Option(help="What computes the network: xla, onnxruntime or openvino.")]
 Precision = Annotated[
     str | None,
-    typer.Option(help="float32 or bfloat16. [default: float32, in XLA on an accelerator bfloat16]", show_default=False),
+    typer.Option(help="float32 or bfloat16. Left out, float32; in XLA on an accelerator bfloat16.", show_default=False),
 ]
 Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average what the network makes of flipped images.")]
 Views = Annotated[
     int | None,
     typer.Option(
-        help="Of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for transposes too."
-        " [default: 2]",
+        help="Of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for transposes too. 2 if left"
+        " out, which suits networks that were trained on these two.",
         show_default=False,
     ),
 ]
