@@ -11,8 +11,8 @@ small image. "beyond" is the partial rank correlation of the spread given the gr
 
 Last the sparsification curve (Ilg et al. 2018, arXiv 1802.07095): the error that remains as the most uncertain pixels
 are left out. AUSE is the area between a predictor's curve and the oracle's, over that between random removal and the
-oracle: 0 is the oracle, 1 is chance. And how large the spread is beside the error. All figures are means over images. The picture beside the curve is of a
-radiograph of PyPI pydicom-data.
+oracle: 0 is the oracle, 1 is chance. And how large the spread is beside the error. All figures are means over images.
+The picture beside the curve is of a radiograph of PyPI pydicom-data.
 """
 
 from __future__ import annotations

@@ -55,6 +55,38 @@ def test_batches_give_what_single_images_give(sent, tiny_weights, tmp_path):
     assert np.abs(one - many).max() <= 1
 
 
+def test_a_map_is_written_beside_each_result_and_both_are_named(sent, tiny_weights, tmp_path):
+    result = restore(tiny_weights, sent, "-o", tmp_path, "--uncertainty")
+    assert result.exit_code == 0, result.output
+    assert result.output.count("model tiny, x2 self-ensemble") == 3
+    found = sorted(str(path.relative_to(tmp_path)) for path in tmp_path.rglob("*-uncertainty.*"))
+    assert found == ["a-uncertainty.png", "deep/b-uncertainty.tif", "deep/c-uncertainty.dcm"]
+    most = float(
+        re.search(r"a\.png: .*and (\S+) at most, in stored values, mapped in \S+a-uncertainty\.png", result.output)[1]
+    )
+    with Image.open(tmp_path / "a-uncertainty.png") as image:
+        assert image.size == (200, 160)
+        assert 65535 * float(image.info["Description"].split()[0]) == pytest.approx(most, rel=0.01)
+    image, its_map = (pydicom.dcmread(tmp_path / "deep" / name) for name in ("c.dcm", "c-uncertainty.dcm"))
+    assert its_map.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+
+
+def test_a_map_overwrites_no_result_and_no_input(sent, tiny_weights, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a.jpg", "a-uncertainty.jpg", "b.jpg"):
+        (folder / name).write_bytes((sent / "a.jpg").read_bytes())
+    Image.new("L", (8, 8)).save(folder / "b-uncertainty.png")
+    before = (folder / "b-uncertainty.png").read_bytes()
+    result = restore(tiny_weights, folder, "-o", folder, "--uncertainty")
+    assert result.exit_code == 1
+    assert re.search(r"a\.jpg: has the same output \S+a-uncertainty\.png as \S+a-uncertainty\.jpg", result.stderr)
+    assert re.search(r"b\.jpg: its map would overwrite the input \S+b-uncertainty\.png", result.stderr)
+    assert (folder / "b-uncertainty.png").read_bytes() == before
+    assert not (folder / "a.png").exists()
+    assert not (folder / "b.png").exists()
+
+
 def test_a_bad_packet_is_named_and_the_others_are_restored(sent, tiny_weights, tmp_path, radiograph):
     broken = tmp_path / "in"
     broken.mkdir()
@@ -91,7 +123,18 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(sent, tiny_weights, tmp_
     assert (tmp_path / "out").read_text() == "a file where a folder should be"
 
 
-@pytest.mark.parametrize("option", [("--model", "nothing"), ("--tile", "13"), ("--batch", "0")])
+@pytest.mark.parametrize(
+    "option",
+    [
+        ("--model", "nothing"),
+        ("--tile", "13"),
+        ("--batch", "0"),
+        ("--alpha", "0.3"),
+        ("--views", "8"),
+        ("--ensemble", "--views", "3"),
+        ("--precision", "float16"),
+    ],
+)
 def test_an_impossible_option_is_one_line(sent, tiny_weights, tmp_path, option):
     result = run("restore", sent, "-o", tmp_path, "--model", tiny_weights, *option)
     assert result.exit_code == 1

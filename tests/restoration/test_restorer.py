@@ -1,5 +1,6 @@
 import dataclasses
 
+import jax.numpy as jnp
 import numpy as np
 import pydicom
 import pytest
@@ -9,6 +10,7 @@ from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from tests.imaging.dicom_objects import enhanced_mr, saved
 
 
 def picture(pixels, value_range=None, **fields):
@@ -88,6 +90,58 @@ def test_how_far_it_contradicted_before_is_what_the_unfitted_result_does(tiny_we
     assert fitted.violation < fitted.violation_before
 
 
+@pytest.fixture(scope="module")
+def mapping(tiny_weights):
+    return Restorer(tiny_weights, tile=32, uncertainty=True)
+
+
+def test_the_spread_is_in_stored_values(mapping, radiograph):
+    pixels = radiograph[:96, :120]
+    eight = mapping(compress(picture(pixels), window=(0, 255), quality=60))
+    sixteen = mapping(compress(picture(pixels.astype(np.uint16) * 16), window=(0, 255 * 16), quality=60))
+    assert eight.spread.shape == eight.pixels.shape
+    assert eight.spread.dtype == np.float32
+    assert (eight.spread > 0).all()
+    np.testing.assert_allclose(sixteen.spread, 16 * eight.spread, rtol=1e-4)
+
+
+def test_each_frame_has_its_own_spread(mapping, tmp_path, radiograph):
+    frames = np.stack([radiograph[:96, :120], radiograph[40:136, 50:170]]).astype(np.uint16) * 16
+    packet = compress(read_image(saved(enhanced_mr(frames), tmp_path / "a.dcm")), quality=60)
+    together = mapping(packet).spread
+    window = packet.header.low, packet.header.high
+    for frame, spread in zip(frames, together, strict=True):
+        alone = mapping(compress(picture(frame), window=window, quality=60)).spread[0]
+        np.testing.assert_allclose(spread, alone, rtol=1e-3)
+
+
+def test_the_spreads_of_tiles_join_to_that_of_the_whole(mapping, tiny_weights, radiograph):
+    packet = compress(picture(np.tile(radiograph, (2, 2))[:88, :400]), quality=60)
+    whole = Restorer(tiny_weights, tile=None, uncertainty=True)(packet)
+    tiled = mapping(packet)
+    assert np.abs(whole.pixels.astype(int) - tiled.pixels).max() <= 1
+    np.testing.assert_allclose(tiled.spread, whole.spread, atol=0.02)
+
+
+def test_an_ensemble_changes_the_image_and_only_uncertainty_gives_its_spread(mapping, tiny_weights, radiograph):
+    packet = compress(picture(radiograph[:96, :120]), quality=60)
+    single, averaged = Restorer(tiny_weights)(packet), Restorer(tiny_weights, ensemble=True)(packet)
+    assert single.spread is averaged.spread is None
+    assert not np.array_equal(single.pixels, averaged.pixels)
+    # The map is of all eight views; the image beside it stays the mean of the pair.
+    assert np.abs(mapping(packet).pixels.astype(int) - averaged.pixels).max() <= 1
+    assert averaged.violation < 0.4
+
+
+def test_a_result_is_labelled_with_what_made_it(tiny_weights):
+    assert Restorer(tiny_weights).label == "tiny"
+    assert Restorer(tiny_weights, views=8).label == "tiny"
+    assert Restorer(tiny_weights, uncertainty=True).label == "tiny, x2 self-ensemble"
+    assert (
+        Restorer(tiny_weights, ensemble=True, views=8, dtype=jnp.bfloat16).label == "tiny, x8 self-ensemble, bfloat16"
+    )
+
+
 def test_a_packet_without_intervals_says_so(restorer, radiograph):
     restored = restorer(compress(picture(radiograph), codec="jpeg2000", quality=60))
     assert restored.violation is None
@@ -98,9 +152,9 @@ def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer, radiograph
         restorer(compress(picture(radiograph), scale=2))
 
 
-@pytest.mark.parametrize("options", [{"tile": 12}, {"tile": 0}, {"batch": 0}])
+@pytest.mark.parametrize("options", [{"tile": 12}, {"tile": 0}, {"batch": 0}, {"views": 3}])
 def test_an_impossible_option_is_refused(tiny_weights, options):
-    with pytest.raises(MedsrError, match="--(tile|batch)"):
+    with pytest.raises(MedsrError, match="--(tile|batch|views)"):
         Restorer(tiny_weights, **options)
 
 
