@@ -72,6 +72,6 @@ def _lpips(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float
     distances = []
     for frames in zip(*(a.reshape(-1, *a.shape[-2:]) for a in (image, truth)), strict=True):
         # A frame at a time: VGG's features of one large image fill a gigabyte.
-        pair = (jnp.asarray((frame.astype(np.float64) - low) / (high - low), jnp.float32) for frame in frames)
-        distances.append(float(lpips(*(frame[None, ..., None] for frame in pair), weights)[0]))
+        ours, theirs = (jnp.asarray((frame.astype(np.float64) - low) / (high - low), jnp.float32) for frame in frames)
+        distances.append(float(lpips(ours[None, ..., None], theirs[None, ..., None], weights)[0]))
     return float(np.mean(distances))

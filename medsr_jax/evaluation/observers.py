@@ -56,8 +56,8 @@ def matched_filter(
     def train(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
         return present.mean(0) - absent.mean(0)
 
-    flat = [_without_mean(a).reshape(len(a), -1) for a in (present, absent)]
-    return _crossed(*flat, groups, folds, train)
+    ours, theirs = (_without_mean(a).reshape(len(a), -1) for a in (present, absent))
+    return _crossed(ours, theirs, groups, folds, train)
 
 
 def channelised_hotelling(
@@ -69,14 +69,14 @@ def channelised_hotelling(
     responses, K the mean of both covariances.
     """
     channels = difference_of_gaussians(present.shape[-1])
-    responses = [a.reshape(len(a), -1) @ channels.T for a in (present, absent)]
+    ours, theirs = (a.reshape(len(a), -1) @ channels.T for a in (present, absent))
 
     def train(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
         covariance = (np.cov(present.T) + np.cov(absent.T)) / 2
         covariance += _RIDGE * np.trace(covariance) / len(covariance) * np.eye(len(covariance))
         return np.linalg.solve(covariance, present.mean(0) - absent.mean(0))
 
-    return _crossed(*responses, groups, folds, train)
+    return _crossed(ours, theirs, groups, folds, train)
 
 
 def difference_of_gaussians(side: int) -> np.ndarray:

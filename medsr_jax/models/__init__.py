@@ -4,6 +4,7 @@ from medsr_jax.models.compact import CompactRRDBNet
 from medsr_jax.models.registry import DISCRIMINATORS, MODELS, build, build_discriminator
 from medsr_jax.models.rrdb import RRDBNet
 from medsr_jax.models.srcnn import SRCNN
+from medsr_jax.models.srvgg import SRVGGNetCompact
 from medsr_jax.models.unet_discriminator import UNetDiscriminator
 from medsr_jax.models.vgg_discriminator import VGGStyleDiscriminator
 
@@ -13,6 +14,7 @@ __all__ = [
     "SRCNN",
     "CompactRRDBNet",
     "RRDBNet",
+    "SRVGGNetCompact",
     "UNetDiscriminator",
     "VGGStyleDiscriminator",
     "build",

@@ -13,11 +13,17 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.models.compact import CompactRRDBNet
 from medsr_jax.models.rrdb import RRDBNet
 from medsr_jax.models.srcnn import SRCNN
+from medsr_jax.models.srvgg import SRVGGNetCompact
 from medsr_jax.models.unet_discriminator import UNetDiscriminator
 from medsr_jax.models.vgg_discriminator import VGGStyleDiscriminator
 
 # Generators, called with (images, strength).
-MODELS: dict[str, type[nn.Module]] = {"rrdbnet": RRDBNet, "compact_rrdbnet": CompactRRDBNet, "srcnn": SRCNN}
+MODELS: dict[str, type[nn.Module]] = {
+    "rrdbnet": RRDBNet,
+    "compact_rrdbnet": CompactRRDBNet,
+    "srcnn": SRCNN,
+    "srvgg": SRVGGNetCompact,
+}
 
 # Called with (images, train=...).
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"unet": UNetDiscriminator, "vgg": VGGStyleDiscriminator}

