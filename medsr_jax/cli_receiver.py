@@ -174,13 +174,14 @@ def evaluate(
         except MedsrError as error:
             failed = report(error)
     if measured:
+        typer.echo(f"model {restorer.label}")
         table(measured)
     if len(measured) > 1:
         gains = [m.psnr - m.psnr_bicubic for _, m in measured]
         similarity = [m.ssim - m.ssim_bicubic for _, m in measured]
         typer.echo(
             f"mean gain over bicubic of the same packet: {statistics.fmean(gains):+.3f} dB (worst {min(gains):+.3f}),"
-            f" SSIM {statistics.fmean(similarity):+.4f}; {len(gains)} images, model {restorer.label}"
+            f" SSIM {statistics.fmean(similarity):+.4f}; {len(gains)} images"
         )
     if failed or not measured:
         raise typer.Exit(1)

@@ -4,7 +4,8 @@
 
 FOLDER (default $MEDSR_DATA, else data) holds val/chest, or what --folder names. Central 512x512 crops of 8-bit images
 go through the link at scale 4, q 60. First the gain in PSNR over one pass of means over two, four and eight views, with
-and without the fit to what was sent. Then Spearman's rank correlation with the absolute error of the default's result
+and without the fit to what was sent; and what one pass loses on images that are sent turned, which says which views
+the network has learnt. Then Spearman's rank correlation with the absolute error of the default's result
 (mirror pair, fitted), for each pixel and for means over 8x8 blocks: of the spread over all eight views, and of two
 predictors that know no network, the gradient's magnitude in the result and the standard deviation in 5x5 pixels of the
 small image. "beyond" is the partial rank correlation of the spread given the gradient: what it knows that edges don't.
@@ -18,10 +19,12 @@ The picture beside the curve is of a radiograph of PyPI pydicom-data.
 from __future__ import annotations
 
 import argparse
+import dataclasses
 import io
 import os
 import pathlib
 import sys
+from collections.abc import Callable
 
 import numpy as np
 from samples import radiograph, tiled
@@ -40,6 +43,11 @@ from medsr_jax.transmission.downscale import downscale
 from medsr_jax.transmission.packet import Packet
 
 SIDE, SCALE, QUALITY, BLOCK = 512, 4, 60, 8
+TURNS: dict[str, Callable[[np.ndarray], np.ndarray]] = {
+    "mirrored": lambda pixels: pixels[:, :, ::-1],
+    "upside down": lambda pixels: pixels[:, ::-1],
+    "transposed": lambda pixels: pixels.swapaxes(1, 2),
+}
 WAYS = {"one pass": {}, "mirror pair": {"views": 2}, "four flips": {"views": 4}, "all eight": {"views": 8}}
 PREDICTORS = ("spread", "gradient", "deviation of the small image")
 REMOVED = np.linspace(0.0, 0.98, 50)
@@ -62,6 +70,7 @@ def main() -> None:
     packets = [compress(image, scale=SCALE, quality=QUALITY, preprocess=False) for image in images]
     print(f"{mapping.name}: {options.folder}, {len(images)} images, scale {SCALE}, q {QUALITY}, {SIDE}x{SIDE} crops\n")
     _print_gains(images, packets, restorers)
+    _print_turned(images, packets, restorers["one pass", True])
 
     maps = [_maps(image, packet, mapping(packet)) for image, packet in zip(images, packets, strict=True)]
     _print_correlations(maps)
@@ -106,12 +115,8 @@ def _print_gains(images: list[Image], packets: list[Packet], restorers: dict[tup
     for refine in (False, True):
         ones = np.zeros(len(images))
         for way in WAYS:
-            values = np.array(
-                [
-                    psnr(restorers[way, refine](packet).pixels, image.pixels, value_range=image.value_range)
-                    for image, packet in zip(images, packets, strict=True)
-                ]
-            )
+            pairs = zip(images, packets, strict=True)
+            values = np.array([_psnr(*pair, restorers[way, refine]) for pair in pairs])
             ones = values if way == "one pass" else ones
             gains = values - ones
             error = gains.std(ddof=1) / np.sqrt(len(gains)) if len(gains) > 1 else np.nan
@@ -119,6 +124,21 @@ def _print_gains(images: list[Image], packets: list[Packet], restorers: dict[tup
                 f"{way:12} {'yes' if refine else 'no':>3} {values.mean():9.3f} {gains.mean():+7.3f} {error:6.3f}"
                 f" {gains.min():+7.3f} {(gains > 0).sum():4}/{len(gains)}"
             )
+
+
+def _print_turned(images: list[Image], packets: list[Packet], restorer: Restorer) -> None:
+    """How much better or worse one pass restores images that are sent in another orientation."""
+    upright = np.array([_psnr(*pair, restorer) for pair in zip(images, packets, strict=True)])
+    print()
+    for name, turn in TURNS.items():
+        turned = [dataclasses.replace(image, pixels=np.ascontiguousarray(turn(image.pixels))) for image in images]
+        sent = [compress(image, scale=SCALE, quality=QUALITY, preprocess=False) for image in turned]
+        gains = np.array([_psnr(*pair, restorer) for pair in zip(turned, sent, strict=True)]) - upright
+        print(f"sent {name:12} {gains.mean():+7.3f} dB, worst {gains.min():+.3f}")
+
+
+def _psnr(image: Image, packet: Packet, restorer: Restorer) -> float:
+    return psnr(restorer(packet).pixels, image.pixels, value_range=image.value_range)
 
 
 def _maps(image: Image, packet: Packet, restored: Restored) -> dict[str, np.ndarray]:

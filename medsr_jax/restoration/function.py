@@ -103,7 +103,7 @@ def make_restore_outside(
     def restore(inputs: Inputs) -> Outputs:
         x, strength = _positive(inputs), np.asarray(inputs.strength)
         y, deviation = ensemble_outside(generator, x, strength, views=views, spread=spread)
-        return finish(y, deviation, inputs)
+        return finish(*jax.device_put((y, deviation, inputs)))
 
     return restore
 

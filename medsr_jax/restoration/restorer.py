@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import functools
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -19,6 +18,7 @@ from medsr_jax.restoration.ensemble import CHOICES
 from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
 from medsr_jax.restoration.tiles import GRID
 from medsr_jax.transmission.packet import Packet
+from medsr_jax.zoo.grey import for_grey
 
 DEFAULT_MODEL = "xray-x4"
 DEFAULT_TILE = 256
@@ -76,7 +76,7 @@ class Restorer:
             raise MedsrError(f"--batch: {batch} is less than 1")
         if views not in CHOICES:
             raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
-        self.weights = _grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
+        self.weights = for_grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
         # What an accelerator's default is goes without saying.
         self._precision = "" if dtype in (None, jnp.float32) else jnp.dtype(dtype).name
         if dtype is None:
@@ -88,7 +88,8 @@ class Restorer:
         options: dict[str, Any] = {"scale": self.scale, "smooth": smooth, "views": self.views, "spread": uncertainty}
         self._restore: Callable[[Inputs], Outputs]
         if backend == "xla":
-            self._restore = functools.partial(make_restore(module, **options), jax.device_put(self.weights.params))
+            program, params = make_restore(module, **options), jax.device_put(self.weights.params)
+            self._restore = lambda inputs: program(params, jax.device_put(inputs))
         else:
             from medsr_jax.restoration.backends import open_backend
 
@@ -153,15 +154,6 @@ class Restorer:
                 f" this scale with --model (`medsr models` lists them), or send with --scale {self.scale}"
             )
         return Assembly(packet, refine=self.refine)
-
-
-def _grey(weights: zoo.Weights) -> zoo.Weights:
-    """The weights of a model for grey images."""
-    if weights.fields.get("channels", 1) == 1:
-        return weights
-    from medsr_jax.zoo.grey import for_grey
-
-    return for_grey(weights)
 
 
 def _batches(jobs: Sequence[Job], prepared: Sequence[Assembly], batch: int) -> list[list[Job]]:

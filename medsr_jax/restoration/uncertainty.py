@@ -90,7 +90,10 @@ def write_uncertainty(
             description=f"{unit} {WARNING} Model {model}.",
         )
     except MedsrError as error:
-        raise MedsrError(f"{error}; it was to hold the uncertainty of the image beside it, which is written") from error
+        problem = str(error).removeprefix(f"{pathlib.Path(path)}: ")
+        raise named(
+            path, f"{problem}; it was to hold the uncertainty of the image beside it, which is written"
+        ) from error
 
 
 def uncertainty_dataset(packet: Packet, restored: Restored, *, model: str, image: Dataset | None = None) -> Dataset:
