@@ -23,6 +23,7 @@ _HOME = {
     "Restored": "restoration.restorer",
     "Restorer": "restoration.restorer",
     "assume_packet": "transmission.packet_io",
+    "blend": "zoo.blend",
     "compress": "transmission.compress",
     "enlarge": "evaluation.baselines",
     "load_weights": "zoo",
@@ -59,6 +60,7 @@ if TYPE_CHECKING:
     from medsr_jax.transmission.packet_io import read_packet as read_packet
     from medsr_jax.transmission.packet_io import write_packet as write_packet
     from medsr_jax.zoo import load as load_weights  # noqa: F401
+    from medsr_jax.zoo.blend import blend as blend
 
 
 def __getattr__(name: str) -> Any:

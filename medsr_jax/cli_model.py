@@ -9,7 +9,6 @@ import typer
 from medsr_jax.errors import MedsrError
 
 if TYPE_CHECKING:
-    from medsr_jax import zoo
     from medsr_jax.restoration import Restorer
 
 DEFAULT = "xray-x4"
@@ -73,7 +72,9 @@ def load(
     keep_compiled_programs()
     weights = zoo.load(model)
     if blend is not None:
-        weights = _blended(weights, zoo.load(blend), alpha=0.5 if alpha is None else alpha)
+        from medsr_jax.zoo import blend as blending
+
+        weights = blending.blend(weights, zoo.load(blend), alpha=0.5 if alpha is None else alpha)
     return Restorer(
         weights,
         tile=tile or None,
@@ -85,13 +86,3 @@ def load(
         views=views or 2,
         uncertainty=uncertainty,
     )
-
-
-def _blended(weights: zoo.Weights, other: zoo.Weights, *, alpha: float) -> zoo.Weights:
-    """Both folded to grey first, so that a colour model and a grey one of the same build can be blended."""
-    from medsr_jax.zoo.blend import blend
-    from medsr_jax.zoo.grey import for_grey
-
-    if not 0 <= alpha <= 1:
-        raise MedsrError(f"--alpha: {alpha:g} is not from 0 to 1")
-    return blend(for_grey(weights), for_grey(other), alpha=alpha)

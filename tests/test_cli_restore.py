@@ -5,13 +5,17 @@ import re
 import subprocess
 import sys
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 import pydicom
 import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
+from medsr_jax import zoo
 from medsr_jax.cli import app
+from medsr_jax.models import build
 
 
 @pytest.fixture(scope="module")
@@ -69,6 +73,34 @@ def test_a_map_is_written_beside_each_result_and_both_are_named(sent, tiny_weigh
         assert 65535 * float(image.info["Description"].split()[0]) == pytest.approx(most, rel=0.01)
     image, its_map = (pydicom.dcmread(tmp_path / "deep" / name) for name in ("c.dcm", "c-uncertainty.dcm"))
     assert its_map.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
+
+
+def test_a_blend_is_named_with_its_parts(sent, tiny_weights, tmp_path):
+    tiny = zoo.load(tiny_weights)
+    other = jax.tree.map(lambda leaf: 3 * leaf, tiny.params)
+    zoo.save(tmp_path / "o.safetensors", model=tiny.model, fields=tiny.fields, params=other, card={"name": "other"})
+    options = ("--blend", tmp_path / "o.safetensors", "--alpha", "0.3")
+    result = restore(tiny_weights, sent / "a.jpg", "-o", tmp_path / "a.png", *options)
+    assert "model tiny + 0.3 other" in result.output
+    by_hand = tmp_path / "h.safetensors"
+    params = jax.tree.map(lambda leaf: np.float32(0.7 + 0.3 * 3) * leaf, tiny.params)
+    zoo.save(by_hand, model=tiny.model, fields=tiny.fields, params=params, card={})
+    run("restore", "--model", by_hand, sent / "a.jpg", "-o", tmp_path / "h.png")
+    blended, expected = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("a.png", "h.png"))
+    assert np.abs(blended - expected).max() <= 1
+    assert restore(tiny_weights, sent, "-o", tmp_path, *options[:3], "1.5").stderr.startswith("--alpha: 1.5")
+
+
+def test_a_model_of_three_channels_restores_grey(sent, tmp_path):
+    fields = {"channels": 3, "features": 4, "blocks": 1, "growth": 4, "scale": 4}
+    shapes = jax.eval_shape(build("rrdbnet", fields).init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
+    random = np.random.default_rng(0)
+    params = jax.tree.map(lambda leaf: random.normal(0, 0.1, leaf.shape).astype(np.float32), shapes)
+    zoo.save(tmp_path / "colour.safetensors", model="rrdbnet", fields=fields, params=params, card={})
+    result = run("restore", "--model", tmp_path / "colour.safetensors", sent / "a.jpg", "-o", tmp_path / "a.png")
+    assert result.exit_code == 0, result.output
+    assert "model colour, agrees with what was sent" in result.output
+    assert Image.open(tmp_path / "a.png").size == (200, 160)
 
 
 def test_a_map_overwrites_no_result_and_no_input(sent, tiny_weights, tmp_path):
@@ -159,8 +191,6 @@ def test_models_and_info_say_what_the_packaged_model_is():
     listed = run("models").output
     assert "xray-x4: compact_rrdbnet" in listed
     assert "Apache-2.0" in listed
-    from medsr_jax import zoo
-
     described = run("info", zoo.load("xray-x4").path).output
     assert "parameters" in described
     assert "degradation" in described
