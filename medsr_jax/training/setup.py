@@ -25,6 +25,7 @@ from medsr_jax.training.examples import make_examples
 from medsr_jax.training.inputs import BRINGS_INPUTS, SOURCES
 from medsr_jax.training.losses import LOSSES
 from medsr_jax.training.objective import Features, Objective
+from medsr_jax.zoo.grey import for_grey
 from medsr_jax.zoo.vgg_weights import load_vgg
 
 DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
@@ -191,10 +192,14 @@ def make_optimizer(config: ConfigDict, rate: float) -> optax.GradientTransformat
 def started_from(config: ConfigDict) -> Any:
     """The parameters of ``config.start_from``, which must be of the config's model.
 
+    Where the config asks for a grey model and the file holds one of colours, it is folded.
+
     Raises:
         MedsrError: there is no such file, or it is of another model.
     """
     weights = zoo.load(config.start_from)
+    if config.model.fields.get("channels") == 1:
+        weights = for_grey(weights)
     fields = {name: value for name, value in config.model.fields.to_dict().items() if name != "remat"}
     theirs = {name: value for name, value in weights.fields.items() if name != "remat"}
     if weights.model != config.model.name or build(weights.model, theirs) != build(config.model.name, fields):
