@@ -14,7 +14,10 @@ from medsr_jax import Restorer, compress
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image as Picture
 from medsr_jax.training.loop import train_and_evaluate
-from medsr_jax.training.setup import build_setup
+from medsr_jax.training.setup import build_setup, started_from
+from medsr_jax.zoo import save
+from medsr_jax.zoo.foreign import converted
+from tests.zoo import ncnn_networks as networks
 
 CONFIGS = {path.stem: path for path in sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))}
 ADVERSARIAL = {"realesrgan_xray", "esrgan_xray", "paper"}
@@ -66,3 +69,15 @@ def test_the_tiny_version_trains(name, tmp_path, radiograph):
     picture = Picture(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png")
     restored = Restorer(str(tmp_path / "run" / "best.safetensors"))(compress(picture))
     assert restored.pixels.shape == (1, 64, 64)
+
+
+def test_fine_tuning_starts_from_a_colour_model_folded_to_grey(tmp_path):
+    path = tmp_path / "colour.safetensors"
+    tensors = networks.rrdbnet(features=8, growth=4, blocks=1).tensors
+    model, fields, params = converted(tensors, path)
+    save(path, model=model, fields=fields, params=params, card={})
+    config = get("finetune_x4plus", "tiny")
+    config.start_from = str(path)
+    first = started_from(config)["conv_first"]["kernel"]
+    summed = tensors["conv_first.weight"].sum(1, keepdims=True).transpose(2, 3, 1, 0)
+    np.testing.assert_allclose(first, summed, atol=1e-6)
