@@ -1,0 +1,117 @@
+"""Other runtimes for the network, whose convolutions may be faster on a CPU than XLA's.
+
+They run the graph of `zoo.onnx_graph`, built in memory. What follows the network stays with JAX.
+"""
+
+from __future__ import annotations
+
+import importlib
+import os
+import pathlib
+import sys
+from collections.abc import Callable
+from types import ModuleType
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.models import build
+from medsr_jax.zoo import Weights
+from medsr_jax.zoo.onnx_graph import IMAGE, STRENGTH, onnx_model, takes_strength
+
+# (N, H, W, 1) float32 in [0, 1] and the strength (N,) -> (N, scale H, scale W, 1) float32.
+Network = Callable[[np.ndarray, np.ndarray], np.ndarray]
+
+
+def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Network:
+    """The network of ``weights`` in another runtime.
+
+    Args:
+        name: "onnxruntime" or "openvino".
+        weights: of one channel.
+        dtype: the type computed in, float32 or bfloat16; bfloat16 in OpenVINO alone, and on CPUs that have it.
+
+    Returns:
+        A function of NumPy arrays: images (N, H, W, 1), float32 in [0, 1], sides multiples of the module's
+        ``multiple``, and the strength (N,); it gives (N, scale H, scale W, 1) float32, unclipped.
+
+    Raises:
+        MedsrError: there is no such backend, it is not installed, or it can't compute in that type.
+    """
+    if name not in _BACKENDS:
+        raise MedsrError(f"--backend: {name} is none of {', '.join(['xla', *_BACKENDS])}")
+    dtype = jnp.dtype(dtype)
+    if dtype not in (jnp.float32, jnp.bfloat16):
+        raise MedsrError(f"--precision: {name} computes in float32 or bfloat16, not {dtype.name}")
+    _library("onnx", extra=_EXTRAS[name])
+    network = _BACKENDS[name](weights, _library(name, extra=_EXTRAS[name]), dtype)
+    module: Any = build(weights.model, weights.fields)
+
+    def run(x: np.ndarray, strength: np.ndarray) -> np.ndarray:
+        n, h, w, _ = x.shape
+        if h % module.multiple or w % module.multiple:
+            raise ValueError(f"sides {h}x{w} are not multiples of {module.multiple}")
+        # With one channel both layouts are the same bytes.
+        inputs = {IMAGE: np.ascontiguousarray(x, np.float32).reshape(n, 1, h, w)}
+        if takes_strength(weights):
+            inputs[STRENGTH] = np.ascontiguousarray(strength, np.float32)
+        return network(inputs).reshape(n, module.scale * h, module.scale * w, 1)
+
+    return run
+
+
+def _onnxruntime(weights: Weights, library: ModuleType, dtype: Any) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    if dtype == jnp.bfloat16:
+        raise MedsrError("--precision: onnxruntime has no bfloat16 on a CPU; take --backend openvino, or float32")
+    options = library.SessionOptions()
+    # Left alone, it counts the machine's cores and pins a thread to each, whichever this process may use.
+    options.intra_op_num_threads = cores()
+    options.inter_op_num_threads = 1
+    # Threads that wait for the next image by spinning would slow down what JAX does with this one.
+    options.add_session_config_entry("session.force_spinning_stop", "1")
+    # Errors come as exceptions; what it would print beside them is for its developers.
+    options.log_severity_level = 4
+    model = onnx_model(weights).SerializeToString()
+    session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
+    return lambda inputs: session.run(None, inputs)[0]
+
+
+def _openvino(weights: Weights, library: ModuleType, dtype: Any) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
+    core = library.Core()
+    if dtype == jnp.bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
+        raise MedsrError("--precision: this CPU has no bfloat16; leave it at float32")
+    options: dict[str, Any] = {
+        "INFERENCE_PRECISION_HINT": "bf16" if dtype == jnp.bfloat16 else "f32",
+        "PERFORMANCE_HINT": "LATENCY",
+        "INFERENCE_NUM_THREADS": cores(),
+    }
+    if (folder := jax.config.values["jax_compilation_cache_dir"]) is not None:
+        options["CACHE_DIR"] = str(pathlib.Path(folder) / "openvino")
+    model = core.read_model(onnx_model(weights).SerializeToString())
+    compiled = core.compile_model(model, "CPU", options)
+    return lambda inputs: compiled(inputs)[0]
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _library(name: str, *, extra: str) -> ModuleType:
+    if name == "openvino":
+        # Importing it reports the use to its maker, from a process forked off under JAX's threads. Without this
+        # package, which is optional to it, it does neither; a hospital's machine calls no one unasked.
+        sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+    try:
+        return importlib.import_module(name)
+    except ModuleNotFoundError as error:
+        if error.name != name:
+            raise
+        raise MedsrError(f"the package {name} is not installed; pip install 'medsr-jax[{extra}]'") from error
+
+
+_BACKENDS = {"onnxruntime": _onnxruntime, "openvino": _openvino}
+_EXTRAS = {"onnxruntime": "onnx", "openvino": "openvino"}
