@@ -28,8 +28,8 @@ Ensemble = Annotated[bool, typer.Option("--ensemble", help="Average what the net
 Views = Annotated[
     int | None,
     typer.Option(
-        help="Of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for transposes too. 2 if left"
-        " out, which suits networks that were trained on these two.",
+        help="Of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for transposes too. Left out,"
+        " what was measured to suit the model.",
         show_default=False,
     ),
 ]
@@ -83,6 +83,6 @@ def load(
         dtype=None if precision is None else getattr(jnp, precision),
         backend=backend,
         ensemble=ensemble,
-        views=views or 2,
+        views=views,
         uncertainty=uncertainty,
     )

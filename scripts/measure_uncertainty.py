@@ -5,10 +5,11 @@
 FOLDER (default $MEDSR_DATA, else data) holds val/chest, or what --folder names. Central 512x512 crops of 8-bit images
 go through the link at scale 4, q 60. First the gain in PSNR over one pass of means over two, four and eight views, with
 and without the fit to what was sent; and what one pass loses on images that are sent turned, which says which views
-the network has learnt. Then Spearman's rank correlation with the absolute error of the default's result
-(mirror pair, fitted), for each pixel and for means over 8x8 blocks: of the spread over all eight views, and of two
-predictors that know no network, the gradient's magnitude in the result and the standard deviation in 5x5 pixels of the
-small image. "beyond" is the partial rank correlation of the spread given the gradient: what it knows that edges don't.
+the network has learnt. Then Spearman's rank correlation with the absolute error of the model's usual ensemble
+(`ensemble.usual_views`, fitted), for each pixel and for means over 8x8 blocks: of the spread over all eight views, and
+of two predictors that know no network, the gradient's magnitude in the result and the standard deviation in 5x5 pixels
+of the small image. "beyond" is the partial rank correlation of the spread given the gradient: what it knows that edges
+don't.
 
 Last the sparsification curve (Ilg et al. 2018, arXiv 1802.07095): the error that remains as the most uncertain pixels
 are left out. AUSE is the area between a predictor's curve and the oracle's, over that between random removal and the

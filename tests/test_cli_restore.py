@@ -103,6 +103,15 @@ def test_a_model_of_three_channels_restores_grey(sent, tmp_path):
     assert Image.open(tmp_path / "a.png").size == (200, 160)
 
 
+def test_another_runtime_gives_the_same_image_and_is_named(sent, tiny_weights, tmp_path):
+    pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
+    result = restore(tiny_weights, sent / "a.jpg", "-o", tmp_path / "a.png", "--backend", "onnxruntime")
+    assert "model tiny, onnxruntime, agrees" in result.output
+    restore(tiny_weights, sent / "a.jpg", "-o", tmp_path / "b.png")
+    one, other = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("a.png", "b.png"))
+    assert np.abs(one - other).max() <= 1
+
+
 def test_a_map_overwrites_no_result_and_no_input(sent, tiny_weights, tmp_path):
     folder = tmp_path / "in"
     folder.mkdir()

@@ -14,7 +14,7 @@ from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
-from medsr_jax.restoration.ensemble import CHOICES
+from medsr_jax.restoration.ensemble import CHOICES, usual_views
 from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
 from medsr_jax.restoration.tiles import GRID
 from medsr_jax.transmission.packet import Packet
@@ -44,8 +44,8 @@ class Restorer:
         backend: what computes the network: "xla", in one program with all else, or one of `restoration.backends`.
         ensemble: average the network's answers to several views of the small image (`restoration.ensemble`), at as many
             times the work.
-        views: of the ensemble: 2 for the image and its mirror image, which is what the networks here were trained on;
-            4 for all flips; 8 for their transposes too.
+        views: of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for their transposes too; None
+            for what suits the model (`ensemble.usual_views`).
         uncertainty: give the spread of the answers to all eight views, at eight times the work; the result is that of
             the ensemble.
 
@@ -65,7 +65,7 @@ class Restorer:
         dtype: Any = None,
         backend: str = "xla",
         ensemble: bool = False,
-        views: int = 2,
+        views: int | None = None,
         uncertainty: bool = False,
     ) -> None:
         if tile is not None and (tile < GRID or tile % GRID):
@@ -74,7 +74,7 @@ class Restorer:
             raise MedsrError(f"halo: {halo} is not a multiple of {GRID}")
         if batch < 1:
             raise MedsrError(f"--batch: {batch} is less than 1")
-        if views not in CHOICES:
+        if views is not None and views not in CHOICES:
             raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
         self.weights = for_grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
         # What an accelerator's default is goes without saying.
@@ -84,7 +84,8 @@ class Restorer:
         module = build(self.weights.model, self.weights.fields, dtype=dtype)
         self.scale: int = module.scale  # type: ignore[attr-defined]
         self.tile, self.halo, self.batch, self.refine = tile, halo, batch, refine
-        self.backend, self.views = backend, views if ensemble or uncertainty else 1
+        self.backend = backend
+        self.views = (views or usual_views(self.weights.model)) if ensemble or uncertainty else 1
         options: dict[str, Any] = {"scale": self.scale, "smooth": smooth, "views": self.views, "spread": uncertainty}
         self._restore: Callable[[Inputs], Outputs]
         if backend == "xla":

@@ -5,7 +5,7 @@ import pytest
 
 from medsr_jax import zoo
 from medsr_jax.models import build
-from medsr_jax.restoration.ensemble import ensemble, ensemble_outside
+from medsr_jax.restoration.ensemble import ensemble, ensemble_outside, usual_views
 from medsr_jax.restoration.function import Inputs, make_restore, make_restore_outside
 
 SHAPES = [(2, 16, 16, 1), (1, 8, 24, 1)]
@@ -75,6 +75,11 @@ def test_a_generator_that_treats_directions_alike_has_no_spread_and_keeps_its_an
     mean, spread = averaged(x, strength, generator=nearest, views=8, spread=True)
     np.testing.assert_array_equal(mean, nearest(x, strength))
     assert not np.any(spread)
+
+
+def test_all_views_are_usual_but_for_the_model_that_was_measured_to_do_better_with_two():
+    assert usual_views("rrdbnet") == usual_views("srvgg") == 8
+    assert usual_views("compact_rrdbnet") == 2
 
 
 @pytest.mark.parametrize("options", [{}, {"views": 2, "spread": True}])
