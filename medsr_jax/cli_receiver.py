@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import pathlib
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsr_jax.cli_evaluate import Scores, table
 from medsr_jax.cli_model import (
     DEFAULT,
     Alpha,
@@ -23,17 +24,16 @@ from medsr_jax.cli_model import (
     load,
 )
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.jobs import Inputs, Output, failing, for_each, report
+from medsr_jax.jobs import Inputs, Output, failing, for_each
 
 if TYPE_CHECKING:
-    from medsr_jax.evaluation.link import Measured
     from medsr_jax.restoration import Restored, Restorer
     from medsr_jax.transmission.packet import Packet
 
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``medsr``."""
-    for command in (restore, evaluate, demo, models):
+    for command in (restore, demo, models):
         app.command()(command)
 
 
@@ -127,66 +127,6 @@ def restore(
     )
 
 
-def evaluate(
-    inputs: Inputs,
-    scale: Annotated[int, typer.Option(help="1..8: how many times fewer rows and columns travel.")] = 4,
-    quality: Annotated[int, typer.Option(help="1..100.")] = 60,
-    codec: Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif.")] = "jpeg",
-    model: Model = DEFAULT,
-    blend: Blend = None,
-    alpha: Alpha = None,
-    backend: Backend = "xla",
-    precision: Precision = None,
-    ensemble: Ensemble = False,
-    views: Views = None,
-    tile: Tile = 256,
-    no_refine: NoRefine = False,
-    report_folder: Annotated[
-        pathlib.Path | None, typer.Option("--report", help="A folder for a picture of each image.")
-    ] = None,
-) -> None:
-    """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
-    import statistics
-
-    from medsr_jax.imaging import find_inputs, output_paths
-
-    measured: list[tuple[str, Measured]] = []
-    failed = False
-    with failing():
-        restorer = load(
-            model,
-            blend=blend,
-            alpha=alpha,
-            backend=backend,
-            precision=precision,
-            ensemble=ensemble,
-            views=views,
-            tile=tile,
-            refine=not no_refine,
-        )
-        files = find_inputs(inputs)
-
-    pictures = output_paths(files, report_folder, suffix=".png") if report_folder is not None else [None] * len(files)
-    for (file, relative), target in zip(files, pictures, strict=True):
-        try:
-            result = measured_file(file, restorer, target, scale=scale, quality=quality, codec=codec)
-            measured.append((str(relative), result))
-        except MedsrError as error:
-            failed = report(error)
-    if measured:
-        typer.echo(f"model {restorer.label}")
-        table(measured)
-    if len(measured) > 1:
-        gains = [m.psnr - m.psnr_bicubic for _, m in measured]
-        similarity = [m.ssim - m.ssim_bicubic for _, m in measured]
-        typer.echo(
-            f"mean gain over bicubic of the same packet: {statistics.fmean(gains):+.3f} dB (worst {min(gains):+.3f}),"
-            f" SSIM {statistics.fmean(similarity):+.4f}; {len(gains)} images"
-        )
-    if failed or not measured:
-        raise typer.Exit(1)
-
-
 def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the files and pictures.")] = pathlib.Path("demo"),
     model: Model = DEFAULT,
@@ -198,7 +138,7 @@ def demo(
 
         results = demonstration.run(out, restorer)
         typer.echo(demonstration.TITLE)
-        table(results)
+        table([(name, Scores.of(result)) for name, result in results])
         for name, result in results:
             if result.restored.violation is not None:
                 typer.echo(f"{name}: {agreement(result.restored)}")
@@ -246,50 +186,3 @@ def agreement(restored: Restored) -> str:
     text = f"agrees with what was sent to {restored.violation:.2f} quantisation steps"
     before = restored.violation_before
     return text if before is None else f"{text} ({before:.2f} before the fit)"
-
-
-def measured_file(
-    file: pathlib.Path, restorer: Restorer, target: pathlib.Path | MedsrError | None, **options: Any
-) -> Measured:
-    """One image of an evaluation, and its picture where a target is given; errors name the file."""
-    from medsr_jax.evaluation.link import measure
-    from medsr_jax.evaluation.pictures import busiest_square, side_by_side
-    from medsr_jax.imaging import read_image
-
-    if isinstance(target, MedsrError):
-        raise target
-    image = read_image(file)
-    try:
-        result = measure(image, restorer, **options)
-    except MedsrError as error:
-        raise error if str(error).startswith(str(file)) else named(file, str(error)) from error
-    if target is not None:
-        zoom = busiest_square(image.pixels[0], side=max(min(image.pixels.shape[1:]) // 5, 8))
-        side_by_side(target, image, result, zoom=zoom, title=target.stem)
-    return result
-
-
-def table(measured: list[tuple[str, Measured]]) -> None:
-    """Bytes, ratio and fidelity, an image a row."""
-    from rich.console import Console
-    from rich.table import Table
-
-    rich_table = Table()
-    heads = ("image", "bytes", "ratio", "q", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
-    for head in heads:
-        rich_table.add_column(head, justify="left" if head == "image" else "right")
-    for name, m in measured:
-        rich_table.add_row(
-            name,
-            f"{m.sent_bytes:,}",
-            f"{m.ratio:.0f}:1",
-            str(m.quality),
-            f"{m.psnr_bicubic:.2f}",
-            f"{m.psnr:.2f}",
-            f"{m.psnr - m.psnr_bicubic:+.2f}",
-            f"{m.ssim_bicubic:.3f}",
-            f"{m.ssim:.3f}",
-        )
-    # A pipe has no width; 120 columns hold the table unbroken.
-    console = Console()
-    Console(width=None if console.is_terminal else 120).print(rich_table)

@@ -193,7 +193,18 @@ def test_evaluate_prints_a_row_an_image_and_the_mean_gain(tiny_weights, tmp_path
         "a.png: the packet was shrunk by 2" in run("evaluate", tmp_path, "--model", tiny_weights, "--scale", 2).stderr
     )
     assert re.search(r"mean gain over bicubic of the same packet: [+-]\d", result.output)
-    assert sorted(path.name for path in (tmp_path / "report").iterdir()) == ["a.png", "b.png"]
+    assert "95 % intervals" in result.output
+    assert "published ceilings" in result.output
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "a.png" in page and "b.png" in page and "GMSD" in page
+    assert len((tmp_path / "report" / "images.csv").read_text().splitlines()) == 3
+    assert len(list((tmp_path / "report" / "pictures").iterdir())) == 6
+
+
+def test_lpips_without_a_report_is_refused(tiny_weights, tmp_path):
+    result = run("evaluate", tmp_path, "--model", tiny_weights, "--lpips")
+    assert result.exit_code == 1
+    assert result.stderr.startswith("--lpips: is part of the report")
 
 
 def test_models_and_info_say_what_the_packaged_model_is():

@@ -1,0 +1,231 @@
+"""The command that measures a model on a folder of images."""
+
+from __future__ import annotations
+
+import dataclasses
+import pathlib
+import sys
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsr_jax.cli_model import (
+    DEFAULT,
+    Alpha,
+    Backend,
+    Blend,
+    Ensemble,
+    Model,
+    NoRefine,
+    Precision,
+    Tile,
+    Views,
+    load,
+)
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.jobs import Inputs, failing, progress, report
+
+if TYPE_CHECKING:
+    from medsr_jax.evaluation.link import Measured
+    from medsr_jax.evaluation.report import Row
+    from medsr_jax.restoration import Restorer
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``medsr``."""
+    app.command()(evaluate)
+
+
+@dataclasses.dataclass(frozen=True)
+class Scores:
+    """What `evaluation.link.Measured` says of an image, without its pixels."""
+
+    sent_bytes: int
+    ratio: float
+    quality: int
+    psnr: float
+    ssim: float
+    psnr_bicubic: float
+    ssim_bicubic: float
+
+    @classmethod
+    def of(cls, measured: Measured) -> Scores:
+        """The numbers of a measurement."""
+        return cls(**{field.name: getattr(measured, field.name) for field in dataclasses.fields(cls)})
+
+
+def evaluate(
+    inputs: Inputs,
+    scale: Annotated[int, typer.Option(help="1..8: how many times fewer rows and columns travel.")] = 4,
+    quality: Annotated[int, typer.Option(help="1..100.")] = 60,
+    codec: Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif.")] = "jpeg",
+    model: Model = DEFAULT,
+    blend: Blend = None,
+    alpha: Alpha = None,
+    backend: Backend = "xla",
+    precision: Precision = None,
+    ensemble: Ensemble = False,
+    views: Views = None,
+    tile: Tile = 256,
+    no_refine: NoRefine = False,
+    report_folder: Annotated[
+        pathlib.Path | None,
+        typer.Option("--report", help="A folder for a page with pictures and zooms, and a table of all measures."),
+    ] = None,
+    lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS for the report; it takes longest.")] = False,
+) -> None:
+    """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
+    from medsr_jax.evaluation.report import PICTURES
+    from medsr_jax.imaging import find_inputs, output_paths
+
+    scored: list[tuple[str, Scores]] = []
+    rows: list[Row] = []
+    failed = False
+    with failing():
+        if lpips and report_folder is None:
+            raise MedsrError("--lpips: is part of the report; name a folder for it with --report")
+        restorer = load(
+            model,
+            blend=blend,
+            alpha=alpha,
+            backend=backend,
+            precision=precision,
+            ensemble=ensemble,
+            views=views,
+            tile=tile,
+            refine=not no_refine,
+        )
+        files = find_inputs(inputs)
+        perceptual = _perceptual() if lpips else None
+        if report_folder is not None:
+            _make_folder(report_folder)
+
+    options: dict[str, Any] = {"scale": scale, "quality": quality, "codec": codec}
+    # Refused where two inputs would have the same pictures.
+    places = [None] * len(files) if report_folder is None else output_paths(files, report_folder / PICTURES)
+    for (file, relative), place in progress(list(zip(files, places, strict=True)), "Evaluating"):
+        try:
+            if isinstance(place, MedsrError):
+                raise place
+            result, row = _measured(file, relative, restorer, report_folder, perceptual, options)
+            scored.append((str(relative), Scores.of(result)))
+            rows += [row] if row is not None else []
+        except MedsrError as error:
+            failed = report(error)
+    if scored:
+        typer.echo(f"model {restorer.label}")
+        table(scored)
+        typer.echo(_summary(scored))
+    if report_folder is not None and rows:
+        with failing():
+            _write(report_folder, rows, restorer, options, pathlib.Path(inputs[0]).name)
+        typer.echo(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
+    if failed or not scored:
+        raise typer.Exit(1)
+
+
+def _make_folder(folder: pathlib.Path) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise named(folder, f"can't be made ({error.strerror or error}); name another folder for the report") from error
+
+
+def _perceptual() -> Any:
+    from medsr_jax.evaluation.lpips import load_lpips
+
+    return load_lpips()
+
+
+def _measured(
+    file: pathlib.Path,
+    relative: pathlib.Path,
+    restorer: Restorer,
+    report_folder: pathlib.Path | None,
+    perceptual: Any,
+    options: dict[str, Any],
+) -> tuple[Measured, Row | None]:
+    """One image; its pictures and all measures where there is to be a report. Errors name the file."""
+    from medsr_jax.evaluation.link import measure, measured_range
+    from medsr_jax.imaging import read_image
+
+    image = read_image(file)
+    try:
+        result = measure(image, restorer, **options)
+    except MedsrError as error:
+        raise error if str(error).startswith(str(file)) else named(file, str(error)) from error
+    if report_folder is None:
+        return result, None
+    from medsr_jax.evaluation.fidelity import fidelity
+    from medsr_jax.evaluation.report import Row, write_pictures
+
+    values: dict[str, Any] = {"value_range": measured_range(image), "perceptual": perceptual}
+    row = Row(
+        name=str(relative),
+        sent_bytes=result.sent_bytes,
+        ratio=result.ratio,
+        quality=result.quality,
+        bicubic=fidelity(result.bicubic, image.pixels, **values),
+        restored=fidelity(result.restored.pixels, image.pixels, **values),
+        pictures=write_pictures(report_folder, relative.as_posix(), image, result),
+    )
+    return result, row
+
+
+def _write(folder: pathlib.Path, rows: list[Row], restorer: Restorer, options: dict[str, Any], what: str) -> None:
+    from medsr_jax import __version__
+    from medsr_jax.evaluation.report import PAGE, TABLE, write_page, write_table
+
+    write_table(folder / TABLE, rows)
+    settings = {
+        "model": restorer.label,
+        "sent": f"1/{options['scale']} of the side, {options['codec']} q {options['quality']}",
+        "command": " ".join(["medsr", *sys.argv[1:]]),
+        "version": __version__,
+        "measures": "on the stored values, of all frames; of more than 8 bits, on the range that the image spans",
+    }
+    write_page(folder / PAGE, rows, title=f"Restored images of {what}", settings=settings)
+
+
+def _summary(scored: list[tuple[str, Scores]]) -> str:
+    """The mean gain with its interval, and where the ratio lies."""
+    from medsr_jax.evaluation.report import ratio_label
+    from medsr_jax.evaluation.statistics import bootstrap
+
+    label = ratio_label([score.ratio for _, score in scored])
+    if len(scored) == 1:
+        return label
+    gains = [score.psnr - score.psnr_bicubic for _, score in scored]
+    gain = bootstrap(gains)
+    similarity = bootstrap([score.ssim - score.ssim_bicubic for _, score in scored])
+    return (
+        f"mean gain over bicubic of the same packet: {gain.value:+.3f} dB [{gain.low:+.3f}, {gain.high:+.3f}]"
+        f" (worst {min(gains):+.3f}), SSIM {similarity.value:+.4f} [{similarity.low:+.4f}, {similarity.high:+.4f}];"
+        f" {len(gains)} images, 95 % intervals\n{label}"
+    )
+
+
+def table(scored: list[tuple[str, Scores]]) -> None:
+    """Bytes, ratio and fidelity, an image a row."""
+    from rich.console import Console
+    from rich.table import Table
+
+    rich_table = Table()
+    heads = ("image", "bytes", "ratio", "q", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
+    for head in heads:
+        rich_table.add_column(head, justify="left" if head == "image" else "right")
+    for name, score in scored:
+        rich_table.add_row(
+            name,
+            f"{score.sent_bytes:,}",
+            f"{score.ratio:.0f}:1",
+            str(score.quality),
+            f"{score.psnr_bicubic:.2f}",
+            f"{score.psnr:.2f}",
+            f"{score.psnr - score.psnr_bicubic:+.2f}",
+            f"{score.ssim_bicubic:.3f}",
+            f"{score.ssim:.3f}",
+        )
+    # A pipe has no width; 120 columns hold the table unbroken.
+    console = Console()
+    Console(width=None if console.is_terminal else 120).print(rich_table)
