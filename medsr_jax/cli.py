@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from medsr_jax import cli_evaluate, cli_import, cli_prepare, cli_receiver
+from medsr_jax import cli_evaluate, cli_export, cli_import, cli_prepare, cli_receiver
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import Inputs, Output, failing, for_each
 
@@ -171,6 +171,7 @@ cli_receiver.register(app)
 cli_evaluate.register(app)
 cli_prepare.register(app)
 cli_import.register(app)
+cli_export.register(app)
 
 
 def main() -> None:

@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.models import build
 from medsr_jax.zoo import Weights
-from medsr_jax.zoo.onnx_graph import IMAGE, STRENGTH, onnx_model, takes_strength
+from medsr_jax.zoo.interface import IMAGE, STRENGTH, interface
+from medsr_jax.zoo.onnx_graph import onnx_model
 
 # (N, H, W, 1) float32 in [0, 1] and the strength (N,) -> (N, scale H, scale W, 1) float32.
 Network = Callable[[np.ndarray, np.ndarray], np.ndarray]
@@ -48,17 +48,17 @@ def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Ne
         raise MedsrError(f"--precision: {name} computes in float32 or bfloat16, not {dtype.name}")
     _library("onnx", extra=_EXTRAS[name])
     network = _BACKENDS[name](weights, _library(name, extra=_EXTRAS[name]), dtype)
-    module: Any = build(weights.model, weights.fields)
+    ends = interface(weights)
 
     def run(x: np.ndarray, strength: np.ndarray) -> np.ndarray:
         n, h, w, _ = x.shape
-        if h % module.multiple or w % module.multiple:
-            raise ValueError(f"sides {h}x{w} are not multiples of {module.multiple}")
+        if h % ends.multiple or w % ends.multiple:
+            raise ValueError(f"sides {h}x{w} are not multiples of {ends.multiple}")
         # With one channel both layouts are the same bytes.
         inputs = {IMAGE: np.ascontiguousarray(x, np.float32).reshape(n, 1, h, w)}
-        if takes_strength(weights):
+        if ends.strength:
             inputs[STRENGTH] = np.ascontiguousarray(strength, np.float32)
-        return network(inputs).reshape(n, module.scale * h, module.scale * w, 1)
+        return network(inputs).reshape(n, ends.scale * h, ends.scale * w, 1)
 
     return run
 

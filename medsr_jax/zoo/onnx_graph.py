@@ -6,7 +6,6 @@ unrolled, and dense blocks concatenate their features, which is what ONNX Runtim
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -16,15 +15,13 @@ from medsr_jax.errors import MedsrError, named
 from medsr_jax.models import build
 from medsr_jax.models.compact import BLOCK, DETAIL_GAIN, OUTPUT_GAIN, _scaled_dct
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS, RESIDUAL_SCALE
+from medsr_jax.zoo.interface import IMAGE, RESULT, STRENGTH, interface, metadata
 from medsr_jax.zoo.weights import Weights
 
 if TYPE_CHECKING:
     import onnx
 
     from medsr_jax.zoo.onnx_ops import Graph
-
-WARNING = "lossy restoration: not for primary diagnosis"
-IMAGE, STRENGTH, RESULT = "image", "strength", "restored"
 
 Tree = Mapping[str, Any]
 
@@ -54,38 +51,18 @@ def onnx_model(weights: Weights) -> onnx.ModelProto:
         known = ", ".join(sorted(_NETWORKS))
         raise named(weights.path, f"{weights.model} can't be written as ONNX; these can: {known}")
     module: Any = build(weights.model, weights.fields)
+    ends = interface(weights)
     graph = Graph()
     try:
         result = _NETWORKS[weights.model](graph, module, weights.params)
     except (KeyError, IndexError) as error:
         raise named(weights.path, f"the weights are not those of {weights.model}: {error} is missing") from error
-    channels = getattr(module, "channels", 1)
-    made = getattr(module, "out_channels", None) or channels
-    inputs: dict[str, tuple[int | str, ...]] = {IMAGE: ("batch", channels, "height", "width")}
-    if takes_strength(weights):
+    inputs: dict[str, tuple[int | str, ...]] = {IMAGE: ("batch", ends.channels, "height", "width")}
+    if ends.strength:
         inputs[STRENGTH] = ("batch",)
-    sides = [f"{module.scale}*{side}" if module.scale > 1 else side for side in ("height", "width")]
-    return graph.model(
-        inputs=inputs, output=(RESULT, ("batch", made, *sides)), result=result, metadata=metadata(weights)
-    )
-
-
-def takes_strength(weights: Weights) -> bool:
-    """Whether the network reads how coarsely the image was quantised."""
-    return weights.model == "compact_rrdbnet"
-
-
-def metadata(weights: Weights) -> dict[str, str]:
-    """What a model in a foreign format says of itself, as texts."""
-    module: Any = build(weights.model, weights.fields)
-    return {
-        "warning": WARNING,
-        "model": weights.model,
-        "fields": json.dumps(weights.fields, sort_keys=True),
-        "card": json.dumps(weights.card, sort_keys=True),
-        "scale": str(module.scale),
-        "multiple": str(module.multiple),
-    }
+    sides = [side if ends.scale == 1 else f"{ends.scale}*{side}" for side in ("height", "width")]
+    axes: tuple[int | str, ...] = ("batch", ends.made, *sides)
+    return graph.model(inputs=inputs, output=(RESULT, axes), result=result, metadata=metadata(weights))
 
 
 def _layer(graph: Graph, x: str, params: Tree, name: str, *, gain: float = 1.0) -> str:

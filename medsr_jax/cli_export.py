@@ -1,0 +1,114 @@
+"""The command that hands models to other programs."""
+
+from __future__ import annotations
+
+import json
+import pathlib
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.jobs import failing
+
+if TYPE_CHECKING:
+    from medsr_jax import zoo
+
+
+def register(app: typer.Typer) -> None:
+    """Add the command to ``medsr``."""
+    app.command()(export)
+
+
+def export(
+    model: Annotated[str, typer.Argument(help="A packaged model's name (`medsr models`) or a weights file.")],
+    out: Annotated[pathlib.Path, typer.Option("-o", "--out", help="The file to make.")],
+    format: Annotated[str, typer.Option(help="onnx or stablehlo, the latter for programs that have JAX.")] = "onnx",
+    grey: Annotated[bool, typer.Option("--grey", help="Fold a model of colours to one of grey images.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older files.")] = False,
+) -> None:
+    """Write a model, weights inside, as a file that other programs run."""
+    with failing():
+        if format not in _WRITERS:
+            raise MedsrError(f"--format: {format} is neither of {' and '.join(_WRITERS)}")
+        files = [out] if format == "onnx" else [out, _beside(out)]
+        for file in files:
+            _check_target(file, overwrite=overwrite)
+
+        from medsr_jax import zoo
+        from medsr_jax.zoo.grey import for_grey
+        from medsr_jax.zoo.interface import WARNING
+
+        weights = zoo.load(model)
+        weights = for_grey(weights) if grey else weights
+        how = _WRITERS[format](weights, out)
+        for file in files:
+            typer.echo(f"{file}: {file.stat().st_size:,} bytes")
+        name = weights.card.get("name") or weights.path.stem
+        typer.echo(f"  {name}, {weights.model}, {weights.parameters:,} parameters")
+        for line in _ends(weights, channels_first=format == "onnx"):
+            typer.echo(f"  {line}")
+        typer.echo(f"  {WARNING}")
+        typer.echo(how)
+
+
+def _onnx(weights: zoo.Weights, out: pathlib.Path) -> str:
+    from medsr_jax.imaging.files import atomic_write
+    from medsr_jax.zoo.interface import interface
+    from medsr_jax.zoo.onnx_graph import onnx_model
+
+    atomic_write(out, onnx_model(weights).SerializeToString())
+    inputs = "{'image': image, 'strength': strength}" if interface(weights).strength else "{'image': image}"
+    return f"run it in Python with onnxruntime.InferenceSession({str(out)!r}).run(None, {inputs})[0]"
+
+
+def _stablehlo(weights: zoo.Weights, out: pathlib.Path) -> str:
+    from medsr_jax.imaging.files import atomic_write
+    from medsr_jax.zoo.interface import interface, metadata
+    from medsr_jax.zoo.stablehlo import serialized
+
+    data = serialized(weights)
+    # First, so that no model lies there without what is to be known of it.
+    atomic_write(_beside(out), (json.dumps(metadata(weights), indent=2) + "\n").encode())
+    atomic_write(out, data)
+    inputs = "image, strength" if interface(weights).strength else "image"
+    return (
+        f"run it in Python with jax.export.deserialize(open({str(out)!r}, 'rb').read()).call({inputs}),"
+        " or with scripts/run_stablehlo.py"
+    )
+
+
+def _ends(weights: zoo.Weights, *, channels_first: bool) -> list[str]:
+    """Inputs and output with their axes."""
+    from medsr_jax.zoo.interface import IMAGE, RESULT, STRENGTH, interface
+
+    ends = interface(weights)
+
+    def axes(channels: int, scale: int) -> str:
+        sides = [side if scale == 1 else f"{scale} {side}" for side in ("height", "width")]
+        return ", ".join(["batch", str(channels), *sides] if channels_first else ["batch", *sides, str(channels)])
+
+    multiple = f", height and width multiples of {ends.multiple}" if ends.multiple > 1 else ""
+    lines = [f"input  {IMAGE} ({axes(ends.channels, 1)}) float32 in [0, 1], bone white{multiple}"]
+    if ends.strength:
+        quantised = "the mean of the 15 lowest frequencies' JPEG quantisation steps over 16; 0 if never JPEG-coded"
+        lines.append(f"input  {STRENGTH} (batch) float32, {quantised}")
+    return [*lines, f"output {RESULT} ({axes(ends.made, ends.scale)}) float32, not clipped"]
+
+
+def _beside(out: pathlib.Path) -> pathlib.Path:
+    """Where what is to be known of a model lies whose own format has no place for it."""
+    return out.with_name(f"{out.name}.json")
+
+
+def _check_target(path: pathlib.Path, *, overwrite: bool) -> None:
+    if path.is_dir():
+        raise named(path, "is a folder; name a file to write")
+    if path.exists() and not overwrite:
+        raise named(path, "is there already; give --overwrite to replace it, or another name")
+    if not path.parent.is_dir():
+        raise MedsrError(f"{path.parent}: no such folder; make it, or name another output")
+
+
+_WRITERS: dict[str, Callable[[zoo.Weights, pathlib.Path], str]] = {"stablehlo": _stablehlo, "onnx": _onnx}

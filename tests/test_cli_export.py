@@ -1,0 +1,123 @@
+import json
+import subprocess
+import sys
+
+import jax.export
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from medsr_jax import zoo
+from tests.zoo.test_onnx_graph import random_weights
+
+MEDSR = [sys.executable, "-m", "medsr_jax.cli"]
+
+
+def run(*arguments):
+    return subprocess.run([*MEDSR, "export", *map(str, arguments)], capture_output=True, text=True, check=False)
+
+
+def test_onnx(tiny_weights, tmp_path):
+    out = tmp_path / "tiny.onnx"
+    done = run(tiny_weights, "--format", "onnx", "-o", out)
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert lines[0] == f"{out}: {out.stat().st_size:,} bytes"
+    assert "  tiny, compact_rrdbnet, " in lines[1]
+    assert lines[2] == (
+        "  input  image (batch, 1, height, width) float32 in [0, 1], bone white, height and width multiples of 8"
+    )
+    assert lines[3].startswith("  input  strength (batch) float32, ")
+    assert lines[4] == "  output restored (batch, 1, 4 height, 4 width) float32, not clipped"
+    assert lines[5] == "  lossy restoration: not for primary diagnosis"
+    assert "onnxruntime.InferenceSession" in lines[6]
+    said = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
+    assert json.loads(said["card"]) == {"name": "tiny"}
+    # The printed line is one that runs.
+    image, strength = np.zeros((1, 1, 8, 16), np.float32), np.zeros(1, np.float32)
+    code = lines[6].partition("with ")[2]
+    assert eval(code, {"onnxruntime": onnxruntime, "image": image, "strength": strength}).shape == (1, 1, 32, 64)
+
+
+def test_stablehlo(tiny_weights, tmp_path):
+    out = tmp_path / "tiny.stablehlo"
+    done = run(tiny_weights, "--format", "stablehlo", "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "input  image (batch, height, width, 1) float32 in [0, 1]" in done.stdout
+    assert "output restored (batch, 4 height, 4 width, 1)" in done.stdout
+    assert "scripts/run_stablehlo.py" in done.stdout
+    assert [str(aval.shape) for aval in jax.export.deserialize(bytearray(out.read_bytes())).in_avals] == [
+        "(b, 8*h, 8*w, 1)",
+        "(b,)",
+    ]
+    about = json.loads((tmp_path / "tiny.stablehlo.json").read_text())
+    assert (about["model"], about["multiple"], about["scale"]) == ("compact_rrdbnet", "8", "4")
+    assert "not for primary diagnosis" in about["warning"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.stablehlo", "tiny.stablehlo.json"]
+
+
+def test_colours_stay_unless_grey_is_asked_for(tmp_path):
+    weights = random_weights("srvgg", {"features": 8, "convolutions": 1, "channels": 3})
+    source = tmp_path / "colours.safetensors"
+    zoo.save(source, model=weights.model, fields=weights.fields, params=weights.params, card={})
+    assert "image (batch, 3, height, width)" in run(source, "-o", tmp_path / "colours.onnx").stdout
+    assert "image (batch, 1, height, width)" in run(source, "--grey", "-o", tmp_path / "grey.onnx").stdout
+
+
+@pytest.mark.parametrize(("format", "taken"), [("onnx", "model"), ("stablehlo", "model"), ("stablehlo", "model.json")])
+def test_what_is_there_is_kept_unless_told_otherwise(tiny_weights, tmp_path, format, taken):
+    (tmp_path / taken).write_text("mine")
+    done = run(tiny_weights, "--format", format, "-o", tmp_path / "model")
+    assert done.returncode == 1
+    assert done.stderr == f"{tmp_path / taken}: is there already; give --overwrite to replace it, or another name\n"
+    assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
+    assert run(tiny_weights, "--format", format, "-o", tmp_path / "model", "--overwrite").returncode == 0
+    assert (tmp_path / taken).read_bytes() != b"mine"
+
+
+def broken(tiny_weights, folder):
+    """Weights whose fields are those of a larger network."""
+    weights = zoo.load(tiny_weights)
+    path = folder / "broken.safetensors"
+    zoo.save(path, model=weights.model, fields={**weights.fields, "blocks": 2}, params=weights.params, card={})
+    return path
+
+
+def unknown(tiny_weights, folder):
+    weights = zoo.load(tiny_weights)
+    path = folder / "unknown.safetensors"
+    zoo.save(path, model="swinir", fields={}, params=weights.params, card={})
+    return path
+
+
+@pytest.mark.parametrize("format", ["onnx", "stablehlo"])
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [(broken, "the weights are not those of compact_rrdbnet"), (unknown, "swinir")],
+)
+def test_a_model_that_cannot_be_written_leaves_nothing(tiny_weights, tmp_path, format, make, message):
+    path = make(tiny_weights, tmp_path)
+    done = run(path, "--format", format, "-o", tmp_path / "out")
+    assert done.returncode == 1
+    assert message in done.stderr
+    assert done.stderr.count("\n") == 1
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["xray-x4", "--format", "tflite", "-o", "out"], "--format: tflite is neither of stablehlo and onnx"),
+        (["xray-x4", "-o", "none/out.onnx"], "none: no such folder; make it, or name another output"),
+        (["nothing", "-o", "out.onnx"], "nothing: neither a weights file nor a packaged model"),
+        (["xray-x4", "-o", "."], ".: is a folder; name a file to write"),
+    ],
+)
+def test_wrong_arguments_are_one_line(monkeypatch, tmp_path, arguments, message):
+    monkeypatch.chdir(tmp_path)
+    done = run(*arguments)
+    assert done.returncode == 1
+    assert done.stderr.startswith(message)
+    assert done.stderr.count("\n") == 1
+    assert not list(tmp_path.iterdir())
