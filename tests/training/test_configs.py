@@ -20,7 +20,7 @@ from medsr_jax.zoo.foreign import converted
 from tests.zoo import ncnn_networks as networks
 
 CONFIGS = {path.stem: path for path in sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))}
-# test_training.py trains the first; the second is the network and loss of realesrnet_xray, and its start is tested below.
+# test_training.py trains the first; the second has the network and loss of realesrnet_xray, and a test of its start.
 TRAINED_ELSEWHERE = {"xray_x4", "finetune_x4plus"}
 ADVERSARIAL = {"realesrgan_xray", "esrgan_xray", "paper"}
 
