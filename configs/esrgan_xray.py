@@ -2,15 +2,15 @@
 
 Bicubic pairs, 128x128 targets, batch 16; L1 .01, perceptual loss 1 on the last layer before its ReLU, relativistic
 average GAN .005 with a VGG-style discriminator; 1e-4, halved at 50, 100, 200 and 300 thousand steps. It starts from an
-L1 stage on the same pairs (``--config.start_from``). At full size it was not run here: it wants a GPU. ``:tiny`` is
-minutes long.
+L1 stage on the same pairs (``--config.start_from``). At full size it was not run here: it wants a GPU. ``:equal`` is
+the budget of Table 1 (docs/results.md). ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.defaults import defaults, degradation, varied
+from medsr_jax.training.defaults import EQUAL_MODEL, EQUAL_SECOND, defaults, degradation, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -39,6 +39,9 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     return varied(
         c,
         variant,
+        equal=EQUAL_MODEL
+        | EQUAL_SECOND
+        | {"optimizer.schedule": "constant", "discriminator.fields": {"channels": 1, "features": 24, "side": 128}},
         tiny={
             "model.fields": {"channels": 1, "features": 8, "blocks": 1, "growth": 4, "scale": 4},
             "discriminator.fields": {"channels": 1, "features": 4, "side": 64},

@@ -4,14 +4,15 @@ What it states: 256x256 images, 4 devices, Adam at 1e-4, an adaptive rate and ea
 GAN, several scales in the discriminator's analysis, images shrunk from 512 to 128 and JPEG-coded at q 50 to 75. What it
 leaves open is Real-ESRGAN's. This is the GAN stage: it starts from an L1 stage's weights (``--config.start_from``), and
 its inputs are those of the `medical` degradation, whose JPEG has q 30 to 95. It is written for 4 devices: elsewhere set
-``--config.batch`` to a multiple of yours. At full size it was not run here: it wants GPUs. ``:tiny`` is minutes long.
+``--config.batch`` to a multiple of yours. At full size it was not run here: it wants GPUs. ``:equal`` is the budget of
+Table 1 (docs/results.md), ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.defaults import defaults, degradation, varied
+from medsr_jax.training.defaults import EQUAL_MODEL, EQUAL_SECOND, defaults, degradation, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -35,6 +36,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     return varied(
         c,
         variant,
+        equal=EQUAL_MODEL | EQUAL_SECOND | {"discriminator.fields": {"channels": 1, "features": 24}},
         tiny={
             "model.fields": {"channels": 1, "features": 8, "blocks": 1, "growth": 4, "scale": 4},
             "discriminator.fields": {"channels": 1, "features": 4},

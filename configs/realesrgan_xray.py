@@ -3,15 +3,15 @@
 L1, perceptual loss before the ReLU and a vanilla GAN of weight .1 with a spectrally normalised U-Net; 1e-4 for both
 networks, 400,000 steps, starting from the first stage's averaged weights: give them as ``--config.start_from``. The
 features are VGG16's unless ``--config.objective.features`` names torchvision's VGG19. At full size it was not run
-here: it wants a GPU. ``:small`` is what two CPU cores can do in an hour; the README has its result. ``:tiny`` is
-minutes long.
+here: it wants a GPU. ``:small`` is what two CPU cores can do in an hour; the README has its result. ``:equal`` is the
+budget of Table 1 (docs/results.md). ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.defaults import defaults, degradation, varied
+from medsr_jax.training.defaults import EQUAL_MODEL, EQUAL_SECOND, defaults, degradation, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -33,6 +33,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     return varied(
         c,
         variant,
+        equal=EQUAL_MODEL | EQUAL_SECOND | {"discriminator.fields": {"channels": 1, "features": 24}},
         small={
             "steps": 500,
             "batch": 4,

@@ -3,14 +3,16 @@
 L1 alone, against the sharpened target; high-order degradation; batch 48 of 256x256; 2e-4 for a million steps. Its
 weights are what `realesrgan_xray` starts from. At full size (16.7 million parameters) it was not run here: it wants a
 GPU. ``:small`` is what two CPU cores can do in an hour, with the packaged model's network on the `transmission`
-degradation that `medsr restore` meets; the README has its result. ``:tiny`` is minutes long.
+degradation that `medsr restore` meets; the README has its result. ``:equal`` is the budget of
+Table 1 (docs/results.md), on these inputs; ``:equal_bicubic`` and ``:equal_medical`` are the same stage on ESRGAN's and
+on the paper's, for their second stages to start from. ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.defaults import defaults, degradation, varied
+from medsr_jax.training.defaults import EQUAL_FIRST, EQUAL_MODEL, defaults, degradation, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -21,11 +23,15 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.log_every, c.validate_every, c.checkpoint_every = 100, 5000, 5000
     c.validation.lpips = True
     c.card.name = "realesrnet-xray"
-    if variant == "small":
-        c.degradation = degradation("transmission")
+    inputs = {"small": "transmission", "equal_bicubic": "bicubic", "equal_medical": "medical"}.get(variant)
+    if inputs is not None:
+        c.degradation = degradation(inputs)
     return varied(
         c,
         variant,
+        equal=EQUAL_MODEL | EQUAL_FIRST,
+        equal_bicubic=EQUAL_MODEL | EQUAL_FIRST,
+        equal_medical=EQUAL_MODEL | EQUAL_FIRST,
         small={
             "steps": 1500,
             "batch": 8,

@@ -39,6 +39,7 @@ class CompactRRDBNet(nn.Module):
         fold: pixel-unshuffle before the RRDBs; a divisor of 8.
         context: features of the path on the 8x8 grid; 0 leaves it out.
         context_layers: its 3x3 convolutions.
+        blind: take no notice of the strength, as networks that are not told how their input was coded do.
         remat: see `scan_blocks`.
         dtype: the type computed in; parameters and the result are float32.
     """
@@ -50,6 +51,7 @@ class CompactRRDBNet(nn.Module):
     fold: int = 4
     context: int = 128
     context_layers: int = 3
+    blind: bool = False
     remat: bool = False
     dtype: Any = jnp.float32
 
@@ -71,7 +73,8 @@ class CompactRRDBNet(nn.Module):
             (N, scale H, scale W, 1), unclipped.
         """
         chex.assert_shape(x, (None, None, None, 1))
-        strength = jnp.zeros(x.shape[:1], x.dtype) if strength is None else strength
+        if strength is None or self.blind:
+            strength = jnp.zeros(x.shape[:1], x.dtype)
         chex.assert_shape(strength, x.shape[:1])
         level = strength[:, None, None, None].astype(self.dtype)
 

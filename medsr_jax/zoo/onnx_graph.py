@@ -108,6 +108,8 @@ def _rrdbnet(graph: Graph, module: Any, params: Tree) -> str:
 
 def _compact_rrdbnet(graph: Graph, module: Any, params: Tree) -> str:
     level = graph.add("Reshape", STRENGTH, graph.constant("per_image", [-1, 1, 1, 1], np.int64))
+    if module.blind:
+        level = graph.add("Mul", level, graph.constant("blind", [0.0], np.float32))
     kernel, bias = _views(module.fold)
     options = {"strides": [module.fold] * 2, "pads": [0] * 4}
     folded = graph.conv(graph.edge_pad(IMAGE, 2), "views", kernel, bias, **options)

@@ -35,6 +35,14 @@ def test_the_strength_of_the_quantisation_changes_the_result():
     assert float(jnp.abs(weak - strong).max()) > 1e-4
 
 
+def test_a_blind_network_takes_no_notice_of_it():
+    model = CompactRRDBNet(features=8, growth=4, blocks=1, context=8, blind=True)
+    x = jax.random.uniform(jax.random.key(0, impl="rbg"), (1, 8, 8, 1))
+    variables = model.init(jax.random.key(1, impl="rbg"), x)
+    weak, strong = (model.apply(variables, x, jnp.full((1,), s)) for s in (0.0, 1.2))
+    np.testing.assert_array_equal(weak, strong)
+
+
 def test_the_strength_is_the_mean_low_frequency_step():
     assert quantisation_strength(None) == 0.0
     assert quantisation_strength(np.full((8, 8), 16)) == 1.0

@@ -25,6 +25,7 @@ NETWORKS = {
     ),
     "compact": ("compact_rrdbnet", TINY),
     "compact without context": ("compact_rrdbnet", {**TINY, "context": 0, "fold": 2, "scale": 3}),
+    "compact and blind": ("compact_rrdbnet", {**TINY, "blind": True}),
     "compact at another fold": ("compact_rrdbnet", {**TINY, "fold": 2, "scale": 2}),
     "srcnn": ("srcnn", {"features": [8, 4], "sizes": [9, 1, 5], "scale": 3}),
     "srcnn of colours, residual": ("srcnn", {"features": [8, 4], "channels": 3, "scale": 2, "residual": True}),
