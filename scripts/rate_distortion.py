@@ -19,7 +19,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import math
 import os
 import pathlib
@@ -28,6 +27,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+from kept import Measurements, Record, spread
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
@@ -37,7 +37,7 @@ from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.lpips import load_lpips
 from medsr_jax.evaluation.rate import at_bytes, bd_rate
 from medsr_jax.evaluation.statistics import bootstrap
-from medsr_jax.imaging import Image, find_inputs, read_image
+from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress
@@ -54,30 +54,29 @@ LADDERS = {
     "avif": (10, 20, 30, 40, 50, 60, 70, 80, 90),
 }
 
-Record = dict[str, Any]
-
 
 def main() -> None:
     options = _options()
     keep_compiled_programs()
     try:
         restorer = Restorer(options.model)
-        images = [entry for folder in options.folders for entry in _images(options, folder)]
+        images = [
+            (folder, file) for folder in options.folders for file in spread(options.data / folder, limit=options.limit)
+        ]
         perceptual = None if options.no_lpips else load_lpips()
     except MedsrError as error:
         sys.exit(str(error))
-    records = _resumed(options.results, _signature(options, restorer))
+    kept = Measurements(options.results, _signature(options, restorer))
     for number, (folder, file) in enumerate(images):
         name = f"{folder}/{file.name}"
-        if name in records:
+        if name in kept.records:
             continue
         image = central_crop(_eight_bits(read_image(file)), side=SIDE)
         points = list(_points(image, restorer, perceptual, tiny=options.tiny))
-        records[name] = {"image": name, "folder": folder, "points": points}
-        _append(options.results, records[name])
+        kept.add({"image": name, "folder": folder, "points": points})
         print(f"{number + 1}/{len(images)} {name}: {len(points)} points", file=sys.stderr, flush=True)
     for folder in options.folders:
-        chosen = [records[f"{folder}/{file.name}"] for where, file in images if where == folder]
+        chosen = [kept.records[f"{folder}/{file.name}"] for where, file in images if where == folder]
         _report(folder, chosen)
         if options.out is not None:
             path = options.out / f"rate-distortion-{folder.replace('/', '-')}.png"
@@ -100,13 +99,6 @@ def _options() -> argparse.Namespace:
         chosen.limit, chosen.no_lpips = 2, True
         chosen.results = chosen.results.with_suffix(".tiny.jsonl")
     return chosen
-
-
-def _images(options: argparse.Namespace, folder: str) -> list[tuple[str, pathlib.Path]]:
-    files = [file for file, _ in find_inputs([options.data / folder])]
-    if options.limit is not None and options.limit < len(files):
-        files = [files[i] for i in np.linspace(0, len(files) - 1, options.limit).round().astype(int)]
-    return [(folder, file) for file in files]
 
 
 def _eight_bits(image: Image) -> Image:
@@ -143,31 +135,6 @@ def _points(image: Image, restorer: Restorer, perceptual: Any, *, tiny: bool) ->
 def _signature(options: argparse.Namespace, restorer: Restorer) -> Record:
     """What points must have in common to be shown together."""
     return {"model": restorer.name, "lpips": not options.no_lpips, "tiny": options.tiny, "side": SIDE}
-
-
-def _resumed(path: pathlib.Path, signature: Record) -> dict[str, Record]:
-    if not path.is_file():
-        path.parent.mkdir(parents=True, exist_ok=True)
-        _append(path, signature)
-        return {}
-    lines = path.read_text().splitlines()
-    if not lines or json.loads(lines[0]) != signature:
-        sys.exit(f"{path}: holds points of other settings; name another file with --results, or remove it")
-    records = {}
-    for line in lines[1:]:
-        try:
-            record = json.loads(line)
-        except ValueError:
-            break  # the run ended in the middle of it
-        records[record["image"]] = record
-    if len(records) < len(lines) - 1:
-        path.write_text("".join(json.dumps(entry) + "\n" for entry in [signature, *records.values()]))
-    return records
-
-
-def _append(path: pathlib.Path, record: Record) -> None:
-    with path.open("a") as file:
-        file.write(json.dumps(record) + "\n")
 
 
 def _curves(record: Record, measure: str) -> dict[str, list[tuple[float, float]]]:
