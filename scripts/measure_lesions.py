@@ -1,6 +1,6 @@
 """What is left of small lesions: synthetic ones in real radiographs, sent, and looked for by model observers.
 
-    python scripts/measure_lesions.py --data FOLDER [--folders val/chest test/chest] [--limit N] [--tiny] [-o FOLDER]
+    python scripts/measure_lesions.py --data FOLDER [--folders val/chest test/chest] [--limit N] [--page] [--tiny]
 
 Masses and calcifications of known diameter and contrast (evaluation/lesions.py) are put into the central 512x512 of
 chest radiographs, on a jittered grid of places with tissue around them, all lesions of a kind in one copy of the
@@ -16,14 +16,14 @@ Printed for each lesion and method: the contrast that is left in the lesion's di
 contrast to noise; and d' of a non-prewhitening matched filter and of a channelised Hotelling observer
 (evaluation/observers.py), with 95 % bootstrap intervals over images, and the area under the curve of the second. A d'
 of 1 is 76 % of pairs told apart, of 2 is 92 %. The observer knows the lesion's place, so this is an upper bound of what
-a search finds.
+a search finds. What was cut out of each image is kept below --results, and a run that was stopped goes on from there.
 """
 
 from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
+import io
 import os
 import pathlib
 import sys
@@ -31,6 +31,8 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from kept import PAGE, spread, write_section
+from lesion_tables import draw, section, table
 from PIL import Image as PillowImage
 
 from medsr_jax.errors import MedsrError
@@ -45,7 +47,8 @@ from medsr_jax.evaluation.observers import (
     detectability,
     matched_filter,
 )
-from medsr_jax.imaging import Image, find_inputs, read_image
+from medsr_jax.imaging import Image, read_image
+from medsr_jax.imaging.files import atomic_write
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress
@@ -71,6 +74,7 @@ METHODS = ("original", "small", "bicubic", "restored", *PEERS)
 RESAMPLES = 200
 
 Patches = dict[str, np.ndarray]
+Cut = dict[str, np.ndarray]
 
 
 def main() -> None:
@@ -78,72 +82,99 @@ def main() -> None:
     keep_compiled_programs()
     try:
         restorer = Restorer(options.model)
-        files = [file for folder in options.folders for file, _ in find_inputs([options.data / folder])]
+        files = [(f, file) for f in options.folders for file in spread(options.data / f, limit=options.limit)]
     except MedsrError as error:
         sys.exit(str(error))
-    if options.limit is not None and options.limit < len(files):
-        files = [files[i] for i in np.linspace(0, len(files) - 1, options.limit).round().astype(int)]
-    absent: dict[str, list[np.ndarray]] = {}
-    present: dict[str, dict[str, list[np.ndarray]]] = {name: {} for name in LESIONS}
-    groups: list[int] = []
-    sizes: list[int] = []
-    for number, file in enumerate(files):
-        image = central_crop(read_image(file), side=SIDE)
-        if image.pixels.dtype != np.uint8 or min(image.pixels.shape[1:]) < SIDE:
-            print(f"left out: {file}: is no 8-bit image of {SIDE}x{SIDE} or more", file=sys.stderr)
-            continue
-        where = places(image.pixels[0], spacing=SPACING, margin=HALF, levels=LEVELS, seed=number)
-        if not where:
-            continue
-        groups += [number] * len(where)
-        results, size = _results(image, restorer, quality=options.quality)
-        sizes.append(size)
-        for method, pixels in results.items():
-            absent.setdefault(method, []).append(patches(pixels, where, half=HALF))
-        for name, lesion in LESIONS.items():
-            ill = dataclasses.replace(image, pixels=insert(image.pixels[0], lesion, where)[None])
-            for method, pixels in _results(ill, restorer, quality=options.quality)[0].items():
-                present[name].setdefault(method, []).append(patches(pixels, where, half=HALF))
-        print(f"{number + 1}/{len(files)} {file.name}: {len(where)} places", file=sys.stderr, flush=True)
-    if len(set(groups)) < 2:
+    collected: list[Cut] = []
+    for number, (folder, file) in enumerate(files):
+        kept = options.results / f"{restorer.name}-q{options.quality}" / folder / f"{file.stem}.npz"
+        if not kept.is_file():
+            _keep(kept, _cut(central_crop(read_image(file), side=SIDE), number, restorer, quality=options.quality))
+            print(f"{number + 1}/{len(files)} {folder}/{file.name}", file=sys.stderr, flush=True)
+        with np.load(kept) as arrays:
+            collected.append(dict(arrays))
+    collected = [cut for cut in collected if cut]
+    if len(collected) < 2:
         sys.exit("fewer than two images have places with tissue around them; name more with --folders")
-    without = {method: np.concatenate(parts) for method, parts in absent.items()}
-    rows = []
-    print(f"{len(set(groups))} images, {len(groups)} places; scale {SCALE}, JPEG q {options.quality},"
-          f" {np.mean(sizes):.0f} bytes a packet; model {restorer.name}\n")  # fmt: skip
-    print(f"{'':22}{'':12}{'contrast':>10}{'CNR':>8}   {'d, matched filter':>22}   {'d, Hotelling':>22}{'area':>8}")
-    for name, lesion in LESIONS.items():
-        for method in METHODS:
-            ill = np.concatenate(present[name][method])
-            rows.append(_row(name, lesion, method, ill, without[method], np.asarray(groups)))
-            _print(rows[-1])
-        print()
-    if options.out is not None:
-        options.out.mkdir(parents=True, exist_ok=True)
-        (options.out / "lesions.json").write_text(json.dumps(rows, indent=1) + "\n")
-        _draw(options.out / "lesions.png", rows, images=len(set(groups)))
-        print(options.out / "lesions.png")
+    groups = np.concatenate([np.full(len(cut[_name(METHODS[0])]), i) for i, cut in enumerate(collected)])
+    rows = [
+        _row(name, lesion, method, *_patches(collected, method, name), groups)
+        for name, lesion in LESIONS.items()
+        for method in METHODS
+    ]
+    about = (
+        f"{len(collected)} images, {len(groups)} places; scale {SCALE}, JPEG q {options.quality},"
+        f" {np.mean([cut['bytes'] for cut in collected]):.0f} bytes a packet; model {restorer.name}"
+    )
+    print(f"{about}\n\n{table(rows)}")
+    picture = options.out / "lesions.png"
+    draw(picture, rows, images=len(collected), methods=METHODS)
+    print(f"\n{picture}")
+    if options.page:
+        write_section("lesions", section(about, rows, command=_command(options)))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
     parser.add_argument("--folders", nargs="+", default=["val/chest", "test/chest"])
-    parser.add_argument("--limit", type=int, help="images, spread evenly [all]")
+    parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--model", default="xray-x4")
     parser.add_argument("--quality", type=int, default=60, help="of the JPEG [60]")
-    parser.add_argument("--tiny", action="store_true", help="four images")
-    parser.add_argument("-o", "--out", type=pathlib.Path, help="folder for the figure and its numbers")
+    parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("out/lesions"), help="to go on from")
+    parser.add_argument("-o", "--out", type=pathlib.Path, help="folder of the figure [out; docs/figures if --page]")
+    parser.add_argument("--page", action="store_true", help="write docs/results.md")
+    parser.add_argument("--tiny", action="store_true", help="two images of each folder")
     chosen = parser.parse_args()
-    if chosen.tiny:
-        chosen.limit = 4
+    chosen.limit = 2 if chosen.tiny else chosen.limit
+    chosen.out = chosen.out or (PAGE.parent / "figures" if chosen.page else pathlib.Path("out"))
     return chosen
+
+
+def _command(options: argparse.Namespace) -> str:
+    limit = "" if options.limit is None else f" --limit {options.limit}"
+    return f"python scripts/measure_lesions.py --data DATA{limit} --page"
+
+
+def _name(method: str, lesion: str = "none") -> str:
+    return f"{lesion} | {method}"
+
+
+def _cut(image: Image, number: int, restorer: Restorer, *, quality: int) -> Cut:
+    """Patches (places, rows, columns) of every method with each lesion and without; empty without fit places."""
+    if image.pixels.dtype != np.uint8 or min(image.pixels.shape[1:]) < SIDE:
+        return {}
+    pixels = image.pixels[0]
+    where = places(pixels, spacing=SPACING, margin=HALF, levels=LEVELS, seed=number)
+    if not where:
+        return {}
+    results, size = _results(image, restorer, quality=quality)
+    cut: Cut = {"bytes": np.asarray(size)}
+    cut |= {_name(method): patches(result, where, half=HALF) for method, result in results.items()}
+    for name, lesion in LESIONS.items():
+        ill = dataclasses.replace(image, pixels=insert(pixels, lesion, where)[None])
+        for method, result in _results(ill, restorer, quality=quality)[0].items():
+            cut[_name(method, name)] = patches(result, where, half=HALF)
+    return cut
+
+
+def _keep(path: pathlib.Path, cut: Cut) -> None:
+    stream = io.BytesIO()
+    np.savez_compressed(stream, **cut)  # type: ignore[arg-type]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, stream.getvalue())
+
+
+def _patches(collected: list[Cut], method: str, lesion: str) -> tuple[np.ndarray, np.ndarray]:
+    """With the lesion and without, of all images."""
+    ill, well = (np.concatenate([cut[_name(method, name)] for cut in collected]) for name in (lesion, "none"))
+    return ill, well
 
 
 def _results(image: Image, restorer: Restorer, *, quality: int) -> tuple[Patches, int]:
     """The image as each method gives it back, and the packet's bytes."""
     pixels = image.pixels[0]
-    packet = compress(image, scale=SCALE, quality=quality, preprocess=False)
+    packet = compress(image, scale=SCALE, quality=quality, codec="jpeg", preprocess=False)
     size = len(packet_bytes(packet))
     small = PillowImage.fromarray(downscale(pixels, scale=SCALE, kernel="area").astype(np.float32))
     results = {
@@ -218,42 +249,6 @@ def _interval(responses: tuple[np.ndarray, np.ndarray], groups: np.ndarray) -> t
         draws.append(detectability(responses[0][chosen], responses[1][chosen]))
     low, high = np.percentile(draws, [2.5, 97.5])
     return detectability(*responses), float(low), float(high)
-
-
-def _print(row: dict[str, Any]) -> None:
-    def interval(values: tuple[float, float, float]) -> str:
-        return f"{values[0]:.2f} [{values[1]:.2f}, {values[2]:.2f}]"
-
-    print(
-        f"{row['lesion']:22}{row['method']:12}{row['contrast']:>10.0%}{row['cnr']:>8.2f}"
-        f"   {interval(row['matched']):>22}   {interval(row['hotelling']):>22}{row['area']:>8.3f}"
-    )
-
-
-def _draw(path: pathlib.Path, rows: list[dict[str, Any]], *, images: int) -> None:
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(13, 4.8), layout="constrained", dpi=100)
-    FigureCanvasAgg(figure)
-    left, right = figure.subplots(1, 2)
-    names = list(dict.fromkeys(row["lesion"] for row in rows))
-    for number, method in enumerate(METHODS):
-        chosen = [row for row in rows if row["method"] == method]
-        at = np.arange(len(names)) + (number - 2.5) * 0.12
-        values = np.array([row["hotelling"] for row in chosen])
-        left.errorbar(at, values[:, 0], np.abs(values[:, 1:] - values[:, :1]).T, fmt="o", ms=4, label=method)
-        right.plot(at, [100 * row["contrast"] for row in chosen], "o", ms=4, label=method)
-    for axis, title in ((left, "d' of a channelised Hotelling observer"), (right, "contrast that is left, %")):
-        axis.set_xticks(np.arange(len(names)), [name.replace(", ", "\n") for name in names], fontsize=8)
-        axis.set_title(title)
-        axis.grid(alpha=0.3, axis="y")
-    left.set_yscale("log")
-    left.legend(fontsize=8)
-    figure.suptitle(
-        f"Synthetic lesions in {images} chest radiographs of {SIDE}x{SIDE}, all methods in the bytes of one packet"
-    )
-    figure.savefig(path)
 
 
 if __name__ == "__main__":
