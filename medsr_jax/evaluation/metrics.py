@@ -29,7 +29,7 @@ def ssim(image: np.ndarray, truth: np.ndarray, *, value_range: tuple[float, floa
 
     Args:
         image, truth: (rows, columns) or (frames, rows, columns) stored values; the mean over frames is returned.
-        value_range: least and greatest value.
+        value_range: least and greatest value. The luminance term counts from the least.
 
     Returns:
         At most 1; NaN where a side has less than 11 pixels, for which it is not defined.

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from scipy.ndimage import gaussian_filter1d
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
 
 from medsr_jax.evaluation.metrics import psnr, ssim
 
@@ -22,24 +22,28 @@ def test_16_bit_images_are_measured_on_their_own_range():
     assert psnr(truth + 1, truth, value_range=(-1024, 3071)) == pytest.approx(20 * math.log10(4095))
 
 
-def reference_ssim(a, b):
-    """Wang et al. 2004, eq. 13, with SciPy's Gaussian of 11 taps, over the windows that lie inside."""
-
-    def blur(x):
-        for axis in (0, 1):
-            x = gaussian_filter1d(x, 1.5, axis=axis, truncate=3.5)
-        return x[5:-5, 5:-5]
-
-    a, b = a.astype(float), b.astype(float)
-    ma, mb = blur(a), blur(b)
-    va, vb, cov = blur(a * a) - ma**2, blur(b * b) - mb**2, blur(a * b) - ma * mb
-    c1, c2 = (0.01 * 255) ** 2, (0.03 * 255) ** 2
-    return (((2 * ma * mb + c1) * (2 * cov + c2)) / ((ma**2 + mb**2 + c1) * (va + vb + c2))).mean()
+def noisy_of(image, *, deviation):
+    noise = np.random.default_rng(0).normal(0, deviation, image.shape)
+    return np.clip(image + noise, *(np.iinfo(image.dtype).min, np.iinfo(image.dtype).max)).astype(image.dtype)
 
 
-def test_ssim_agrees_with_the_papers_formula(radiograph):
-    noisy = np.clip(radiograph + np.random.default_rng(0).normal(0, 12, radiograph.shape), 0, 255).astype(np.uint8)
-    assert ssim(noisy, radiograph, value_range=RANGE) == pytest.approx(reference_ssim(noisy, radiograph), abs=1e-4)
+def test_both_agree_with_scikit_image(radiograph):
+    for truth, deviation, low, high in (
+        (radiograph, 12, 0, 255),
+        (radiograph, 1, 0, 255),
+        # CT as it is stored, on the range that it spans.
+        (radiograph.astype(np.int16) * 9 - 1000, 40, -1000, 1295),
+    ):
+        noisy = noisy_of(truth, deviation=deviation)
+        options = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
+        # The luminance term has an origin: ours is the range's low end, theirs is zero.
+        theirs = structural_similarity(noisy - low, truth - low, data_range=high - low, **options)
+        assert ssim(noisy, truth, value_range=(low, high)) == pytest.approx(theirs, abs=1e-4)
+        theirs = peak_signal_noise_ratio(truth, noisy, data_range=high - low)
+        assert psnr(noisy, truth, value_range=(low, high)) == pytest.approx(theirs, abs=1e-4)
+
+
+def test_ssim_of_equal_images_is_one(radiograph):
     assert ssim(radiograph, radiograph, value_range=RANGE) == pytest.approx(1.0, abs=1e-5)
 
 
