@@ -132,7 +132,7 @@ def test_two_processes_of_two_devices_lose_what_one_of_four_does(whole, data, tm
     ]
     try:
         for process in processes:
-            output, _ = process.communicate(timeout=300)
+            output, _ = process.communicate(timeout=900)
             assert process.returncode == 0, output
     finally:
         for process in processes:
