@@ -10,6 +10,16 @@ from typing import Annotated
 import typer
 
 from medsr_jax import cli_evaluate, cli_export, cli_import, cli_prepare, cli_receiver
+from medsr_jax.cli_sending import (
+    AUTO,
+    Codec,
+    MaxBytes,
+    Scale,
+    checked_budget,
+    chosen_codec,
+    chosen_quality,
+    chosen_scale,
+)
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import Inputs, Output, failing, for_each
 
@@ -18,11 +28,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-)
-
-_CEILINGS = (
-    "lossy: not for primary diagnosis. Published ceilings for chest radiographs are 10:1 (German consensus) and 30:1 "
-    "(Canadian guideline)"
 )
 
 
@@ -35,12 +40,12 @@ def _root() -> None:
 def compress(
     inputs: Inputs,
     out: Output,
-    scale: Annotated[int, typer.Option(help="1..8: how many times fewer rows and columns travel.")] = 4,
-    quality: Annotated[str, typer.Option(help="1..100, or auto: 50..75 by the image's content.")] = "auto",
-    max_bytes: Annotated[
-        int | None, typer.Option(help="The most bytes a packet may have; the best quality that fits is taken.")
-    ] = None,
-    codec: Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif.")] = "jpeg",
+    scale: Scale = AUTO,
+    quality: Annotated[
+        str, typer.Option(help="1..100, or auto: 50..75 by the image's content; with --max-bytes, the best that fits.")
+    ] = AUTO,
+    max_bytes: MaxBytes = None,
+    codec: Codec = AUTO,
     kernel: Annotated[str, typer.Option(help="Of the downscaling: area, bicubic or lanczos.")] = "area",
     window: Annotated[
         str | None,
@@ -50,11 +55,12 @@ def compress(
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens."""
     with failing():
+        named_codec = chosen_codec(codec)
         options = {
-            "scale": scale,
-            "quality": _quality(quality),
-            "max_bytes": max_bytes,
-            "codec": codec,
+            "scale": chosen_scale(scale),
+            "quality": chosen_quality(quality),
+            "max_bytes": checked_budget(max_bytes),
+            "codec": named_codec,
             "kernel": kernel,
             "window": _window(window),
             "preprocess": preprocess,
@@ -62,30 +68,31 @@ def compress(
 
     def suffix(file: pathlib.Path) -> str:
         from medsr_jax.imaging.sniffing import sniff
+        from medsr_jax.transmission.budget import codec_for
         from medsr_jax.transmission.codecs import CODECS
 
-        return ".dcm" if sniff(file) == "dicom" else CODECS[codec].suffix
+        if sniff(file) == "dicom":
+            return ".dcm"
+        return CODECS[codec_for(named_codec, dicom=False, max_bytes=max_bytes)].suffix
 
     def work(file: pathlib.Path, target: pathlib.Path) -> str:
+        from medsr_jax.transmission.ceilings import against_ceilings
         from medsr_jax.transmission.compress import compress_file
 
         packet, size = compress_file(file, target, **options)
         header = packet.header
-        counted = f"of the original's pixels at {header.bits} bits each"
+        alone = packet.dataset is None
+        ratio = packet.ratio(size if alone else None)
         parts = [
-            f"{target}: {size} bytes",
-            f"{packet.ratio(size):.0f}:1 {counted}"
-            if packet.dataset is None
-            else f"{packet.coded_bytes} of them pixels, {packet.ratio():.0f}:1 {counted}",
+            f"{target}: {size} bytes" if alone else f"{target}: {size} bytes, {packet.coded_bytes} of them pixels",
+            f"{ratio:.0f}:1 of the original's pixels at {header.bits} bits each",
+            f"1/{header.scale} of the side",
             f"{header.codec} q {header.quality}",
             *([header.preprocess] if header.preprocess else []),
             *header.notes,
         ]
-        return ", ".join(parts) + "; lossy, not for primary diagnosis"
+        return f"{', '.join(parts)}; {against_ceilings(ratio)}; not for primary diagnosis"
 
-    with failing():
-        if codec not in _codecs():
-            raise MedsrError(f"--codec is one of {', '.join(_codecs())}, not {codec}")
     for_each(inputs, out, suffix=suffix, work=work, doing="Compressing")
 
 
@@ -99,6 +106,7 @@ def info(file: Annotated[pathlib.Path, typer.Argument(help="A packet or a weight
 
 
 def _packet_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
+    from medsr_jax.transmission.ceilings import ratio_label
     from medsr_jax.transmission.packet_io import read_packet
 
     packet = read_packet(file)
@@ -114,8 +122,8 @@ def _packet_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
         yield "note", note
     coded = "code streams" if packet.dataset is not None else "file"
     ratio = packet.ratio() if packet.dataset is not None else packet.ratio(size)
-    yield "ratio", f"{ratio:.1f}:1, {header.bits} bits a pixel of the original to the {coded}"
-    yield "", _CEILINGS
+    yield "ratio", ratio_label(ratio)
+    yield "", f"{header.bits} bits a pixel of the original to the {coded}; not for primary diagnosis"
 
 
 def _weights_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
@@ -142,15 +150,6 @@ def _weights_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
         yield from metadata.items()
 
 
-def _quality(text: str) -> int | str:
-    if text == "auto":
-        return text
-    try:
-        return int(text)
-    except ValueError:
-        raise MedsrError(f"--quality is auto or an integer from 1 to 100, not {text}") from None
-
-
 def _window(text: str | None) -> str | tuple[float, float] | None:
     if text is None or text in ("data", "full"):
         return text
@@ -159,12 +158,6 @@ def _window(text: str | None) -> str | tuple[float, float] | None:
     except ValueError:
         raise MedsrError(f"--window is data, full or LOW:HIGH, not {text}") from None
     return low, high
-
-
-def _codecs() -> tuple[str, ...]:
-    from medsr_jax.transmission.codecs import CODECS
-
-    return tuple(CODECS)
 
 
 cli_receiver.register(app)

@@ -189,10 +189,10 @@ def _write(folder: pathlib.Path, rows: list[Row], restorer: Restorer, options: d
 
 def _summary(scored: list[tuple[str, Scores]]) -> str:
     """The mean gain with its interval, and where the ratio lies."""
-    from medsr_jax.evaluation.report import ratio_label
     from medsr_jax.evaluation.statistics import bootstrap
+    from medsr_jax.transmission.ceilings import ratio_label
 
-    label = ratio_label([score.ratio for _, score in scored])
+    label = f"ratio {ratio_label(*(score.ratio for _, score in scored))}; not for primary diagnosis"
     if len(scored) == 1:
         return label
     gains = [score.psnr - score.psnr_bicubic for _, score in scored]

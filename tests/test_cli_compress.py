@@ -75,6 +75,9 @@ def test_codec_names_the_suffix(tmp_path: pathlib.Path, codec: str, suffix: str)
         ["--window", "5"],
         ["--kernel", "x"],
         ["--max-bytes", "50"],
+        ["--max-bytes", "0"],
+        ["--max-bytes", "-7"],
+        ["--scale", "four"],
     ],
 )
 def test_options_out_of_range_end_in_one_line(tmp_path: pathlib.Path, options: list[str]) -> None:
@@ -83,6 +86,48 @@ def test_options_out_of_range_end_in_one_line(tmp_path: pathlib.Path, options: l
     assert done.exit_code == 1
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
+
+
+def test_under_a_budget_each_kind_of_file_gets_the_codec_that_serves_it_best(tmp_path: pathlib.Path) -> None:
+    Pillow.fromarray(made(120, 130).pixels[0]).save(tmp_path / "a.png")
+    (tmp_path / "b.dcm").write_bytes((BUNDLED / "693_J2KI.dcm").read_bytes())
+    files = [str(tmp_path / "a.png"), str(tmp_path / "b.dcm")]
+    done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out"), "--max-bytes", "4000"])
+    assert done.exit_code == 0, done.output
+    assert _files(tmp_path / "out") == {"a.avif", "b.dcm"}
+    assert [read_packet(tmp_path / "out" / name).header.codec for name in ("a.avif", "b.dcm")] == ["avif", "jpeg2000"]
+    assert all(path.stat().st_size <= 4000 for path in (tmp_path / "out").iterdir())
+    few = RUN.invoke(app, ["compress", files[0], "-o", str(tmp_path / "few"), "--max-bytes", "400"])
+    assert few.exit_code == 0, few.output
+    assert _files(tmp_path / "few") == {"a.j2k"}
+
+
+def test_what_is_named_beside_a_budget_is_kept(tmp_path: pathlib.Path) -> None:
+    Pillow.fromarray(made().pixels[0]).save(tmp_path / "a.png")
+    command = ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--max-bytes", "900"]
+    done = RUN.invoke(app, [*command, "--codec", "jpeg", "--scale", "2"])
+    assert done.exit_code == 0, done.output
+    header = read_packet(tmp_path / "out" / "a.jpg").header
+    assert (header.scale, header.codec) == (2, "jpeg")
+    assert "1/2 of the side, jpeg q" in done.stdout
+
+
+def test_a_dicom_object_as_avif_is_refused_in_a_line(tmp_path: pathlib.Path) -> None:
+    command = ["compress", str(BUNDLED / "CT_small.dcm"), "-o", str(tmp_path / "out"), "--codec", "avif"]
+    for budget in ([], ["--max-bytes", "9000"]):
+        done = RUN.invoke(app, [*command, *budget])
+        assert done.exit_code == 1
+        assert "DICOM has no transfer syntax for AVIF; choose jpeg or jpeg2000" in done.stderr
+        assert len(done.stderr.splitlines()) == 1
+
+
+def test_each_line_says_where_the_ratio_lies_against_the_ceilings(tmp_path: pathlib.Path) -> None:
+    Pillow.fromarray(made(256, 256).pixels[0]).save(tmp_path / "a.png")
+    for budget, said in (("1000", "above 10:1 (German consensus) and 30:1"), ("20000", "below 10:1")):
+        done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path), "--max-bytes", budget])
+        assert f"; {said}" in done.stdout
+        assert "ceilings for lossy chest radiographs" in done.stdout
+        assert said in RUN.invoke(app, ["info", str(tmp_path / "a.avif")]).stdout
 
 
 def test_same_name_twice_is_done_once_and_reported(tmp_path: pathlib.Path) -> None:

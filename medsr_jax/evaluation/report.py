@@ -22,12 +22,11 @@ from medsr_jax.evaluation.link import Measured
 from medsr_jax.evaluation.statistics import Mean, bootstrap
 from medsr_jax.imaging import Image, write_image
 from medsr_jax.imaging.files import atomic_write
+from medsr_jax.transmission.ceilings import ratio_label
 
 PAGE, TABLE = "index.html", "images.csv"
 PICTURES = "pictures"
 _VIEWS = ("original", "bicubic", "restored")
-CEILINGS = {10: "German consensus", 30: "Canadian guideline"}
-"""Published ceilings of the ratio for lossy chest radiographs."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -101,9 +100,10 @@ def write_page(path: pathlib.Path, rows: Sequence[Row], *, title: str, settings:
         title: heads the page.
         settings: what was done, by name.
     """
+    ratio = ratio_label(*(row.ratio for row in rows))
     body = [
         f"<h1>{html.escape(title)}</h1>",
-        f"<p class=warning>{html.escape(ratio_label([row.ratio for row in rows]))} Not for primary diagnosis.</p>",
+        f"<p class=warning>Ratio {html.escape(ratio)}. Not for primary diagnosis.</p>",
         "<dl>" + "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in settings.items()) + "</dl>",
         _summary(rows),
         "<h2>Images</h2><p>Point at a picture to enlarge the same place of all three.</p>",
@@ -123,16 +123,6 @@ def compared(rows: Sequence[Row]) -> dict[str, tuple[Mean, Mean, Mean]]:
             differences = [ours - theirs for theirs, ours in pairs]
             result[measure] = (bootstrap(bicubic), bootstrap(restored), bootstrap(differences))
     return result
-
-
-def ratio_label(ratios: Sequence[float]) -> str:
-    """Where ratios lie against what has been published as a ceiling for chest radiographs."""
-    low, high = min(ratios), max(ratios)
-    span = f"{low:.0f}:1" if round(low) == round(high) else f"{low:.0f}:1 to {high:.0f}:1"
-    over = [f"{ceiling}:1 ({source})" for ceiling, source in CEILINGS.items() if high > ceiling]
-    if not over:
-        return f"Ratio {span}, below the published ceilings for lossy chest radiographs."
-    return f"Ratio {span}, above the published ceilings for lossy chest radiographs of {' and '.join(over)}."
 
 
 def _summary(rows: Sequence[Row]) -> str:

@@ -102,6 +102,13 @@ def decode_jpeg2000(stream: bytes) -> np.ndarray:
     return _decoded(imagecodecs.jpeg2k_decode, stream, "JPEG 2000")
 
 
+def has_avif() -> bool:
+    """Whether Pillow was built with AVIF, which some distributions leave out."""
+    from PIL import features
+
+    return bool(features.check("avif"))
+
+
 def encode_avif(image: np.ndarray, quality: int) -> bytes:
     """A monochrome AVIF still of a uint8 image, tuned for squared error.
 

@@ -1,35 +1,39 @@
 """The sender: ``I_compressed = C_q(I_downscaled)`` of the paper's section 2.1, as a packet.
 
 The order is: smoothing where the image is dark or noisy (`preprocess`), downscaling (`downscale`), mapping to codes
-(`mapping`), choice of quality (`quality`), coding (`codecs`).
+(`mapping`), choice of quality (`quality`), coding (`codecs`). Under a budget of bytes all but the first is tried with
+several scales (`budget`).
 """
 
 from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.image import Image
-from medsr_jax.transmission import quality as rules
-from medsr_jax.transmission.codecs import CODECS, Codec
+from medsr_jax.transmission.budget import Maker, best_scale, best_that_fits, codec_for
+from medsr_jax.transmission.codecs import CODECS, Codec, has_avif
 from medsr_jax.transmission.downscale import KERNELS, SCALES, downscale
 from medsr_jax.transmission.mapping import Window, choose_window, to_codes
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.packet_io import packet_bytes
 from medsr_jax.transmission.preprocess import is_dark
 from medsr_jax.transmission.preprocess import preprocess as smooth_if_noisy
+from medsr_jax.transmission.quality import choose_quality
+
+DEFAULT_SCALE = 4
 
 
 def compress(
     image: Image,
     *,
-    scale: int = 4,
+    scale: int | str | None = None,
     quality: int | str = "auto",
-    codec: str = "jpeg",
+    codec: str | None = None,
     max_bytes: int | None = None,
     preprocess: bool = True,
     kernel: str = "area",
@@ -39,9 +43,10 @@ def compress(
 
     Args:
         image: any size and any stored type.
-        scale: 1..8, how many times fewer rows and columns travel.
+        scale: 1..8, how many times fewer rows and columns travel. None or "auto" is 4; under a budget, what serves
+            best (`budget.best_scale`).
         quality: 1..100, or "auto": 50..75 by the image's own content (`quality.choose_quality`).
-        codec: a name of `CODECS`.
+        codec: a name of `CODECS`. None or "auto" is "jpeg"; under a budget, what serves best (`budget.codec_for`).
         max_bytes: the most bytes that the packet's whole file may have; the best quality that fits is taken, in
             place of `quality`.
         preprocess: smooth images that are dark or noisy; others are never touched.
@@ -52,48 +57,124 @@ def compress(
         The packet. Codes are of 16 bits where the source has more than 8 and the codec carries them.
 
     Raises:
-        MedsrError: for an option outside its range, a codec that the kind of file can't carry, or a budget that no
-            quality meets.
+        MedsrError: for an option outside its range, a codec that the kind of file can't carry, or a budget that
+            nothing meets.
     """
     try:
-        return _compress(
-            image, scale, quality, _checked(image, scale, quality, codec, kernel), max_bytes, preprocess, kernel, window
-        )
+        chosen = _checked_codec(image, codec, max_bytes)
+        whole = _checked_scale(scale, max_bytes)
+        if kernel not in KERNELS:
+            raise MedsrError(f"kernel is one of {', '.join(KERNELS)}, not {kernel}")
+        if quality != "auto" and (isinstance(quality, str) or not 1 <= quality <= 100):
+            raise MedsrError(f"quality is 'auto' or an integer from 1 to 100, not {quality}")
+        source = _prepared(image, chosen, preprocess, kernel, window)
+        if max_bytes is None:
+            assert whole is not None
+            return _of_quality(source, whole, quality)
+        fitting: dict[str, Any] = {"max_bytes": max_bytes, "size": lambda packet: len(packet_bytes(packet))}
+        if whole is None:
+            return best_scale(source.maker, source.pixels, **fitting)
+        return best_that_fits(source.maker(whole), **fitting)
     except MedsrError as error:
         raise named(image.name, str(error)) if image.name else error from error
 
 
-def _checked(image: Image, scale: int, quality: int | str, codec: str, kernel: str) -> Codec:
-    if scale not in SCALES:
-        raise MedsrError(f"scale is an integer from 1 to 8, not {scale}")
-    if kernel not in KERNELS:
-        raise MedsrError(f"kernel is one of {', '.join(KERNELS)}, not {kernel}")
-    if codec not in CODECS:
-        raise MedsrError(f"codec is one of {', '.join(CODECS)}, not {codec}")
-    if quality != "auto" and (isinstance(quality, str) or not 1 <= quality <= 100):
-        raise MedsrError(f"quality is 'auto' or an integer from 1 to 100, not {quality}")
-    chosen = CODECS[codec]
+def _checked_scale(scale: int | str | None, max_bytes: int | None) -> int | None:
+    """The scale; None where it is to be found."""
+    if scale is None or scale == "auto":
+        return DEFAULT_SCALE if max_bytes is None else None
+    if isinstance(scale, str) or scale not in SCALES:
+        raise MedsrError(f"scale is 'auto' or an integer from 1 to 8, not {scale}")
+    return scale
+
+
+def _checked_codec(image: Image, codec: str | None, max_bytes: int | None) -> Codec:
+    if max_bytes is not None and max_bytes < 1:
+        raise MedsrError(f"max_bytes is a number of bytes from 1 up, not {max_bytes}")
+    asked = None if codec == "auto" else codec
+    name = codec_for(asked, dicom=image.dataset is not None, max_bytes=max_bytes)
+    if name not in CODECS:
+        raise MedsrError(f"codec is 'auto' or one of {', '.join(CODECS)}, not {name}")
+    chosen = CODECS[name]
+    if name == "avif" and not has_avif():
+        raise MedsrError("can't be sent as avif: Pillow was built without it here; choose jpeg or jpeg2000")
     if image.dataset is not None and chosen.transfer_syntax is None:
-        raise MedsrError(f"can't be sent as {codec}: {chosen.refusal}; choose jpeg or jpeg2000")
+        raise MedsrError(f"can't be sent as {name}: {chosen.refusal}; choose jpeg or jpeg2000")
     if image.dataset is not None:
         from medsr_jax.imaging.sop_class import check_derivable
 
         check_derivable(image.dataset)  # before any work: doses and segmentations aren't pictures
     if image.dataset is None and len(image.pixels) != 1:
-        raise MedsrError(f"has {len(image.pixels)} pages, and a {codec} file holds one; send each page as a file")
+        raise MedsrError(f"has {len(image.pixels)} pages, and a {name} file holds one; send each page as a file")
     return chosen
 
 
-def _compress(
-    image: Image,
-    scale: int,
-    quality: int | str,
-    codec: Codec,
-    max_bytes: int | None,
-    preprocess: bool,
-    kernel: str,
-    window: Window | None,
-) -> Packet:
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """An image that is ready to be shrunk, by one scale or several.
+
+    Attributes:
+        image: the original.
+        pixels: of the original, without padding: what is to be restored.
+        frames: the same smoothed where they are noisy.
+        codec, kernel: as of `compress`; by name the latter.
+        low, high, levels: of the mapping.
+        preprocess: what was done.
+    """
+
+    image: Image
+    pixels: np.ndarray
+    frames: list[np.ndarray]
+    codec: Codec
+    kernel: str
+    low: float
+    high: float
+    levels: int
+    preprocess: str
+
+    def small(self, scale: int) -> list[np.ndarray]:
+        """The frames' codes, shrunk."""
+        shrunk = (downscale(frame, scale=scale, kernel=self.kernel) for frame in self.frames)
+        return [to_codes(frame, low=self.low, high=self.high, levels=self.levels) for frame in shrunk]
+
+    def maker(self, scale: int, small: list[np.ndarray] | None = None) -> Maker:
+        """quality -> packet, of a scale whose `small` images may be there already."""
+        image, codec = self.image, self.codec
+        shrunk = self.small(scale) if small is None else small
+        header = PacketHeader(
+            rows=image.pixels.shape[1],
+            columns=image.pixels.shape[2],
+            frames=len(image.pixels),
+            dtype=image.pixels.dtype.name,
+            value_range=image.value_range,
+            low=self.low,
+            high=self.high,
+            levels=self.levels,
+            scale=scale,
+            kernel=self.kernel,
+            quality=1,
+            codec=codec.name,
+            preprocess=self.preprocess,
+            kind=image.kind,
+            inverted=image.inverted,
+            spacing=image.spacing,
+            notes=image.notes,
+        )
+
+        def make(quality: int) -> Packet:
+            try:
+                codes = tuple(codec.encode(frame, quality) for frame in shrunk)
+            except Exception as error:  # each library has its own exception for sides beyond its format
+                rows, columns = shrunk[0].shape
+                raise MedsrError(
+                    f"{codec.name} can't code {rows}x{columns} pixels ({error}); raise the scale"
+                ) from error
+            return Packet(codes=codes, header=dataclasses.replace(header, quality=quality), dataset=image.dataset)
+
+        return make
+
+
+def _prepared(image: Image, codec: Codec, preprocess: bool, kernel: str, window: Window | None) -> _Source:
     pixels, done = image.pixels, []
     if window is None and preprocess and pixels.dtype.itemsize == 1 and _dark(image):
         # A gain that the mapping records and the receiver inverts: restored brightness is the original's.
@@ -103,42 +184,30 @@ def _compress(
     if image.padding is not None:
         # Else the value that marks "no image", often far outside, would be averaged into the rim of the image.
         pixels = np.clip(pixels, low, high).astype(pixels.dtype)
-    levels = _levels(image, codec)
-    small = []
+    frames = []
     for frame in pixels:
         if preprocess:
             frame, what = smooth_if_noisy(frame, low=low, high=high)
             if what and not any("smoothed" in entry for entry in done):
                 done.append(what)
-        small.append(to_codes(downscale(frame, scale=scale, kernel=kernel), low=low, high=high, levels=levels))
-    header = PacketHeader(
-        rows=pixels.shape[1],
-        columns=pixels.shape[2],
-        frames=len(pixels),
-        dtype=pixels.dtype.name,
-        value_range=image.value_range,
-        low=low,
-        high=high,
-        levels=levels,
-        scale=scale,
-        kernel=kernel,
-        quality=1,
-        codec=codec.name,
-        preprocess=", ".join(done),
-        kind=image.kind,
-        inverted=image.inverted,
-        spacing=image.spacing,
-        notes=image.notes,
-    )
-    make = _maker(small, header, codec, image)
-    if max_bytes is not None:
-        return rules.best_that_fits(make, max_bytes=max_bytes, size=lambda packet: len(packet_bytes(packet)))
+        frames.append(frame)
+    return _Source(image, pixels, frames, codec, kernel, low, high, _levels(image, codec), ", ".join(done))
+
+
+def _of_quality(source: _Source, scale: int, quality: int | str) -> Packet:
+    small = source.small(scale)
     if quality == "auto":
         middle = len(small) // 2
-        quality = rules.choose_quality(
-            small[middle], pixels[middle], scale=scale, low=low, high=high, levels=levels, codec=codec
+        quality = choose_quality(
+            small[middle],
+            source.pixels[middle],
+            scale=scale,
+            low=source.low,
+            high=source.high,
+            levels=source.levels,
+            codec=source.codec,
         )
-    return make(int(quality))
+    return source.maker(scale, small)(int(quality))
 
 
 def _dark(image: Image) -> bool:
@@ -149,18 +218,6 @@ def _levels(image: Image, codec: Codec) -> int:
     # A modality LUT becomes one with an entry a code: 65536 of them would be a hundred times the image.
     has_table = image.dataset is not None and "ModalityLUTSequence" in image.dataset
     return 65535 if codec.bits > 8 and image.pixels.dtype.itemsize > 1 and not has_table else 255
-
-
-def _maker(small: list[np.ndarray], header: PacketHeader, codec: Codec, image: Image) -> Callable[[int], Packet]:
-    def make(quality: int) -> Packet:
-        try:
-            codes = tuple(codec.encode(frame, quality) for frame in small)
-        except Exception as error:  # each library has its own exception for sides beyond its format
-            rows, columns = small[0].shape
-            raise MedsrError(f"{codec.name} can't code {rows}x{columns} pixels ({error}); raise the scale") from error
-        return Packet(codes=codes, header=dataclasses.replace(header, quality=quality), dataset=image.dataset)
-
-    return make
 
 
 def compress_file(

@@ -1,17 +1,12 @@
-"""Which quality to code with: by the image's content, or by a budget of bytes."""
+"""Which quality to code with, by the image's content."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+import math
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError
 from medsr_jax.transmission.codecs import Codec
-
-if TYPE_CHECKING:
-    from medsr_jax.transmission.packet import Packet
 
 CANDIDATES = (50, 55, 60, 65, 70, 75)
 
@@ -64,59 +59,29 @@ def shrinking_error(small: np.ndarray, frame: np.ndarray, *, scale: int, low: fl
 
     Large images are sampled in eight bands of rows.
     """
-    from PIL import Image
-
     total, count = 0.0, 0
-    rows, columns = small.shape
+    rows = len(small)
     starts = [0] if rows <= _BAND * _BANDS else [int(start) for start in np.linspace(0, rows - _BAND, _BANDS)]
     height = rows if len(starts) == 1 else _BAND
     for start in starts:
-        first, last = max(0, start - _MARGIN), min(rows, start + height + _MARGIN)
-        band = Image.fromarray(small[first:last].astype(np.float32))
-        large = np.asarray(band.resize((columns * scale, (last - first) * scale), Image.Resampling.BICUBIC))
-        truth = frame[start * scale : (start + height) * scale].astype(np.float32)
-        truth = np.clip((truth - low) * (levels / (high - low)), 0, levels)
-        inside = (start - first) * scale
-        difference = large[inside : inside + truth.shape[0], : truth.shape[1]] - truth
+        truth = scaled(frame[start * scale : (start + height) * scale], low=low, high=high, levels=levels)
+        large = enlarged_rows(small, start * scale, start * scale + len(truth), scale=scale)
+        difference = large[:, : truth.shape[1]] - truth
         total += float(np.sum(np.square(difference), dtype=np.float64))
         count += difference.size
     return total / count / levels**2
 
 
-def best_that_fits(make: Callable[[int], Packet], *, max_bytes: int, size: Callable[[Packet], int]) -> Packet:
-    """The packet of the greatest quality whose size is at most `max_bytes`.
+def enlarged_rows(small: np.ndarray, top: int, bottom: int, *, scale: int) -> np.ndarray:
+    """Rows of a small image's bicubic enlargement, float32: those from `top` to before `bottom`, counted in it."""
+    from PIL import Image
 
-    Size grows with quality but for a byte here and there: a bisection finds the place, the three qualities above it are
-    tried as well.
+    first, last = max(0, top // scale - _MARGIN), min(len(small), math.ceil(bottom / scale) + _MARGIN)
+    band = Image.fromarray(small[first:last].astype(np.float32))
+    large = band.resize((small.shape[1] * scale, (last - first) * scale), Image.Resampling.BICUBIC)
+    return np.asarray(large)[top - first * scale : bottom - first * scale]
 
-    Args:
-        make: quality 1..100 -> packet.
-        max_bytes: the budget for the whole file.
-        size: packet -> bytes of its file.
 
-    Raises:
-        MedsrError: where nothing fits; it says how small the packet can be.
-    """
-    low, high, best, at = 1, 100, None, 0
-    while low <= high:
-        quality = (low + high) // 2
-        packet = make(quality)
-        if size(packet) <= max_bytes:
-            best, at, low = packet, quality, quality + 1
-        else:
-            high = quality - 1
-    for quality in range(at + 1, min(at + 4, 101)):
-        packet = make(quality)
-        if size(packet) <= max_bytes:
-            best = packet
-    if best is None:
-        header = make(1).header
-        smallest = min(size(make(quality)) for quality in (1, 2, 3))
-        remedies = ["raise the budget"]
-        remedies += ["raise the scale"] if header.scale < 8 else []
-        remedies += ["choose the codec jpeg2000"] if header.codec == "jpeg" else []
-        raise MedsrError(
-            f"doesn't fit into {max_bytes} bytes: its smallest packet with scale {header.scale} and {header.codec} has "
-            f"{smallest}; {' or '.join(remedies)}"
-        )
-    return best
+def scaled(values: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
+    """Stored values as float32 codes, clipped to the window and not rounded."""
+    return np.clip((values.astype(np.float32) - low) * (levels / (high - low)), 0, levels)

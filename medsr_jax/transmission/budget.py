@@ -1,0 +1,193 @@
+"""The codec, scale and quality that serve best where a packet may have so many bytes and no more.
+
+A smaller image leaves more bits to each of its pixels and loses what it is too coarse for. Which of the two wins
+depends on the image, so the sender does what a receiver without a network would, and looks.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.transmission.codecs import CODECS, has_avif
+from medsr_jax.transmission.packet import Packet
+from medsr_jax.transmission.quality import enlarged_rows, scaled
+
+SCALES_TRIED = (8, 6, 4, 3, 2, 1)
+
+AVIF_FROM = 1000
+"""Bytes of a budget below which JPEG 2000 is better than AVIF, whose container alone takes about 280 of them. Of chest
+radiographs (256x256 and 512x512) the two are even at about 1100 bytes, of CT slices at about 600."""
+
+# Radiographs are best sent with a tenth of a bit for each small pixel, give or take a factor of four.
+_MOST_BITS = 0.5
+# Errors near the best scale differ little and not always in order: the search ends where one is this many times the
+# least. And sizes rise with quality but for a hundredth here and there, with AVIF.
+_CLEARLY_WORSE, _NEARLY = 1.1, 1.02
+# The quality that is tried first, about what the logarithm of the size rises by with each, and when to bisect.
+_FIRST, _SLOPE, _GUESSES = 40, 0.03, 6
+_BANDS, _BAND = 8, 64
+
+Maker = Callable[[int], Packet]
+
+
+def codec_for(codec: str | None, *, dicom: bool, max_bytes: int | None) -> str:
+    """The codec that an image travels with, known before the image is.
+
+    Args:
+        codec: the one that was asked for, or None.
+        dicom: whether the image is a DICOM object, which AVIF can't travel in.
+        max_bytes: the budget, or None.
+    """
+    if codec is not None:
+        return codec
+    if max_bytes is None:
+        return "jpeg"
+    return "jpeg2000" if dicom or max_bytes < AVIF_FROM or not has_avif() else "avif"
+
+
+def best_scale(
+    maker: Callable[[int], Maker], frames: np.ndarray, *, max_bytes: int, size: Callable[[Packet], int]
+) -> Packet:
+    """The packet that fits and whose small image, enlarged by bicubic interpolation, is nearest to the original.
+
+    Each scale is tried with the best quality that fits: finer ones until one doesn't fit or is clearly worse than the
+    best, and coarser ones where none of them was better than the first.
+
+    Args:
+        maker: scale -> quality 1..100 -> packet.
+        frames: (frames, rows, columns) of the original, stored values; the middle one stands for all.
+        max_bytes, size: as of `best_that_fits`.
+
+    Raises:
+        MedsrError: where nothing fits.
+    """
+    found: list[tuple[float, Packet]] = []
+    refusals: list[MedsrError] = []
+
+    def promising(scale: int) -> bool:
+        """Tries a scale; whether the next one in the same direction may be better."""
+        first = _FIRST
+        if found:
+            # At one quality the size rises with the pixels to the power of 0.6.
+            header = found[-1][1].header
+            first = header.quality - round(1.2 * math.log(header.scale / scale) / _SLOPE)
+        try:
+            packet = best_that_fits(maker(scale), max_bytes=max_bytes, size=size, first=min(max(first, 1), 100))
+        except MedsrError as error:
+            refusals.append(error)
+            return False
+        found.append((packet_error(packet, frames[len(frames) // 2]), packet))
+        return found[-1][0] <= _CLEARLY_WORSE * min(error for error, _ in found)
+
+    start = _start(8 * max_bytes / frames.size)
+    for scale in SCALES_TRIED[start:]:
+        if not promising(scale):
+            break
+    if not found or _best(found).header.scale == SCALES_TRIED[start]:
+        for scale in reversed(SCALES_TRIED[:start]):
+            if not promising(scale) and found:
+                break
+    if not found:
+        raise refusals[-1]
+    return _best(found)
+
+
+def _best(found: list[tuple[float, Packet]]) -> Packet:
+    return min(found, key=lambda pair: (pair[0], -pair[1].header.scale))[1]
+
+
+def _start(bits: float) -> int:
+    """The place in `SCALES_TRIED` to begin at, where each pixel of the original has so many bits."""
+    return next((at for at, scale in enumerate(SCALES_TRIED) if bits * scale**2 <= _MOST_BITS), len(SCALES_TRIED) - 1)
+
+
+def packet_error(packet: Packet, frame: np.ndarray) -> float:
+    """Mean squared error of the packet's middle image as bicubic interpolation enlarges it.
+
+    Args:
+        packet: of any scale and codec.
+        frame: (rows, columns) of the original, stored values; of a tall one eight bands of rows are looked at, the same
+            ones for all packets.
+
+    Returns:
+        A fraction of the squared range of the codes; 0 where that has no extent.
+    """
+    h = packet.header
+    if h.high <= h.low:
+        return 0.0
+    small = CODECS[h.codec].decode(packet.codes[len(packet.codes) // 2])
+    rows = len(frame)
+    tops, height = [0], rows
+    if rows > 2 * _BANDS * _BAND:
+        tops, height = [int(top) for top in np.linspace(0, rows - _BAND, _BANDS)], _BAND
+    total = 0.0
+    for top in tops:
+        truth = scaled(frame[top : top + height], low=h.low, high=h.high, levels=h.levels)
+        large = enlarged_rows(small, top, top + height, scale=h.scale)[:, : truth.shape[1]]
+        total += float(np.mean(np.square(np.clip(large, 0, h.levels) - truth), dtype=np.float64))
+    return total / len(tops) / h.levels**2
+
+
+def best_that_fits(make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST) -> Packet:
+    """The packet of the greatest quality whose size is at most `max_bytes`.
+
+    The logarithm of the size rises about in line with the quality: qualities are tried where a line through the sizes
+    nearest to the budget meets it, and after six of them by bisection.
+
+    Args:
+        make: quality 1..100 -> packet.
+        max_bytes: the budget for the whole file.
+        size: packet -> bytes of its file.
+        first: the quality to try first.
+
+    Raises:
+        MedsrError: where nothing fits; it says how small the packet can be.
+    """
+    sizes: dict[int, int] = {}
+    best: Packet | None = None
+
+    def fits(quality: int) -> bool:
+        nonlocal best
+        packet = make(quality)
+        sizes[quality] = size(packet)
+        if sizes[quality] > max_bytes:
+            return False
+        if best is None or quality > best.header.quality:
+            best = packet
+        return True
+
+    low, high, quality = 0, 101, first
+    while high - low > 1:
+        low, high = (quality, high) if fits(quality) else (low, quality)
+        meets = _meeting(sizes, max_bytes) if len(sizes) < _GUESSES else (low + high) / 2
+        quality = min(max(math.floor(meets), low + 1), high - 1)
+    if high <= 100 and sizes[high] <= _NEARLY * max_bytes:
+        for quality in range(high + 1, min(high + 3, 101)):
+            if quality not in sizes:
+                fits(quality)
+    if best is None:
+        packet = make(1)
+        header, smallest = packet.header, min(sizes.values())
+        part = "" if packet.dataset is None else f", {smallest - packet.coded_bytes} of them attributes and no pixels"
+        remedies = ["raise the budget"]
+        remedies += ["raise the scale"] if header.scale < 8 else []
+        remedies += ["choose the codec jpeg2000"] if header.codec != "jpeg2000" else []
+        raise MedsrError(
+            f"doesn't fit into {max_bytes} bytes: its smallest packet with scale {header.scale} and {header.codec} has "
+            f"{smallest}{part}; {' or '.join(remedies)}"
+        )
+    return best
+
+
+def _meeting(sizes: dict[int, int], budget: int) -> float:
+    """The quality at which the line through the two sizes nearest to the budget meets it."""
+    distances = {quality: math.log(bytes_ / budget) for quality, bytes_ in sizes.items()}
+    nearest, *others = sorted(distances, key=lambda quality: abs(distances[quality]))
+    slope = _SLOPE
+    if others:
+        slope = max((distances[others[0]] - distances[nearest]) / (others[0] - nearest), _SLOPE / 4)
+    return nearest - distances[nearest] / slope
