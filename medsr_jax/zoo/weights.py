@@ -9,11 +9,12 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import safetensors
 import safetensors.numpy
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.files import atomic_write
+from medsr_jax.zoo.file_kinds import SAFETENSORS, kind_of
+from medsr_jax.zoo.safetensors_file import read_safetensors
 
 FORMAT = "medsr-weights-1"
 SUFFIX = ".safetensors"
@@ -81,19 +82,59 @@ def load(name: str | pathlib.Path) -> Weights:
     """Read a packaged model by name (``xray-x4``) or a weights file by path.
 
     Raises:
-        MedsrError: there is none, or the file is damaged or is no weights file of this package.
+        MedsrError: there is none, or the file is damaged, is no weights file of this package, or holds other numbers
+            than its model has.
     """
     path = find(name)
+    if (kind := kind_of(path)) not in (SAFETENSORS, ""):
+        raise named(path, f"these are weights of {kind}; bring them in with `medsr import`")
+    header, tensors = read_safetensors(path)
+    if header.get("format") != FORMAT:
+        raise named(path, "these are not weights of this package; bring them in with `medsr import`")
+    model, fields, card = header.get("model", ""), _object(header, "fields", path), _object(header, "card", path)
+    if not all(isinstance(value, str) for value in card.values()):
+        raise named(path, "the weights file is damaged (its card holds more than texts); fetch it again")
+    flat = {key: _numbers(key, tensor, path) for key, tensor in tensors.items()}
+    # A test holds the packaged ones to their models, which import JAX; `medsr models` starts without.
+    if path.parent != _PACKAGED:
+        _check(model, fields, flat, path)
+    return Weights(model, fields, unflatten(flat), card, path)
+
+
+def _object(header: Mapping[str, str], key: str, path: pathlib.Path) -> dict[str, Any]:
     try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            header = file.metadata() or {}
-            if header.get("format") != FORMAT:
-                raise named(path, "these are not weights of this package; bring them in with `medsr import`")
-            tensors = {key: file.get_tensor(key).astype(np.float32) for key in file.keys()}  # noqa: SIM118
-            fields, card = json.loads(header["fields"]), json.loads(header["card"])
-            return Weights(header["model"], fields, unflatten(tensors), card, path)
-    except (safetensors.SafetensorError, OSError, KeyError, ValueError) as error:
-        raise named(path, f"the weights file is damaged ({error}); fetch it again") from error
+        value = json.loads(header[key])
+        if isinstance(value, dict):
+            return value
+        problem = "is no JSON object"
+    except KeyError:
+        problem = "is missing"
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
+    raise named(path, f"the weights file is damaged (its {key}: {problem}); fetch it again")
+
+
+def _numbers(key: str, tensor: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    if tensor.dtype.kind != "f":
+        raise named(path, f"the weights file is damaged ({key} holds {tensor.dtype}, no floats); fetch it again")
+    with np.errstate(over="ignore"):
+        numbers = tensor.astype(np.float32)
+    if not np.isfinite(numbers).all():
+        raise named(path, f"{key} holds values that are not finite; take weights from before the run went wrong")
+    return numbers
+
+
+def _check(model: str, fields: Mapping[str, Any], flat: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
+    from medsr_jax.zoo.shapes import mismatch, shapes_of
+
+    try:
+        expected = shapes_of(model, fields)
+    except MedsrError as error:
+        raise named(
+            path, f"{error}; the file is damaged or newer than this medsr_jax; fetch it or that again"
+        ) from error
+    if problem := mismatch(flat, expected):
+        raise named(path, f"the weights are not those of {model} with its fields ({problem}); fetch the file again")
 
 
 def find(name: str | pathlib.Path) -> pathlib.Path:
@@ -121,7 +162,6 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
 
 
 def unflatten(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
-    """The inverse of `flatten`."""
     """The inverse of `flatten`."""
     tree: dict[str, Any] = {}
     for path, value in flat.items():
