@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import pathlib
 import sys
+from collections import Counter
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -22,6 +23,7 @@ from medsr_jax.cli_model import (
     Views,
     load,
 )
+from medsr_jax.cli_sending import AUTO, Codec, MaxBytes, Scale, checked_budget, chosen_codec, chosen_scale
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import Inputs, failing, progress, report
 
@@ -42,7 +44,10 @@ class Scores:
 
     sent_bytes: int
     ratio: float
+    scale: int
+    codec: str
     quality: int
+    model: str
     psnr: float
     ssim: float
     psnr_bicubic: float
@@ -56,9 +61,10 @@ class Scores:
 
 def evaluate(
     inputs: Inputs,
-    scale: Annotated[int, typer.Option(help="1..8: how many times fewer rows and columns travel.")] = 4,
-    quality: Annotated[int, typer.Option(help="1..100.")] = 60,
-    codec: Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif.")] = "jpeg",
+    scale: Scale = AUTO,
+    quality: Annotated[int, typer.Option(help="1..100; with --max-bytes, the best that fits.")] = 60,
+    max_bytes: MaxBytes = None,
+    codec: Codec = AUTO,
     model: Model = DEFAULT,
     blend: Blend = None,
     alpha: Alpha = None,
@@ -80,8 +86,11 @@ def evaluate(
 
     scored: list[tuple[str, Scores]] = []
     rows: list[Row] = []
+    notes: dict[str, None] = {}
     failed = False
     with failing():
+        options: dict[str, Any] = {"scale": chosen_scale(scale), "quality": quality, "codec": chosen_codec(codec)}
+        options["max_bytes"] = checked_budget(max_bytes)
         if lpips and report_folder is None:
             raise MedsrError("--lpips: is part of the report; name a folder for it with --report")
         restorer = load(
@@ -100,7 +109,6 @@ def evaluate(
         if report_folder is not None:
             _make_folder(report_folder)
 
-    options: dict[str, Any] = {"scale": scale, "quality": quality, "codec": codec}
     # Refused where two inputs would have the same pictures.
     places = [None] * len(files) if report_folder is None else output_paths(files, report_folder / PICTURES)
     for (file, relative), place in progress(list(zip(files, places, strict=True)), "Evaluating"):
@@ -109,16 +117,17 @@ def evaluate(
                 raise place
             result, row = _measured(file, relative, restorer, report_folder, perceptual, options)
             scored.append((str(relative), Scores.of(result)))
+            notes |= dict.fromkeys(note for note in result.restored.notes if note not in result.packet.header.notes)
             rows += [row] if row is not None else []
         except MedsrError as error:
             failed = report(error)
     if scored:
-        typer.echo(f"model {restorer.label}")
+        typer.echo("; ".join([f"model {_models(scored)}", *notes]))
         table(scored)
         typer.echo(_summary(scored))
     if report_folder is not None and rows:
         with failing():
-            _write(report_folder, rows, restorer, options, pathlib.Path(inputs[0]).name)
+            _write(report_folder, rows, _models(scored), max_bytes, pathlib.Path(inputs[0]).name)
         typer.echo(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
     if failed or not scored:
         raise typer.Exit(1)
@@ -164,7 +173,10 @@ def _measured(
         name=str(relative),
         sent_bytes=result.sent_bytes,
         ratio=result.ratio,
+        scale=result.scale,
+        codec=result.codec,
         quality=result.quality,
+        model=result.model,
         bicubic=fidelity(result.bicubic, image.pixels, **values),
         restored=fidelity(result.restored.pixels, image.pixels, **values),
         pictures=write_pictures(report_folder, relative.as_posix(), image, result),
@@ -172,19 +184,28 @@ def _measured(
     return result, row
 
 
-def _write(folder: pathlib.Path, rows: list[Row], restorer: Restorer, options: dict[str, Any], what: str) -> None:
+def _write(folder: pathlib.Path, rows: list[Row], models: str, max_bytes: int | None, what: str) -> None:
     from medsr_jax import __version__
     from medsr_jax.evaluation.report import PAGE, TABLE, write_page, write_table
 
     write_table(folder / TABLE, rows)
+    # Under a budget each image has a quality of its own, and maybe a scale.
+    ways = Counter(
+        f"1/{row.scale} of the side, {row.codec}" + ("" if max_bytes else f" q {row.quality}") for row in rows
+    )
+    sent = "; ".join(way if len(ways) == 1 else f"{way} ({count} images)" for way, count in ways.most_common())
     settings = {
-        "model": restorer.label,
-        "sent": f"1/{options['scale']} of the side, {options['codec']} q {options['quality']}",
+        "model": models,
+        "sent": sent if max_bytes is None else f"in at most {max_bytes:,} bytes: {sent}",
         "command": " ".join(["medsr", *sys.argv[1:]]),
         "version": __version__,
         "measures": "on the stored values, of all frames; of more than 8 bits, on the range that the image spans",
     }
     write_page(folder / PAGE, rows, title=f"Restored images of {what}", settings=settings)
+
+
+def _models(scored: list[tuple[str, Scores]]) -> str:
+    return " and ".join(dict.fromkeys(score.model for _, score in scored))
 
 
 def _summary(scored: list[tuple[str, Scores]]) -> str:
@@ -211,7 +232,7 @@ def table(scored: list[tuple[str, Scores]]) -> None:
     from rich.table import Table
 
     rich_table = Table()
-    heads = ("image", "bytes", "ratio", "q", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
+    heads = ("image", "bytes", "ratio", "sent as", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
     for head in heads:
         rich_table.add_column(head, justify="left" if head == "image" else "right")
     for name, score in scored:
@@ -219,7 +240,7 @@ def table(scored: list[tuple[str, Scores]]) -> None:
             name,
             f"{score.sent_bytes:,}",
             f"{score.ratio:.0f}:1",
-            str(score.quality),
+            f"1/{score.scale} {score.codec} q {score.quality}",
             f"{score.psnr_bicubic:.2f}",
             f"{score.psnr:.2f}",
             f"{score.psnr - score.psnr_bicubic:+.2f}",

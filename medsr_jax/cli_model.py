@@ -11,11 +11,20 @@ from medsr_jax.errors import MedsrError
 if TYPE_CHECKING:
     from medsr_jax.restoration import Restorer
 
-DEFAULT = "xray-x4"
+DEFAULT = "auto"
 PRECISIONS = ("float32", "bfloat16")
 
-Model = Annotated[str, typer.Option(help="A packaged model's name (`medsr models`) or a weights file.")]
-Blend = Annotated[str | None, typer.Option(help="A second model, whose weights are blended with the first's.")]
+Model = Annotated[
+    str,
+    typer.Option(
+        help="A packaged model's name (`medsr models`) or a weights file, for packets of its scale; bicubic; or auto:"
+        " a packaged model where there is one for the packet's scale, else bicubic."
+    ),
+]
+Blend = Annotated[
+    str | None,
+    typer.Option(help="A second model, whose weights are blended with the first's; with auto, that for scale 4."),
+]
 Alpha = Annotated[
     float | None, typer.Option(help="0..1: the second model's part of the blend; 0.5 if left out.", show_default=False)
 ]
@@ -67,16 +76,17 @@ def load(
 
     from medsr_jax import zoo
     from medsr_jax.restoration.compilation import keep_compiled_programs
-    from medsr_jax.restoration.restorer import Restorer
+    from medsr_jax.restoration.restorer import AUTO, DEFAULT_MODEL, Restorer
 
     keep_compiled_programs()
-    weights = zoo.load(model)
+    chosen: str | zoo.Weights = model
     if blend is not None:
         from medsr_jax.zoo import blend as blending
 
-        weights = blending.blend(weights, zoo.load(blend), alpha=0.5 if alpha is None else alpha)
+        first = zoo.load(DEFAULT_MODEL if model == AUTO else model)
+        chosen = blending.blend(first, zoo.load(blend), alpha=0.5 if alpha is None else alpha)
     return Restorer(
-        weights,
+        chosen,
         tile=tile or None,
         batch=batch,
         refine=refine,

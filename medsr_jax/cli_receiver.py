@@ -109,10 +109,10 @@ def restore(
             restored = done.pop(file, None) or restorer()(packet)
         except MedsrError as error:
             raise named(file, str(error)) from error
-        label = restorer().label
-        write_restored(target, packet, restored, model=label, uncertainty=map_path)
+        write_restored(target, packet, restored, uncertainty=map_path)
         header = packet.header
-        parts = [f"{target}: {header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {label}"]
+        about = f"{header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restored.model}"
+        parts = [f"{target}: {about}"]
         if restored.violation is not None:
             parts.append(agreement(restored))
         if map_path is not None and restored.spread is not None:
@@ -129,7 +129,7 @@ def restore(
 
 def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the files and pictures.")] = pathlib.Path("demo"),
-    model: Model = DEFAULT,
+    model: Annotated[str, typer.Option(help="As of `medsr restore`.")] = "xray-x4",
 ) -> None:
     """A real chest radiograph through both ends, with a picture of the result."""
     with failing():
@@ -149,6 +149,7 @@ def demo(
 def models() -> None:
     """What --model can name, with size and measured quality."""
     from medsr_jax import zoo
+    from medsr_jax.restoration.restorer import AUTO, AUTOMATIC, BICUBIC
 
     with failing():
         for name in zoo.names():
@@ -157,6 +158,9 @@ def models() -> None:
             typer.echo(f"{name}: {weights.model}, {weights.parameters:,} parameters, {size:.1f} MB")
             for key in sorted(weights.card):
                 typer.echo(f"  {key}: {weights.card[key]}")
+        typer.echo(f"{BICUBIC}: interpolation of what was sent, no parameters; for any scale")
+        scales = ", ".join(f"{name} for packets shrunk by {scale}" for scale, name in AUTOMATIC.items())
+        typer.echo(f"{AUTO}: {scales}, {BICUBIC} for all others; what is taken where nothing is named")
 
 
 def maps_beside(inputs: list[pathlib.Path]) -> Callable[[pathlib.Path, pathlib.Path], pathlib.Path]:

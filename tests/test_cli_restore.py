@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from medsr_jax import zoo
 from medsr_jax.cli import app
 from medsr_jax.models import build
+from medsr_jax.restoration.restorer import AUTOMATIC
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,57 @@ def test_batches_give_what_single_images_give(sent, tiny_weights, tmp_path):
     restore(tiny_weights, sent, "-o", tmp_path / "many", "--batch", "2")
     one, many = (np.asarray(Image.open(tmp_path / name / "a.png")).astype(int) for name in ("one", "many"))
     assert np.abs(one - many).max() <= 1
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory, radiograph):
+    """A folder of packets of several scales and codecs, as senders with budgets make them."""
+    folder = tmp_path_factory.mktemp("mixed")
+    Image.fromarray(radiograph).save(folder / "x.png")
+    for name, options in {
+        "a.jpg": (),
+        "b.avif": ("--scale", "2", "--codec", "avif"),
+        "c.j2k": ("--scale", "1", "--codec", "jpeg2000"),
+        "d.avif": ("--max-bytes", "1500"),
+        "e.jpg": ("--scale", "3"),
+    }.items():
+        assert run("compress", folder / "x.png", "-o", folder / "sent" / name, *options).exit_code == 0
+    return folder / "sent"
+
+
+@pytest.mark.parametrize("options", [(), ("--batch", "3")])
+def test_packets_of_mixed_scales_come_back_each_with_the_model_it_got(
+    mixed, tiny_weights, monkeypatch, tmp_path, options
+):
+    monkeypatch.setitem(AUTOMATIC, 4, tiny_weights)
+    result = run("restore", mixed, "-o", tmp_path, *options)
+    assert result.exit_code == 0, result.output
+    assert {path.name for path in tmp_path.iterdir()} == {"a.png", "b.png", "c.png", "d.png", "e.png"}
+    assert all(Image.open(path).size == (200, 160) for path in tmp_path.iterdir())
+    said = {pathlib.Path(line.split(": ")[0]).name: line for line in result.stdout.splitlines()}
+    assert "from 1/4, model tiny, agrees with what was sent" in said["a.png"]
+    assert "model bicubic, no packaged model enlarges by 2: enlarged by bicubic interpolation" in said["b.png"]
+    assert "from 1/1, model bicubic, sent at full size: no model was applied" in said["c.png"]
+    assert re.search(r"1/3, model bicubic, agrees .*, no packaged model enlarges by 3", said["e.png"])
+
+
+def test_a_named_model_refuses_packets_of_other_scales_and_restores_its_own(mixed, tiny_weights, tmp_path):
+    result = restore(tiny_weights, mixed, "-o", tmp_path, "--batch", "2")
+    assert result.exit_code == 1
+    refused = [line for line in result.stderr.splitlines() if "--model auto" in line]
+    assert {pathlib.Path(line.split(": ")[0]).name for line in refused} >= {"b.avif", "c.j2k", "e.jpg"}
+    assert (tmp_path / "a.png").exists()
+
+
+def test_bicubic_by_name_restores_all_and_has_no_uncertainty(mixed, tmp_path):
+    result = run("restore", mixed, "-o", tmp_path, "--model", "bicubic", "--uncertainty")
+    assert result.exit_code == 0, result.output
+    assert result.stdout.count("model bicubic, ") == 5
+    assert result.stdout.count("interpolation has no spread") == 5
+    assert not np.asarray(Image.open(tmp_path / "b-uncertainty.png")).any()
+    blended = run("restore", mixed, "-o", tmp_path, "--model", "bicubic", "--blend", "xray-x4")
+    assert blended.exit_code == 1
+    assert len(blended.stderr.splitlines()) == 1
 
 
 def test_a_map_is_written_beside_each_result_and_both_are_named(sent, tiny_weights, tmp_path):
@@ -201,6 +253,25 @@ def test_evaluate_prints_a_row_an_image_and_the_mean_gain(tiny_weights, tmp_path
     assert len(list((tmp_path / "report" / "pictures").iterdir())) == 6
 
 
+def test_evaluate_takes_any_scale_and_a_budget(tmp_path, radiograph):
+    Image.fromarray(radiograph).save(tmp_path / "a.png")
+    scaled = run("evaluate", tmp_path / "a.png", "--scale", "2")
+    assert scaled.exit_code == 0, scaled.output
+    assert "model bicubic; no packaged model enlarges by 2" in scaled.stdout
+    assert "1/2 jpeg q 60" in scaled.stdout
+    kept = run("evaluate", tmp_path / "a.png", "--max-bytes", "1500", "--report", tmp_path / "report")
+    assert kept.exit_code == 0, kept.output
+    assert re.search(r"1/\d avif q \d+", kept.stdout)
+    assert "in at most 1,500 bytes: 1/" in (tmp_path / "report" / "index.html").read_text()
+    row = (tmp_path / "report" / "images.csv").read_text().splitlines()[1].split(",")
+    assert int(row[1]) <= 1500
+    assert row[4] == "avif"
+    for options in (("--max-bytes", "0"), ("--scale", "many"), ("--codec", "gif"), ("--max-bytes", "30")):
+        refused = run("evaluate", tmp_path / "a.png", *options)
+        assert refused.exit_code == 1
+        assert len(refused.stderr.splitlines()) == 1
+
+
 def test_lpips_without_a_report_is_refused(tiny_weights, tmp_path):
     result = run("evaluate", tmp_path, "--model", tiny_weights, "--lpips")
     assert result.exit_code == 1
@@ -211,6 +282,8 @@ def test_models_and_info_say_what_the_packaged_model_is():
     listed = run("models").output
     assert "xray-x4: compact_rrdbnet" in listed
     assert "Apache-2.0" in listed
+    assert "bicubic: interpolation of what was sent" in listed
+    assert "auto: xray-x4 for packets shrunk by 4, bicubic for all others" in listed
     described = run("info", zoo.load("xray-x4").path).output
     assert "parameters" in described
     assert "degradation" in described

@@ -55,7 +55,7 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
     ):
         measured = measure(image, restorer)
         write_packet(out / sent, measured.packet)
-        write_restored(out / restored, read_packet(out / sent), measured.restored, model=restorer.name)
+        write_restored(out / restored, read_packet(out / sent), measured.restored)
         zoom = busiest_square(image.pixels[0], side=min(image.pixels.shape[1:]) // 5)
         side_by_side(out / picture, image, measured, zoom=zoom, title=TITLE)
         results.append((name, measured))

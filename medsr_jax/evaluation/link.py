@@ -40,6 +40,21 @@ class Measured:
     psnr_bicubic: float
     ssim_bicubic: float
 
+    @property
+    def scale(self) -> int:
+        """How many times fewer rows and columns travelled."""
+        return self.packet.header.scale
+
+    @property
+    def codec(self) -> str:
+        """The name of the codec."""
+        return self.packet.header.codec
+
+    @property
+    def model(self) -> str:
+        """What restored it."""
+        return self.restored.model
+
 
 def measure(image: Image, restorer: Restorer, **options: Any) -> Measured:
     """Send and restore an image in memory.

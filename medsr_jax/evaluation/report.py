@@ -35,7 +35,8 @@ class Row:
 
     Attributes:
         name: its path below the folder that was evaluated.
-        sent_bytes, ratio, quality: of its packet.
+        sent_bytes, ratio, scale, codec, quality: of its packet.
+        model: what restored it.
         bicubic, restored: how near each came to the original.
         pictures: paths below the report's folder, in the order original, bicubic, restored.
     """
@@ -43,7 +44,10 @@ class Row:
     name: str
     sent_bytes: int
     ratio: float
+    scale: int
+    codec: str
     quality: int
+    model: str
     bicubic: Fidelity
     restored: Fidelity
     pictures: tuple[str, ...] = ()
@@ -84,10 +88,11 @@ def write_table(path: pathlib.Path, rows: Sequence[Row]) -> None:
     writer = csv.writer(stream)
     measures = [field.name for field in dataclasses.fields(Fidelity)]
     heads = [f"{measure}_{method}" for measure in measures for method in ("bicubic", "restored")]
-    writer.writerow(["image", "bytes", "ratio", "quality", *heads])
+    writer.writerow(["image", "bytes", "ratio", "scale", "codec", "quality", "model", *heads])
     for row in rows:
         values = [getattr(result, measure) for measure in measures for result in (row.bicubic, row.restored)]
-        writer.writerow([row.name, row.sent_bytes, f"{row.ratio:.2f}", row.quality, *(f"{v:.6g}" for v in values)])
+        sent = [row.sent_bytes, f"{row.ratio:.2f}", row.scale, row.codec, row.quality, row.model]
+        writer.writerow([row.name, *sent, *(f"{v:.6g}" for v in values)])
     atomic_write(path, stream.getvalue().encode("utf-8", "backslashreplace"))
 
 
@@ -162,7 +167,7 @@ def _section(row: Row) -> str:
             f'<figure><a href="{source}"><img src="{source}" loading="lazy" alt="{view}"></a>'
             f"<div class=lens></div><figcaption>{html.escape(caption)}</figcaption></figure>"
         )
-    about = f"{row.sent_bytes:,} bytes, {row.ratio:.0f}:1, q {row.quality}"
+    about = f"{row.sent_bytes:,} bytes, {row.ratio:.0f}:1, 1/{row.scale} of the side, {row.codec} q {row.quality}"
     return (
         f"<section><h3>{html.escape(row.name)} <small>{about}</small></h3>"
         f"<div class=views>{''.join(figures)}</div></section>"

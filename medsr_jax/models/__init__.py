@@ -1,6 +1,7 @@
 """Networks in Flax Linen, and the registry that names them."""
 
 from medsr_jax.models.compact import CompactRRDBNet
+from medsr_jax.models.interpolation import Bicubic
 from medsr_jax.models.registry import DISCRIMINATORS, MODELS, build, build_discriminator
 from medsr_jax.models.rrdb import RRDBNet
 from medsr_jax.models.srcnn import SRCNN
@@ -12,6 +13,7 @@ __all__ = [
     "DISCRIMINATORS",
     "MODELS",
     "SRCNN",
+    "Bicubic",
     "CompactRRDBNet",
     "RRDBNet",
     "SRVGGNetCompact",

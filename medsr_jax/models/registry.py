@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.models.compact import CompactRRDBNet
+from medsr_jax.models.interpolation import Bicubic
 from medsr_jax.models.rrdb import RRDBNet
 from medsr_jax.models.srcnn import SRCNN
 from medsr_jax.models.srvgg import SRVGGNetCompact
@@ -23,6 +24,7 @@ MODELS: dict[str, type[nn.Module]] = {
     "compact_rrdbnet": CompactRRDBNet,
     "srcnn": SRCNN,
     "srvgg": SRVGGNetCompact,
+    "bicubic": Bicubic,
 }
 
 # Called with (images, train=...).

@@ -31,6 +31,7 @@ class Restored:
             answers to the eight flips and transposes of what was sent (`ensemble`), before the fit; None where it was
             not asked for. It tells where the network contradicts itself, and is no probability: what all views miss,
             or the sender lost, it does not show.
+        model: what made it, in a few words.
     """
 
     pixels: np.ndarray
@@ -38,6 +39,7 @@ class Restored:
     violation_before: float | None = None
     notes: tuple[str, ...] = ()
     spread: np.ndarray | None = None
+    model: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,9 +139,10 @@ class Assembly:
         )
         self._before = max(self._before or 0.0, float(blocks[rows, columns].max()))
 
-    def finish(self) -> Restored:
-        """The whole image, checked against what was sent."""
-        return Restored(self._pixels, self._violation(), self._before, self._packet.header.notes, self._spread)
+    def finish(self, *, model: str, notes: tuple[str, ...] = ()) -> Restored:
+        """The whole image, checked against what was sent; labelled with what made it, and with notes on that."""
+        notes = (*self._packet.header.notes, *notes)
+        return Restored(self._pixels, self._violation(), self._before, notes, self._spread, model)
 
     def _violation(self) -> float | None:
         h = self._packet.header

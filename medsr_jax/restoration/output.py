@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
 from medsr_jax.restoration.assembly import Restored
+from medsr_jax.restoration.network import BICUBIC
 from medsr_jax.restoration.uncertainty import write_uncertainty
 from medsr_jax.transmission.packet import Packet, PacketHeader
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
 
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 WARNING = "Restored from a lossy image by a neural network. Not for primary diagnosis."
+_WARNING_BICUBIC = "Restored from a lossy image without a neural network. Not for primary diagnosis."
 
 
 def restored_image(packet: Packet, restored: Restored) -> Image:
@@ -45,7 +47,7 @@ def write_restored(
     packet: Packet,
     restored: Restored,
     *,
-    model: str,
+    model: str | None = None,
     uncertainty: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write what was restored, as the kind of file that was sent.
@@ -56,12 +58,13 @@ def write_restored(
     Args:
         path: of the image.
         packet, restored: what was sent and what came out of it.
-        model: that made it, in a few words.
+        model: that made it, in a few words; `Restored.model` where it isn't given.
         uncertainty: of the map of its spread (`write_uncertainty`), written once the image is; None for no map.
 
     Raises:
         MedsrError: a file can't be written; where it is the map, the line says so.
     """
+    model = restored.model if model is None else model
     dataset = None
     if packet.header.kind != "dicom":
         write_image(path, restored_image(packet, restored))
@@ -76,15 +79,16 @@ def _dataset(path: str | os.PathLike[str], packet: Packet, restored: Restored, *
     if packet.dataset is None:
         raise MedsrError(f"{os.fspath(path)}: the packet holds no DICOM data set; it was not written as DICOM")
     h = packet.header
+    reasons = [note for note in restored.notes if note not in h.notes]
     return derive_dataset(
         packet.dataset,
         frames=restored.pixels,
         transfer_syntax=_EXPLICIT_VR_LITTLE_ENDIAN,
         bits_stored=_bits_stored(h),
         signed=h.dtype.startswith("int"),
-        description=f"Restored x{h.scale} by medsr_jax model {model}",
+        description="; ".join([f"Restored x{h.scale} by medsr_jax model {model}", *reasons]),
         series_description=f"Restored x{h.scale} ({model})"[:64],
-        comments=WARNING,
+        comments=_WARNING_BICUBIC if restored.model == BICUBIC else WARNING,
     )
 
 

@@ -1,38 +1,53 @@
-"""`Restorer`: packets of any size through one model, in batches and tiles."""
+"""`Restorer`: packets of any size and scale, in batches and tiles."""
 
 from __future__ import annotations
 
+import dataclasses
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
-from medsr_jax.models import build
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
-from medsr_jax.restoration.ensemble import CHOICES, usual_views
-from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
+from medsr_jax.restoration.ensemble import CHOICES
+from medsr_jax.restoration.function import Inputs
+from medsr_jax.restoration.network import BICUBIC, Network, interpolation, name_of, network
 from medsr_jax.restoration.tiles import GRID
-from medsr_jax.transmission.packet import Packet
+from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.zoo.grey import for_grey
 
+AUTO = "auto"
 DEFAULT_MODEL = "xray-x4"
+AUTOMATIC = {4: DEFAULT_MODEL}
+"""The packaged model that "auto" takes for a scale, whatever the codec. On 8 validation radiographs xray-x4 gains
+0.9 dB over bicubic interpolation with JPEG (q 60) and, though trained on no other, 0.5 dB with AVIF (q 50) and with
+JPEG 2000 (q 60)."""
 DEFAULT_TILE = 256
 # Small pixels around a tile. What a pixel that is further away changes is under one 8-bit level: measured on
 # the packaged model by scripts/benchmark_tiles.py. The receptive field itself is wider.
 HALO = 32
 
 
+@dataclasses.dataclass(frozen=True)
+class _Task:
+    """One packet on its way: its tiles, and what restores them."""
+
+    assembly: Assembly
+    network: Network
+    notes: tuple[str, ...]
+
+
 class Restorer:
-    """Restores packets with one model; programs are compiled once for each shape of tile.
+    """Restores packets; programs are compiled once for each shape of tile.
 
     Args:
-        model: a packaged model's name, the path of a weights file, or weights. Models of three channels are folded to
-            one (`zoo.grey`).
+        model: "auto" takes the packaged model for packets of its scale and bicubic interpolation for others, and says
+            so in their notes. "bicubic" takes that for all. Else a packaged model's name, the path of a weights file,
+            or weights, for packets of its scale alone; models of three channels are folded to one (`zoo.grey`).
         tile: small pixels on a side that a tile keeps, a multiple of 8; None restores each image whole.
         halo: small pixels computed around a tile and not kept, a multiple of 8.
         batch: tiles or frames that go through the network at once.
@@ -42,12 +57,17 @@ class Restorer:
         dtype: the type computed in. When None: in XLA, bfloat16 on an accelerator and float32 on a CPU; float32 in
             other backends.
         backend: what computes the network: "xla", in one program with all else, or one of `restoration.backends`.
+            Interpolation stays with XLA.
         ensemble: average the network's answers to several views of the small image (`restoration.ensemble`), at as many
-            times the work.
+            times the work. Interpolation has the same answer to all.
         views: of the ensemble: 2 for the image and its mirror image, 4 for all flips, 8 for their transposes too; None
             for what suits the model (`ensemble.usual_views`).
         uncertainty: give the spread of the answers to all eight views, at eight times the work; the result is that of
             the ensemble.
+
+    Attributes:
+        weights: of the named model; None for "auto" and "bicubic".
+        scale: of the packets that the named model is for; None where all are.
 
     Raises:
         MedsrError: the model or the backend can't be had, or an option is out of its range.
@@ -55,7 +75,7 @@ class Restorer:
 
     def __init__(
         self,
-        model: str | pathlib.Path | zoo.Weights = DEFAULT_MODEL,
+        model: str | pathlib.Path | zoo.Weights = AUTO,
         *,
         tile: int | None = DEFAULT_TILE,
         halo: int = HALO,
@@ -76,39 +96,33 @@ class Restorer:
             raise MedsrError(f"--batch: {batch} is less than 1")
         if views is not None and views not in CHOICES:
             raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
-        self.weights = for_grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
-        # What an accelerator's default is goes without saying.
-        self._precision = "" if dtype in (None, jnp.float32) else jnp.dtype(dtype).name
-        if dtype is None:
-            dtype = jnp.float32 if backend != "xla" or jax.default_backend() == "cpu" else jnp.bfloat16
-        module = build(self.weights.model, self.weights.fields, dtype=dtype)
-        self.scale: int = module.scale  # type: ignore[attr-defined]
-        self.tile, self.halo, self.batch, self.refine = tile, halo, batch, refine
-        self.backend = backend
-        self.views = (views or usual_views(self.weights.model)) if ensemble or uncertainty else 1
-        options: dict[str, Any] = {"scale": self.scale, "smooth": smooth, "views": self.views, "spread": uncertainty}
-        self._restore: Callable[[Inputs], Outputs]
-        if backend == "xla":
-            program, params = make_restore(module, **options), jax.device_put(self.weights.params)
-            self._restore = lambda inputs: program(params, jax.device_put(inputs))
-        else:
-            from medsr_jax.restoration.backends import open_backend
-
-            self._restore = make_restore_outside(open_backend(backend, self.weights, dtype=dtype), **options)
+        self.tile, self.batch, self.refine = tile, batch, refine
+        self._automatic = model == AUTO
+        self._smooth, self._uncertainty = smooth, uncertainty
+        self._interpolations: dict[int, Network] = {}
+        self.weights: zoo.Weights | None = None
+        self.scale: int | None = None
+        options: dict[str, Any] = {"halo": halo, "smooth": smooth, "dtype": dtype, "backend": backend}
+        options |= {"ensemble": ensemble, "views": views, "uncertainty": uncertainty}
+        named: list[Network] = []
+        if self._automatic:
+            named = [network(zoo.load(name), **options) for name in AUTOMATIC.values()]
+        elif model != BICUBIC:
+            self.weights = for_grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
+            named = [network(self.weights, **options)]
+            self.scale = named[0].scale
+        self._networks = {one.scale: one for one in named}
 
     @property
     def name(self) -> str:
-        """The model's name, as results are labelled with it."""
-        return self.weights.card.get("name") or self.weights.path.stem
+        """The named model's name, "auto" or "bicubic"."""
+        return name_of(self.weights) if self.weights is not None else AUTO if self._automatic else BICUBIC
 
     @property
     def label(self) -> str:
-        """The name, and what else shaped the result: the ensemble, a backend that is not XLA, half precision."""
-        words = [self.name]
-        words += [f"x{self.views} self-ensemble"] if self.views > 1 else []
-        words += [self.backend] if self.backend != "xla" else []
-        words += [self._precision] if self._precision else []
-        return ", ".join(words)
+        """The name, and what else shapes results. With "auto" those of all that may; `Restored.model` is the one."""
+        labels = [one.label for one in self._networks.values()]
+        return " or ".join(labels if self.weights is not None else [*labels, BICUBIC])
 
     def __call__(self, packet: Packet) -> Restored:
         """Restore one packet.
@@ -124,45 +138,66 @@ class Restorer:
         """Restore packets together, so that small ones share a batch.
 
         Args:
-            packets: of any sizes and frames.
+            packets: of any sizes, frames and scales.
             progress: called with the number of tiles done and of all tiles.
 
         Returns:
             One result a packet, in order.
         """
-        prepared = [self._prepare(packet) for packet in packets]
+        tasks = [self._task(packet) for packet in packets]
         jobs = [
-            job for number, item in enumerate(prepared) for job in item.jobs(number, tile=self.tile, halo=self.halo)
+            job
+            for number, task in enumerate(tasks)
+            for job in task.assembly.jobs(number, tile=self.tile, halo=task.network.halo)
         ]
         done = 0
-        for group in _batches(jobs, prepared, self.batch):
+        for group in _batches(jobs, tasks, self.batch):
             # A last batch is filled up with copies of its first tile: one more shape would be compiled for longer.
             filled = [*group, *[group[0]] * (self.batch - len(group))]
-            inputs = _stack([prepared[job.packet].inputs(job) for job in filled])
-            outputs = jax.device_get(self._restore(inputs))
+            inputs = _stack([tasks[job.packet].assembly.inputs(job) for job in filled])
+            outputs = jax.device_get(tasks[group[0].packet].network.restore(inputs))
             for number, job in enumerate(group):
-                prepared[job.packet].place(job, outputs, number)
+                tasks[job.packet].assembly.place(job, outputs, number)
             done += len(group)
             if progress is not None:
                 progress(done, len(jobs))
-        return [item.finish() for item in prepared]
+        return [task.assembly.finish(model=task.network.label, notes=task.notes) for task in tasks]
 
-    def _prepare(self, packet: Packet) -> Assembly:
-        header = packet.header
-        if header.scale != self.scale:
+    def _task(self, packet: Packet) -> _Task:
+        chosen, notes = self._chosen(packet.header)
+        return _Task(Assembly(packet, refine=self.refine), chosen, notes)
+
+    def _chosen(self, header: PacketHeader) -> tuple[Network, tuple[str, ...]]:
+        """What restores a packet, and what is to be said of the choice."""
+        scale = header.scale
+        if scale in self._networks:
+            return self._networks[scale], ()
+        if self.weights is not None:
             raise MedsrError(
-                f"the packet was shrunk by {header.scale} and the model enlarges by {self.scale}: name a model for"
-                f" this scale with --model (`medsr models` lists them), or send with --scale {self.scale}"
+                f"the packet was shrunk by {scale} and the model enlarges by {self.scale}: leave the choice to --model"
+                f" auto, name a model for this scale (`medsr models` lists them), or send with --scale {self.scale}"
             )
-        return Assembly(packet, refine=self.refine)
+        if scale not in self._interpolations:
+            self._interpolations[scale] = interpolation(scale, smooth=self._smooth, uncertainty=self._uncertainty)
+        notes: tuple[str, ...] = ()
+        if self._automatic:
+            notes += (
+                "sent at full size: no model was applied"
+                if scale == 1
+                else f"no packaged model enlarges by {scale}: enlarged by bicubic interpolation",
+            )
+        if self._uncertainty:
+            notes += ("interpolation has no spread",)
+        return self._interpolations[scale], notes
 
 
-def _batches(jobs: Sequence[Job], prepared: Sequence[Assembly], batch: int) -> list[list[Job]]:
-    """Jobs of one shape together, ``batch`` at a time."""
-    by_shape: dict[Any, list[Job]] = {}
+def _batches(jobs: Sequence[Job], tasks: Sequence[_Task], batch: int) -> list[list[Job]]:
+    """Jobs of one network and one shape together, ``batch`` at a time."""
+    alike: dict[Any, list[Job]] = {}
     for job in jobs:
-        by_shape.setdefault(prepared[job.packet].shape(job), []).append(job)
-    return [group[first : first + batch] for group in by_shape.values() for first in range(0, len(group), batch)]
+        task = tasks[job.packet]
+        alike.setdefault((task.network.scale, task.network.label, task.assembly.shape(job)), []).append(job)
+    return [group[first : first + batch] for group in alike.values() for first in range(0, len(group), batch)]
 
 
 def _stack(inputs: Sequence[Inputs]) -> Inputs:

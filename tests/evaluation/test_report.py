@@ -62,7 +62,8 @@ def report(tmp_path_factory, radiograph):
         image, measured, near = through_the_link(pixels)
         better = dataclasses.replace(near, psnr=near.psnr + len(rows) + 1)
         pictures = write_pictures(folder, name.removesuffix(".png"), image, measured)
-        rows.append(Row(name, measured.sent_bytes, measured.ratio, 60, near, better, pictures))
+        sent = (measured.sent_bytes, measured.ratio, 2, "jpeg", 60)
+        rows.append(Row(name, *sent, "tiny", near, better, pictures))
     write_table(folder / "images.csv", rows)
     write_page(folder / "index.html", rows, title="A <title>", settings={"scale": "2", "codec": "jpeg <q> 60"})
     return folder, rows
@@ -109,6 +110,7 @@ def test_the_table_holds_every_measure_of_every_image(report):
     with (folder / "images.csv").open(newline="") as stream:
         read = list(csv.DictReader(stream))
     assert [entry["image"] for entry in read] == [row.name for row in rows]
+    assert [read[0][name] for name in ("scale", "codec", "quality", "model")] == ["2", "jpeg", "60", "tiny"]
     assert float(read[0]["psnr_restored"]) - float(read[0]["psnr_bicubic"]) == pytest.approx(1, abs=1e-3)
     assert math.isnan(float(read[0]["lpips_bicubic"]))  # was not asked for
 

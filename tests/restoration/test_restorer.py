@@ -6,22 +6,12 @@ import pydicom
 import pytest
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import Image, read_image
+from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from tests.imaging.dicom_objects import enhanced_mr, saved
-
-
-def picture(pixels, value_range=None, **fields):
-    pixels = np.asarray(pixels)
-    info = np.iinfo(pixels.dtype)
-    return Image(
-        pixels=pixels if pixels.ndim == 3 else pixels[None],
-        value_range=value_range or (info.min, info.max),
-        kind=fields.pop("kind", "png"),
-        **fields,
-    )
+from tests.restoration.pictures import picture
 
 
 @pytest.fixture(scope="module")
@@ -148,7 +138,7 @@ def test_a_packet_without_intervals_says_so(restorer, radiograph):
 
 
 def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer, radiograph):
-    with pytest.raises(MedsrError, match=r"shrunk by 2 .* --scale 4"):
+    with pytest.raises(MedsrError, match=r"shrunk by 2 .* --model auto, .* --scale 4"):
         restorer(compress(picture(radiograph), scale=2))
 
 
