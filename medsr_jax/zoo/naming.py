@@ -12,7 +12,7 @@ from collections.abc import Iterable
 # An index that our parameters hold as one slice of a stack.
 Path = tuple[str, int | None]
 
-_BLOCK = r"\.(\d+)\.(?:rdb|RDB)([123])\.conv([1-5])(?:\.0)?"
+_BLOCK = r"\.(\d{1,4})\.(?:rdb|RDB)([123])\.conv([1-5])(?:\.0)?"
 _RRDB_BLOCKS = re.compile(rf"(?:body|RRDB_trunk|model\.1\.sub){_BLOCK}")
 _RRDB_ENDS = {
     "conv_first": ("conv_first", "model.0"),
@@ -22,9 +22,15 @@ _RRDB_ENDS = {
     "conv_hr": ("conv_hr", "HRconv", "model.8"),
     "conv_last": ("conv_last", "model.10"),
 }
-_TRUNK = re.compile(r"model\.1\.sub\.(\d+)")
-_SEQUENTIAL = re.compile(r"body\.(\d+)")
+_TRUNK = re.compile(r"model\.1\.sub\.(\d{1,4})")
+_SEQUENTIAL = re.compile(r"body\.(\d{1,4})")
 _LEAVES = {"weight": "kernel", "bias": "bias"}
+
+
+def is_generator(names: Iterable[str]) -> bool:
+    """Whether the names are those of a generator that is known."""
+    names = list(names)
+    return is_rrdbnet(names) or is_srvgg(names)
 
 
 def is_rrdbnet(names: Iterable[str]) -> bool:
@@ -35,7 +41,7 @@ def is_rrdbnet(names: Iterable[str]) -> bool:
 def is_srvgg(names: Iterable[str]) -> bool:
     """Whether the names are those of one sequence of layers, and no more."""
     names = list(names)
-    return bool(names) and all(re.fullmatch(r"body\.\d+\.(weight|bias)", name) for name in names)
+    return bool(names) and all(re.fullmatch(rf"{_SEQUENTIAL.pattern}\.(weight|bias)", name) for name in names)
 
 
 def rrdbnet_path(name: str) -> Path | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 
 import numpy as np
 
@@ -79,26 +79,38 @@ def read_ncnn(path: pathlib.Path) -> NcnnNetwork:
             raise named(path, f"ncnn's weights are two files, and {file.name} is not beside it")
     layers = _read_param(param)
     names = _recognised(layers, param)
-    data = binary.read_bytes()
-    tensors: dict[str, np.ndarray] = {}
-    at = 0
+    try:
+        data = binary.read_bytes()
+    except OSError as error:
+        raise named(binary, f"can't be read ({error.strerror or error})") from error
     weighted = [layer for layer in layers if layer.kind in ("Convolution", "PReLU")]
-    for layer, name in zip(weighted, names, strict=True):
-        out = layer.integer(0)
+    tensors, at = _tensors(data, zip(weighted, names, strict=True), param, binary)
+    if at != len(data):
+        raise named(binary, f"has {len(data)} bytes, and {param.name} takes {at}; the two don't belong together")
+    return NcnnNetwork(tensors, param, binary)
+
+
+def _tensors(
+    data: bytes, layers: Iterable[tuple[Layer, str]], param: pathlib.Path, binary: pathlib.Path
+) -> tuple[dict[str, np.ndarray], int]:
+    """The numbers of layers, by their names, and where they end."""
+    tensors, at = {}, 0
+    for layer, name in layers:
+        try:
+            out, count = layer.integer(0), layer.integer(6)
+            if out < 1:
+                raise ValueError(f"{out} features")
+        except ValueError as error:
+            raise named(param, f"the layer {layer.name} is damaged ({error})") from error
         if layer.kind == "Convolution":
-            count = layer.integer(6)
-            weights, at = _weights(data, at, count, layer, binary)
-            if out < 1 or count % (9 * out):
+            if count < 1 or count % (9 * out):
                 raise named(param, f"{layer.name} has {count} weights, which are no 3x3 filters of {out} features")
+            weights, at = _weights(data, at, count, layer, binary)
             tensors[f"{name}.weight"] = weights.reshape(out, -1, 3, 3)
             tensors[f"{name}.bias"], at = _floats(data, at, out, layer, binary)
         else:
             tensors[f"{name}.weight"], at = _floats(data, at, out, layer, binary)
-    if at != len(data):
-        raise named(
-            binary, f"has {len(data)} bytes, and the layers of {param.name} take {at}; the two don't belong together"
-        )
-    return NcnnNetwork(tensors, param, binary)
+    return tensors, at
 
 
 def _read_param(path: pathlib.Path) -> list[Layer]:
@@ -108,7 +120,7 @@ def _read_param(path: pathlib.Path) -> list[Layer]:
         if lines[0].strip() != MAGIC:
             raise ValueError("its first line is not ncnn's")
         layers = [_layer(line) for line in lines[2:] if line.strip()]
-        if len(layers) != count:
+        if not layers or len(layers) != count:
             raise ValueError(f"{len(layers)} of {count} layers are there")
     except (ValueError, IndexError) as error:
         raise named(path, f"is no description of a network of ncnn's, or damaged ({error})") from error

@@ -12,6 +12,7 @@ import dataclasses
 import io
 import math
 import pathlib
+import struct
 import zipfile
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
@@ -49,6 +50,10 @@ class _Storage:
     def dtype(self) -> np.dtype:
         return np.dtype(_TYPES[self.kind]).newbyteorder("<")
 
+    @property
+    def bytes(self) -> int:
+        return self.count * self.dtype.itemsize
+
 
 @dataclasses.dataclass(frozen=True)
 class _Tensor:
@@ -76,11 +81,13 @@ def read_torch(path: str | pathlib.Path) -> dict[str, Any]:
     path = pathlib.Path(path)
     try:
         with path.open("rb") as file:
-            zipped = zipfile.is_zipfile(file)
+            zipped = file.read(2) == b"PK"
             file.seek(0)
             tree = _read_archive(file) if zipped else _read_sequence(file)
     except FileNotFoundError as error:
         raise named(path, "no such file") from error
+    except _Cut as error:
+        raise named(path, f"these weights are not read: {error}, so the file ends early; fetch it again") from error
     except Refused as error:
         raise named(path, f"these weights are not read: {error}; they must be a state_dict of PyTorch's") from error
     except OSError as error:
@@ -90,11 +97,22 @@ def read_torch(path: str | pathlib.Path) -> dict[str, Any]:
     return tree
 
 
+class _Cut(Refused):
+    """A file is not whole."""
+
+
+# What zipfile and NumPy make of damage. RuntimeError is of members that are encrypted.
+_DAMAGE = (zipfile.BadZipFile, ValueError, TypeError, EOFError, RuntimeError, OverflowError, struct.error)
+
+
 def _read_archive(file: BinaryIO) -> Any:
     try:
+        # The directory of an archive is its end.
+        if not zipfile.is_zipfile(file):
+            raise _Cut("the archive has no directory")
         with zipfile.ZipFile(file) as archive:
             return _read_members(archive)
-    except (zipfile.BadZipFile, ValueError, EOFError, NotImplementedError) as error:
+    except _DAMAGE as error:
         raise Refused(f"the archive is damaged ({error})") from error
 
 
@@ -120,6 +138,8 @@ def _read_members(archive: zipfile.ZipFile) -> Any:
 
 
 def _read_sequence(file: BinaryIO) -> Any:
+    size = file.seek(0, 2)
+    file.seek(0)
     if load_restricted(file, names={}) != _MAGIC or load_restricted(file, names={}) != _PROTOCOL:
         raise Refused("the file does not begin as PyTorch's do")
     about = load_restricted(file, names={})
@@ -128,13 +148,22 @@ def _read_sequence(file: BinaryIO) -> Any:
     structure, storages = _read_structure(file)
     by_key = {storage.key: storage for storage in storages}
     data: dict[_Storage, bytes] = {}
-    for key in load_restricted(file, names={}):
-        if (storage := by_key.get(key)) is None:
-            raise Refused(f"it has a storage {key!r} that no tensor has")
+    keys = load_restricted(file, names={})
+    if not isinstance(keys, list):
+        raise Refused("it has no list of storages")
+    for key in keys:
+        if (storage := by_key.get(str(key))) is None:
+            raise Refused(f"it has a storage {str(key)[:20]!r} that no tensor has")
         if int.from_bytes(file.read(8), "little") != storage.count:
             raise Refused(f"the length of storage {key} is not what the tensors say")
-        data[storage] = file.read(storage.count * storage.dtype.itemsize)
-    return _plain(structure, data)
+        # Before memory is taken for it.
+        if file.tell() + storage.bytes > size:
+            raise _Cut(f"storage {key} is not whole")
+        data[storage] = file.read(storage.bytes)
+    try:
+        return _plain(structure, data)
+    except _DAMAGE as error:
+        raise Refused(f"a tensor is damaged ({error})") from error
 
 
 def _read_structure(file: BinaryIO) -> tuple[Any, set[_Storage]]:
@@ -176,7 +205,7 @@ def _plain(value: Any, data: Mapping[_Storage, bytes]) -> Any:
 
 def _array(tensor: _Tensor, data: Mapping[_Storage, bytes]) -> np.ndarray:
     storage, shape = tensor.storage, tensor.shape
-    if len(raw := data.get(storage, b"")) != storage.count * storage.dtype.itemsize:
+    if len(raw := data.get(storage, b"")) != storage.bytes:
         raise Refused(f"storage {storage.key} has {len(raw)} bytes, not {storage.count} numbers")
     if not all(isinstance(n, int) and n >= 0 for n in (tensor.offset, *shape, *tensor.strides)):
         raise Refused("it holds a tensor of an impossible shape")

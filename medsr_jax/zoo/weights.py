@@ -94,7 +94,7 @@ def load(name: str | pathlib.Path) -> Weights:
     model, fields, card = header.get("model", ""), _object(header, "fields", path), _object(header, "card", path)
     if not all(isinstance(value, str) for value in card.values()):
         raise named(path, "the weights file is damaged (its card holds more than texts); fetch it again")
-    flat = {key: _numbers(key, tensor, path) for key, tensor in tensors.items()}
+    flat = {key: as_float32(key, tensor, path) for key, tensor in tensors.items()}
     # A test holds the packaged ones to their models, which import JAX; `medsr models` starts without.
     if path.parent != _PACKAGED:
         _check(model, fields, flat, path)
@@ -114,13 +114,18 @@ def _object(header: Mapping[str, str], key: str, path: pathlib.Path) -> dict[str
     raise named(path, f"the weights file is damaged (its {key}: {problem}); fetch it again")
 
 
-def _numbers(key: str, tensor: np.ndarray, path: pathlib.Path) -> np.ndarray:
+def as_float32(key: str, tensor: np.ndarray, path: pathlib.Path) -> np.ndarray:
+    """The numbers of a file's tensor.
+
+    Raises:
+        MedsrError: they are no floats, or not finite.
+    """
     if tensor.dtype.kind != "f":
-        raise named(path, f"the weights file is damaged ({key} holds {tensor.dtype}, no floats); fetch it again")
+        raise named(path, f"{key} holds {tensor.dtype}, no floats; take the file in 16- or 32-bit floats")
     with np.errstate(over="ignore"):
         numbers = tensor.astype(np.float32)
     if not np.isfinite(numbers).all():
-        raise named(path, f"{key} holds values that are not finite; take weights from before the run went wrong")
+        raise named(path, f"{key} holds values that are not finite in 32 bits; take the file of a run that went well")
     return numbers
 
 

@@ -76,10 +76,38 @@ def test_older_names_are_the_same_network(tmp_path):
         assert_same(import_weights(saved(tmp_path, old, f"{number}.safetensors")), plain)
 
 
-def test_what_wraps_the_weights_is_taken_off(tmp_path):
-    tensors = {f"module.{key}": value for key, value in state(blocks=1).items()}
-    weights = import_weights(saved(tmp_path, tensors))
+def prefixed(tensors, prefix):
+    return {f"{prefix}.{key}": value for key, value in tensors.items()}
+
+
+@pytest.mark.parametrize("prefix", ["module", "params_ema", "model", "generator", "net_g.module"])
+def test_what_is_before_all_names_is_taken_off(tmp_path, prefix):
+    weights = import_weights(saved(tmp_path, prefixed(state(blocks=1), prefix)))
     assert_same(weights, import_weights(saved(tmp_path, state(blocks=1), "plain.safetensors")))
+    assert weights.card["imported from"] == f"model.safetensors, safetensors ({prefix})"
+
+
+def test_old_names_keep_what_looks_like_a_prefix(tmp_path):
+    old = renamed(state(blocks=2), OLD, lambda n, rdb, conv: f"model.1.sub.{n}.{rdb}.{conv}.0")
+    weights = import_weights(saved(tmp_path, prefixed(old, "netG")))
+    assert_same(weights, import_weights(saved(tmp_path, state(blocks=2), "plain.safetensors")))
+
+
+def test_a_generator_is_found_among_other_networks(tmp_path):
+    judge = {"conv0.weight": np.zeros((4, 3, 3, 3), np.float32), "conv9.weight": np.zeros((1, 4, 3, 3), np.float32)}
+    both = {**prefixed(state(blocks=1), "net_g"), **prefixed(judge, "net_d")}
+    assert import_weights(saved(tmp_path, both)).fields["blocks"] == 1
+    averaged = {**prefixed(state(blocks=2), "g_ema"), **prefixed(state(blocks=1), "g"), **prefixed(judge, "d")}
+    assert import_weights(saved(tmp_path, averaged)).fields["blocks"] == 2
+    two = {**prefixed(state(blocks=1), "first"), **prefixed(state(blocks=2), "second")}
+    with pytest.raises(MedsrError, match="holds several networks, at first, second; save the one"):
+        import_weights(saved(tmp_path, two))
+
+
+def test_layers_of_a_larger_network_are_no_generators(tmp_path):
+    edsr = {f"body.{n}.body.{i}.weight": np.zeros((4, 4, 3, 3), np.float32) for n in (0, 1) for i in (0, 2)}
+    with pytest.raises(MedsrError, match="but 4 tensors, body.0.body.0.weight"):
+        import_weights(saved(tmp_path, edsr))
 
 
 @pytest.mark.parametrize(("folded", "scale"), [(4, 2), (16, 1)])
@@ -132,6 +160,12 @@ def without(key):
             lambda t: t.update({"conv_hr.bias": np.full(6, np.nan, np.float32)}),
             "conv_hr.bias holds values that",
         ),
+        (
+            lambda t: t.update({"conv_hr.bias": np.full(6, 1e300)}),
+            "conv_hr.bias holds values that are not finite in 32 bits",
+        ),
+        (lambda t: t.update({"conv_hr.bias": np.zeros(6, np.int8)}), "conv_hr.bias holds int8, no floats; take the"),
+        (lambda t: t.update({"conv_first.weight": np.zeros(6, np.float32)}), "has convolutions without filters"),
         (lambda t: t.update({"conv_first.weight": np.zeros((6, 7, 3, 3), np.float32)}), "takes 7 channels and gives 3"),
     ],
 )
@@ -163,6 +197,27 @@ def test_files_that_are_no_weights_are_refused(tmp_path, tiny_weights):
         import_weights(tmp_path)
     with pytest.raises(MedsrError, match="no such file"):
         import_weights(tmp_path / "none.pth")
+
+
+def test_brain_floats_are_widened(tmp_path):
+    tensors = state(blocks=1)
+    halves = {key: value.astype(jnp.bfloat16) for key, value in tensors.items()}
+    weights = import_weights(saved(tmp_path, halves))
+    widened = {key: value.astype(np.float32) for key, value in halves.items()}
+    assert_same(weights, import_weights(saved(tmp_path, widened, "widened.safetensors")))
+    octets = {key: value.astype(jnp.float8_e4m3fn) for key, value in tensors.items()}
+    with pytest.raises(MedsrError, match="of a type that is not read here .*; take the file in 16- or 32-bit floats"):
+        import_weights(saved(tmp_path, octets))
+
+
+def test_half_of_a_file_says_what_is_missing(tmp_path):
+    path = saved(tmp_path, state(blocks=1))
+    path.write_bytes(path.read_bytes()[:-9])
+    with pytest.raises(MedsrError, match="ends early as a safetensors file .*; fetch it again"):
+        import_weights(path)
+    (tmp_path / "alone.bin").write_bytes(networks.srvgg().numbers)
+    with pytest.raises(MedsrError, match="alone.param is not beside it"):
+        import_weights(tmp_path / "alone.bin")
 
 
 def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path):

@@ -77,18 +77,26 @@ def edited(param, edit):
     param.write_text(edit(param.read_text()))
 
 
+def with_features(number):
+    return lambda text: re.sub(r"(PReLU_3.* 0=)6", rf"\g<1>{number}", text)
+
+
 def test_damage_gets_one_line_that_names_the_file(tmp_path):
     writer = networks.srvgg()
     data = writer.numbers
     cases = {
         "model.bin: ends early, at Convolution": lambda p: p.with_suffix(".bin").write_bytes(data[:-50]),
-        "model.bin: has .* bytes, and the layers": lambda p: p.with_suffix(".bin").write_bytes(data + b"more"),
+        "model.bin: has .* bytes, and model.param takes": lambda p: p.with_suffix(".bin").write_bytes(data + b"more"),
         "of 8-bit integers": lambda p: p.with_suffix(".bin").write_bytes(b"\x38\x4b\x0d\x00" + data[4:]),
         "model.bin is not beside it": lambda p: p.with_suffix(".bin").unlink(),
         "layers are there": lambda p: edited(p, lambda text: text.rsplit("\n", 2)[0]),
         "is no description of a network": lambda p: edited(p, lambda text: text.replace("7767517", "7767516")),
         "which no generator that is known has": lambda p: edited(p, lambda text: text.replace("PReLU", "Softmax", 1)),
         "no 3x3 convolution": lambda p: edited(p, lambda text: text.replace("1=3", "1=5", 1)),
+        "the layer PReLU_3 is damaged .*six": lambda p: edited(p, with_features("six")),
+        "the layer PReLU_3 is damaged .-6 features": lambda p: edited(p, with_features("-6")),
+        "has -1 weights": lambda p: edited(p, lambda text: re.sub(r" 6=\d+", " 6=-1", text, count=1)),
+        "0 of 0 layers": lambda p: p.write_text("7767517\n0 0\n"),
         "the layer .* is damaged": lambda p: edited(p, lambda text: re.sub(r"(PReLU_\d+ 1 1) \d+", r"\1 99", text)),
     }
     for number, (message, damage) in enumerate(cases.items()):

@@ -193,7 +193,32 @@ def test_a_file_that_is_cut_off_is_refused(pytorch, tmp_path, old, remaining):
     path = (sequence if old else archive)(tmp_path / "m.pth", data, [storage])
     content = path.read_bytes()
     path.write_bytes(content[: int(remaining * len(content))])
-    with pytest.raises(MedsrError, match=r"m\.pth: these weights are not read"):
+    with pytest.raises(MedsrError, match=r"m\.pth: these weights are not read: .* the file ends early; fetch it again"):
+        read_torch(path)
+
+
+def test_an_archive_that_is_encrypted_or_one_of_several_is_refused(pytorch, tmp_path):
+    storage = Storage("0", ARRAY.ravel(), "FloatStorage")
+    path = archive(tmp_path / "m.pth", pickled({"w": whole(storage)}, pytorch), [storage])
+    content = path.read_bytes()
+    directory, end = content.index(b"PK\1\2"), content.index(b"PK\5\6")
+    encrypted = bytearray(content)
+    encrypted[6] |= 1
+    encrypted[directory + 8] |= 1
+    # A locator before the end, which says that the archive lies on two disks.
+    locator = b"PK\6\7" + bytes(12) + (2).to_bytes(4, "little")
+    several = content[:end] + locator + content[end:]
+    for damaged in (encrypted, several):
+        path.write_bytes(damaged)
+        with pytest.raises(MedsrError, match=r"m\.pth: these weights are not read: the archive is damaged"):
+            read_torch(path)
+
+
+@pytest.mark.parametrize("keys", [3, {"0": 1}, None, [["0"]]])
+def test_a_list_of_storages_that_is_none_is_refused(pytorch, tmp_path, keys):
+    path = sequence(tmp_path / "m.pth", pickled({"a": 1}, pytorch, old=True), [])
+    path.write_bytes(path.read_bytes().removesuffix(pickle.dumps([], protocol=2)) + pickle.dumps(keys, protocol=2))
+    with pytest.raises(MedsrError, match=r"m\.pth: these weights are not read: it has"):
         read_torch(path)
 
 
