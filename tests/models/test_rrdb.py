@@ -105,7 +105,7 @@ def test_folding_is_in_the_references_channel_order():
 
 
 def test_an_unknown_model_or_field_is_refused_by_name():
-    with pytest.raises(Exception, match="'resnet' is none of compact_rrdbnet, rrdbnet"):
+    with pytest.raises(Exception, match="model 'resnet' is none of bicubic, compact_rrdbnet, rrdbnet, srcnn, srvgg"):
         build("resnet", {})
     with pytest.raises(Exception, match="has no field 'width'"):
         build("rrdbnet", {"width": 3})

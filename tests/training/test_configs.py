@@ -42,7 +42,7 @@ def test_the_full_version_is_sound(name):
 
 
 def test_an_unknown_variant_is_refused():
-    with pytest.raises(MedsrError, match="no variant 'large'; there are tiny"):
+    with pytest.raises(MedsrError, match="no variant 'large'; there are equal, tiny"):
         get("srcnn", "large")
 
 
