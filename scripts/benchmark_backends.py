@@ -10,12 +10,16 @@ in float32, and the last table the packaged model's mean PSNR on real crops thro
 images of --data (val/chest below it), else pieces of pydicom-data's radiograph. Ends with `ratio NAME OURS/PEER target
 T`.
 
-8-bit integers are not offered: they would need a calibration tool (NNCF) whose dependencies are larger than all else.
+8-bit integers (int8) are here and not in `medsr restore`. ONNX Runtime's own tools make them, from --calibration images
+of train/chest, else from pieces at the radiograph's sides, which the last table doesn't use; that is done once and is
+no part of "start". They are as good as bfloat16 on images like those, and tied to them: ranges found on the one
+radiograph lose some tenths of a decibel on chest images of other machines.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import json
 import pathlib
 import statistics
@@ -23,6 +27,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -34,6 +39,8 @@ ROWS = {
     "ONNX Runtime float32": ("onnxruntime", "float32"),
     "OpenVINO float32": ("openvino", "float32"),
     "OpenVINO bfloat16": ("openvino", "bfloat16"),
+    "ONNX Runtime int8": ("onnxruntime", "int8"),
+    "OpenVINO int8": ("openvino", "int8"),
 }
 REFERENCE, FAST = "XLA float32", "OpenVINO bfloat16"
 # Of the published network the target is this project's; of the packaged one, no slower than what is the default.
@@ -49,10 +56,12 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         x = tiled(radiograph(None), side=options.side).astype(np.float32)[None, ..., None] / 255
-        np.save(folder / "x.npy", x)
         for title, weights in (("rrdbnet", _published(options, folder)), ("packaged", "xray-x4")):
-            lines += _compare(options, title, weights, folder)
-    _print_truth(options)
+            (folder / title).mkdir()
+            np.save(folder / title / "x.npy", x)
+            _quantise(options, title, weights, folder / title)
+            lines += _compare(options, title, weights, folder / title)
+        _print_truth(options, folder / "packaged")
     print(*lines, sep="\n")
 
 
@@ -61,13 +70,14 @@ def _options() -> argparse.Namespace:
     options.add_argument("--weights", help="of the RRDBNet [random]")
     options.add_argument("--side", type=int, default=128, help="of the input, a multiple of 8 [128]")
     options.add_argument("--blocks", type=int, default=23, help="of random weights [23]")
-    options.add_argument("--data", type=pathlib.Path, help="has val/chest [pydicom-data's radiograph]")
-    options.add_argument("--limit", type=int, default=8, help="images of the last column [8]")
+    options.add_argument("--data", type=pathlib.Path, help="has val/chest and train/chest [pydicom-data's radiograph]")
+    options.add_argument("--limit", type=int, default=8, help="images of the last table [8]")
+    options.add_argument("--calibration", type=int, default=16, help="images that int8 is calibrated on [16]")
     options.add_argument("--tiny", action="store_true", help="2 blocks, 64x64, 2 images, to see that it works")
     options.add_argument("--serve", nargs=4, metavar=("BACKEND", "PRECISION", "WEIGHTS", "FOLDER"), help="one runtime")
     chosen = options.parse_args()
     if chosen.tiny:
-        chosen.side, chosen.blocks, chosen.limit, chosen.repeats = 64, 2, 2, 2
+        chosen.side, chosen.blocks, chosen.limit, chosen.calibration, chosen.repeats = 64, 2, 2, 2, 2
     return chosen
 
 
@@ -83,6 +93,26 @@ def _published(options: argparse.Namespace, folder: pathlib.Path) -> str:
     path = folder / "random.safetensors"
     zoo.save(path, model="rrdbnet", fields=fields, params=random_params(RRDBNet(**fields)), card={"name": "random"})
     return str(path)
+
+
+def _quantise(options: argparse.Namespace, title: str, weights: str, folder: pathlib.Path) -> None:
+    """Write the graphs of the int8 rows; without the tool they are missing, and their rows say so."""
+    try:
+        from quantised import received, write_quantised
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("onnx", "onnxruntime"):
+            raise
+        return
+    from medsr_jax import zoo
+    from medsr_jax.zoo.grey import for_grey
+
+    images = _images(options.data, part="train", count=options.calibration)
+    # All activations of the large network for one image must fit into memory, and would take minutes to rank.
+    inputs = received(images, side=options.side) if title == "packaged" else received(images[:4], side=64)
+    begin = time.perf_counter()
+    write_quantised(for_grey(zoo.load(weights)), inputs, folder)
+    shape = "x".join(map(str, inputs[0]["image"].shape[2:]))
+    print(f"\n{title}: int8 calibrated on {len(inputs)} images of {shape} in {time.perf_counter() - begin:.0f} s")
 
 
 def _compare(options: argparse.Namespace, title: str, weights: str, folder: pathlib.Path) -> list[str]:
@@ -162,7 +192,8 @@ def _serve(backend: str, precision: str, name: str, out: str) -> None:
             return np.asarray(apply(params, x, strength))
     else:
         try:
-            network = open_backend(backend, weights, dtype=getattr(jnp, precision))
+            with _graph_of(backend, precision, pathlib.Path(out).parent) as dtype:
+                network = open_backend(backend, weights, dtype=dtype)
         except MedsrError as error:
             print(json.dumps({"missing": str(error)}), flush=True)
             return
@@ -181,33 +212,64 @@ def _serve(backend: str, precision: str, name: str, out: str) -> None:
         print(time.perf_counter() - begin, flush=True)
 
 
-def _print_truth(options: argparse.Namespace) -> None:
-    """PSNR of the packaged model's results, through the receiver itself."""
+@contextlib.contextmanager
+def _graph_of(backend: str, precision: str, folder: pathlib.Path) -> Iterator[Any]:
+    """The type to open ``backend`` with; for int8 it opens, meanwhile, what `_quantise` wrote into ``folder``.
+
+    Raises:
+        MedsrError: nothing was written.
+    """
     import jax.numpy as jnp
 
     from medsr_jax.errors import MedsrError
-    from medsr_jax.evaluation.link import central_crop, measure
+
+    if precision != "int8":
+        yield getattr(jnp, precision)
+        return
+    graph = folder / f"{backend}.onnx"
+    if not graph.is_file():
+        raise MedsrError("int8 is made with the packages onnx and onnxruntime; pip install 'medsr-jax[onnx]'")
+    from quantised import opened_instead
+
+    with opened_instead(graph):
+        yield jnp.float32
+
+
+def _images(data: pathlib.Path | None, *, part: str, count: int) -> list[Any]:
+    """Images of 512x512: of ``part``/chest below ``data``, else pieces of the radiograph, of its sides for "train"."""
+    from medsr_jax.evaluation.link import central_crop
     from medsr_jax.imaging import Image, find_inputs, read_image
+
+    if data is not None:
+        files = [file for file, _ in find_inputs([data / part / "chest"])]
+        chosen = np.linspace(0, len(files) - 1, min(count, len(files))).round().astype(int)
+        return [central_crop(read_image(files[i]), side=512) for i in chosen]
+    whole = radiograph(None)
+    columns = [slice(512), slice(-512, None)] if part == "train" else [slice(None)]
+    tops = [int(whole.shape[0] * place) for place in np.linspace(0.1, 0.6, count)]
+    crops = [tiled(whole[top:, columns[i % len(columns)]], side=512) for i, top in enumerate(tops)]
+    return [Image(pixels=crop[None], value_range=(0, 255), kind="png") for crop in crops]
+
+
+def _print_truth(options: argparse.Namespace, folder: pathlib.Path) -> None:
+    """PSNR of the packaged model's results, through the receiver itself."""
+    from medsr_jax.errors import MedsrError
+    from medsr_jax.evaluation.link import measure
     from medsr_jax.restoration import Restorer
 
-    if options.data is not None:
-        files = [file for file, _ in find_inputs([options.data / "val" / "chest"])]
-        chosen = np.linspace(0, len(files) - 1, min(options.limit, len(files))).round().astype(int)
-        images = [central_crop(read_image(files[i]), side=512) for i in chosen]
-    else:
-        whole = radiograph(None)
-        corners = [int(whole.shape[0] * place) for place in np.linspace(0.1, 0.6, options.limit)]
-        crops = [tiled(whole[top:], side=512) for top in corners]
-        images = [Image(pixels=crop[None], value_range=(0, 255), kind="png") for crop in crops]
-    print(f"\nxray-x4, {len(images)} images of 512x512, scale 4, q 60: mean PSNR to the truth")
+    images = _images(options.data, part="val", count=options.limit)
+    print(f"\nxray-x4, {len(images)} images of 512x512, scale 4, q 60: mean PSNR to the truth, and the greatest loss")
+    exact = np.zeros(len(images))
     for row, (backend, precision) in ROWS.items():
         try:
-            restorer = Restorer("xray-x4", backend=backend, dtype=getattr(jnp, precision))
+            with _graph_of(backend, precision, folder) as dtype:
+                restorer = Restorer("xray-x4", backend=backend, dtype=dtype)
         except MedsrError as error:
             print(f"{row:24} {error}")
             continue
-        values = [measure(image, restorer, scale=4, quality=60, preprocess=False).psnr for image in images]
-        print(f"{row:24} {np.mean(values):.3f} dB")
+        values = np.array([measure(image, restorer, scale=4, quality=60, preprocess=False).psnr for image in images])
+        exact = values if row == REFERENCE else exact
+        print(f"{row:24} {values.mean():.3f} dB  {max(0.0, (exact - values).max()):.3f} dB")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Names of a generator's tensors in PyTorch's files, over the years, as paths of our parameters.
+"""Names of a network's tensors in PyTorch's files, over the years, as paths of our parameters.
 
 RRDBNet has had three sets of names: of ESRGAN's first code (``model.1.sub.0.RDB1.conv1.0.weight``), of its later one
 (``RRDB_trunk.0.RDB1.conv1.weight``), and of BasicSR (``body.0.rdb1.conv1.weight``), which ours follow.
@@ -25,6 +25,19 @@ _RRDB_ENDS = {
 _TRUNK = re.compile(r"model\.1\.sub\.(\d{1,4})")
 _SEQUENTIAL = re.compile(r"body\.(\d{1,4})")
 _LEAVES = {"weight": "kernel", "bias": "bias"}
+_UNET = re.compile(r"(conv\d)\.(.+)")
+# Spectral normalisation has two sets of names: of torch.nn.utils, which the published discriminators have, and of its
+# later parametrizations.
+_UNET_LEAVES = {
+    "weight": ("params", "kernel"),
+    "bias": ("params", "bias"),
+    "weight_orig": ("params", "kernel"),
+    "weight_u": ("batch_stats", "u"),
+    "weight_v": ("batch_stats", "v"),
+    "parametrizations.weight.original": ("params", "kernel"),
+    "parametrizations.weight.0._u": ("batch_stats", "u"),
+    "parametrizations.weight.0._v": ("batch_stats", "v"),
+}
 
 
 def is_generator(names: Iterable[str]) -> bool:
@@ -74,11 +87,25 @@ def srvgg_path(name: str, *, convolutions: int) -> Path | None:
     return (f"conv_first/{_LEAVES[leaf]}", None) if number == 0 else (f"body/conv/{_LEAVES[leaf]}", number // 2 - 1)
 
 
+def is_unet(names: Iterable[str]) -> bool:
+    """Whether the names are those of a U-Net discriminator."""
+    return {"conv0.weight", "conv9.weight"} <= set(names)
+
+
+def unet_path(name: str) -> tuple[str, str] | None:
+    """``conv3.weight_u`` -> ("batch_stats", "conv3/u"): the collection and the path in it."""
+    match = _UNET.fullmatch(name)
+    if match is None or match[2] not in _UNET_LEAVES:
+        return None
+    collection, leaf = _UNET_LEAVES[match[2]]
+    return collection, f"{match[1]}/{leaf}"
+
+
 def described(names: Iterable[str]) -> str:
     """What names that are no generator's look like, for a message."""
     names = list(names)
     has = set(names)
-    if {"conv0.weight", "conv9.weight"} <= has:
+    if is_unet(has):
         return "a U-Net discriminator, which judges images and makes none"
     if "linear1.weight" in has and "conv0_0.weight" in has:
         return "a VGG-style discriminator, which judges images and makes none"

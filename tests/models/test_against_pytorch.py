@@ -12,6 +12,7 @@ from torch.nn.utils import spectral_norm  # noqa: E402
 
 from medsr_jax.models import UNetDiscriminator, VGGStyleDiscriminator  # noqa: E402
 from medsr_jax.models.vgg import DEVIATION, MEAN, STAGES, VGG, WIDTHS, layer_names  # noqa: E402
+from medsr_jax.zoo.discriminator import load_unet  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
 
@@ -65,23 +66,11 @@ class UNet(nn.Module):
         return self.conv9(layer(8, layer(7, y)))
 
 
-def unet_variables(net):
-    params, state = {}, {}
-    for i in range(10):
-        layer = getattr(net, f"conv{i}")
-        if i in (0, 9):
-            params[f"conv{i}"] = {"kernel": kernel_of(layer.weight), "bias": jnp.asarray(layer.bias.detach().numpy())}
-            continue
-        params[f"conv{i}"] = {"kernel": kernel_of(layer.weight_orig)}
-        shape = layer.weight_orig.shape[1:]
-        v = layer.weight_v.numpy().reshape(shape).transpose(1, 2, 0).ravel()
-        state[f"conv{i}"] = {"u": jnp.asarray(layer.weight_u.numpy().copy()), "v": jnp.asarray(v)}
-    return {"params": params, "batch_stats": state}
-
-
-def test_the_unet_discriminator_over_training_passes_gradients_and_evaluation():
-    net, ours = UNet(3, 4), UNetDiscriminator(features=4)
-    variables = unet_variables(net)
+def test_the_unet_discriminator_over_training_passes_gradients_and_evaluation(tmp_path):
+    net = UNet(3, 4)
+    torch.save({"params": net.state_dict()}, tmp_path / "netD.pth")
+    weights = load_unet(tmp_path / "netD.pth")
+    ours, variables = UNetDiscriminator(**weights.fields), weights.variables
     x = RANDOM.random((2, 16, 24, 3)).astype(np.float32)
     weight = RANDOM.normal(size=(2, 16, 24, 1)).astype(np.float32)
 

