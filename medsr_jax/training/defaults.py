@@ -20,7 +20,8 @@ def defaults() -> ConfigDict:
     c.compute_dtype = "float32"  # or bfloat16; parameters are float32
     c.ema_decay = 0.999
     c.start_from = ""  # a packaged model or a weights file whose weights the generator begins with
-    c.on_not_finite = "stop"  # or skip: what to do after a loss or gradient that is not finite; it is never applied
+    c.on_not_finite = "stop"  # or skip: what to do after an update that is not finite; it is never applied
+    c.most_skips = 20  # such updates in a row that end the run under skip too
     c.log_every = 100  # steps
     c.validate_every = 500
     c.checkpoint_every = 500

@@ -47,7 +47,7 @@ def make_step(
         examples, ema_decay, devices, parts: as in `restoration_step.make_step`.
 
     Returns:
-        As there. If either network's loss or gradient is not finite, neither is updated.
+        As there. If anything of either network's update is not finite, neither is updated.
     """
     assert objective.adversarial is not None
     relativistic = objective.adversarial.relativistic
@@ -108,7 +108,6 @@ def make_step(
         stats, outputs = accumulated(part, theirs.stats, made, parts=parts)
         (terms, gradient, their_gradient), stats = over_devices((outputs, stats))
         norm, their_norm = optax.global_norm(gradient), optax.global_norm(their_gradient)
-        finite = all_finite(terms["loss"], terms["discriminator"], norm, their_norm)
         scale = state.rate_scale
         generator, update_norm = updated(ours, gradient, {}, optimizer=optimizers[0], rate_scale=scale)
         opponent, their_update = updated(theirs, their_gradient, stats, optimizer=optimizers[1], rate_scale=scale)
@@ -120,6 +119,8 @@ def make_step(
             "discriminator_gradient_norm": their_norm,
             "discriminator_update_norm": their_update,
         }
+        # Spectral norms and batch statistics are state, and no gradient tells of them.
+        finite = all_finite(values, optax.global_norm(opponent.params), stats)
         ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
         generator, ema, opponent = choose(finite, (generator, ema, opponent), (ours, state.ema_params, theirs))
         state = dataclasses.replace(

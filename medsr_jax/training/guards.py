@@ -14,32 +14,65 @@ from medsr_jax.training.metrics import Pulse
 _log = logging.getLogger(__name__)
 
 
-def check_pulse(pulse: Pulse, *, step: int, policy: str, workdir: pathlib.Path, checkpoint: int | None) -> None:
-    """Look at a step's sign of life.
+@dataclasses.dataclass
+class Guard:
+    """Stops a run whose numbers are not finite; the update that they belong to was left out already.
 
     Args:
-        pulse: host numbers.
-        step: it is of.
-        policy: ``stop``, or ``skip`` to go on with a warning: the update was left out in either case.
+        policy: ``stop``, or ``skip`` to go on with a warning.
+        most_skips: updates in a row that may be left out before even ``skip`` stops: then nothing is learnt any more.
         workdir: of the run, for the message.
-        checkpoint: step of the last one.
-
-    Raises:
-        MedsrError: something was not finite, and the policy is to stop.
     """
-    if pulse.finite:
-        return
-    what = f"loss {float(pulse.loss):g}"
-    if pulse.discriminator_loss or not math.isfinite(pulse.discriminator_loss):
-        what += f", discriminator's loss {float(pulse.discriminator_loss):g}"
-    if policy == "skip":
-        _log.warning("step %d: %s or a gradient is not finite; the update was left out", step, what)
-        return
-    last = "there is no checkpoint" if checkpoint is None else f"the last checkpoint is of step {checkpoint}"
-    raise MedsrError(
-        f"{workdir}: at step {step} {what} or a gradient is not finite; {last}: lower config.optimizer.learning_rate,"
-        " or set config.on_not_finite=skip, and start again from it"
-    )
+
+    policy: str
+    most_skips: int
+    workdir: pathlib.Path
+    _skipped: int = 0
+
+    def look(self, pulse: Pulse, *, step: int, checkpoint: int | None) -> None:
+        """Look at a step's sign of life.
+
+        Args:
+            pulse: host numbers.
+            step: it is of.
+            checkpoint: step of the last one.
+
+        Raises:
+            MedsrError: something was not finite, and the policy is to stop, or it was so for too many steps.
+        """
+        if pulse.finite:
+            self._skipped = 0
+            return
+        self._skipped += 1
+        what = f"loss {float(pulse.loss):g}"
+        if pulse.discriminator_loss or not math.isfinite(pulse.discriminator_loss):
+            what += f", discriminator's loss {float(pulse.discriminator_loss):g}"
+        what += ", or what an update of them would make, is not finite"
+        if self.policy == "skip" and self._skipped < self.most_skips:
+            _log.warning("step %d: %s; the update was left out", step, what)
+            return
+        advice = "lower config.optimizer.learning_rate"
+        if self.policy == "skip":
+            what += f", as in all of the last {self._skipped} steps (config.most_skips)"
+        else:
+            advice += ", or set config.on_not_finite=skip"
+        raise MedsrError(f"{self.workdir}: at step {step} {what}; {_since(checkpoint)}: {advice}, and start again from it")
+
+    def look_at_score(self, score: float, *, step: int, checkpoint: int | None) -> None:
+        """Look at a validation's score, which an output that is not finite leaves no number.
+
+        Raises:
+            MedsrError: it is NaN.
+        """
+        if math.isnan(score):
+            raise MedsrError(
+                f"{self.workdir}: at step {step} the validation's score is not a number; {_since(checkpoint)}: lower"
+                " config.optimizer.learning_rate, and start again from it"
+            )
+
+
+def _since(checkpoint: int | None) -> str:
+    return "there is no checkpoint" if checkpoint is None else f"the last checkpoint is of step {checkpoint}"
 
 
 @dataclasses.dataclass

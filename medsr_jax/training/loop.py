@@ -18,7 +18,7 @@ from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training import state
 from medsr_jax.training.checkpoints import Checkpoints
 from medsr_jax.training.feed import Feed
-from medsr_jax.training.guards import Alarms, check_pulse
+from medsr_jax.training.guards import Alarms, Guard
 from medsr_jax.training.inputs import describe_source, training_batches
 from medsr_jax.training.metrics import Pulse, computed, totals_for
 from medsr_jax.training.records import Records
@@ -69,7 +69,8 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
             course.resume(decided)
         start = int(single.step)
         records = Records(workdir, config, start=start)
-        run = _Run(setup, workdir, checkpoints, records, course, validate)
+        guard = Guard(config.on_not_finite, config.most_skips, workdir)
+        run = _Run(setup, workdir, checkpoints, records, course, validate, guard)
         try:
             records.describe(_networks(single))
             if start:
@@ -97,6 +98,7 @@ class _Run:
     records: Records
     course: Course
     validate: Any
+    guard: Guard
 
     def train(self, single: state.TrainState, feed: Feed, *, start: int) -> state.TrainState:
         """From step ``start`` to the last, or to where validation ends the run."""
@@ -146,13 +148,7 @@ class _Run:
 
     def _check(self, pulse: Pulse | None, step: int) -> None:
         if pulse is not None:
-            check_pulse(
-                state.unreplicate(pulse),
-                step=step,
-                policy=self.setup.config.on_not_finite,
-                workdir=self.workdir,
-                checkpoint=self.checkpoints.latest_step,
-            )
+            self.guard.look(state.unreplicate(pulse), step=step, checkpoint=self.checkpoints.latest_step)
 
     def _validated(self, step: int, running: state.TrainState, *, last: bool) -> float:
         params = state.unreplicate(running.ema_params)

@@ -28,7 +28,7 @@ class Pulse(NamedTuple):
     Attributes:
         loss: of the generator.
         discriminator_loss: zero in the first stage.
-        finite: all losses and gradients are; if not, the update was left out.
+        finite: losses, gradients, updates and what they make are; if not, the update was left out.
     """
 
     loss: jax.Array

@@ -42,7 +42,7 @@ def make_step(
 
     Returns:
         A function of a replicated `TrainState` and totals, whose buffers it consumes, and a batch with a leading
-        device axis. An update with a loss or gradient that is not finite is left out, and its `metrics.Pulse` says so.
+        device axis. An update of which any number is not finite is left out, and its `metrics.Pulse` says so.
     """
 
     def objective_of(params: Any, part: Examples, constants: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -69,7 +69,6 @@ def make_step(
         _, outputs = accumulated(part, None, made, parts=parts)
         terms, gradient = over_devices(outputs)
         norm = optax.global_norm(gradient)
-        finite = all_finite(terms["loss"], norm)
         generator, update_norm = updated(
             state.generator, gradient, {}, optimizer=optimizer, rate_scale=state.rate_scale
         )
@@ -79,6 +78,8 @@ def make_step(
             "update_norm": update_norm,
             "parameter_norm": optax.global_norm(generator.params),
         }
+        # A finite gradient can still overflow in Adam's square, or in the norm that it is clipped by.
+        finite = all_finite(values)
         ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
         generator, ema = choose(finite, (generator, ema), (state.generator, state.ema_params))
         state = dataclasses.replace(

@@ -33,9 +33,10 @@ def accumulated(
     return carry, jax.tree.map(lambda leaf: leaf.mean(axis=0), outputs)
 
 
-def all_finite(*values: jax.Array) -> jax.Array:
-    """Whether all scalars are."""
-    return jnp.isfinite(jnp.stack(values)).all()
+def all_finite(*trees: Any) -> jax.Array:
+    """Whether every number of every tree is."""
+    leaves = jax.tree.leaves(trees)
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
 
 def updated(

@@ -11,7 +11,7 @@ from ml_collections import config_dict
 from medsr_jax.errors import MedsrError
 from medsr_jax.training import schedules
 from medsr_jax.training.defaults import defaults
-from medsr_jax.training.guards import Alarms, check_pulse
+from medsr_jax.training.guards import Alarms, Guard
 from medsr_jax.training.metrics import Pulse
 from medsr_jax.training.records import as_module
 from medsr_jax.training.schedules import Course
@@ -64,18 +64,29 @@ def pulse(loss, discriminator=0.0, *, finite=False):
 
 
 def test_what_is_not_finite_stops_and_names_step_loss_and_checkpoint(tmp_path):
-    options = {"step": 7, "workdir": tmp_path, "checkpoint": 5}
-    check_pulse(pulse(0.1, finite=True), policy="stop", **options)
-    with pytest.raises(MedsrError, match=r"at step 7 loss nan .*checkpoint is of step 5"):
-        check_pulse(pulse(math.nan), policy="stop", **options)
-    with pytest.raises(MedsrError, match=r"loss 0\.1, discriminator's loss inf .*no checkpoint"):
-        check_pulse(pulse(0.1, math.inf), policy="stop", **options | {"checkpoint": None})
+    guard = Guard("stop", most_skips=2, workdir=tmp_path)
+    guard.look(pulse(0.1, finite=True), step=6, checkpoint=5)
+    with pytest.raises(MedsrError, match=r"at step 7 loss nan.* is not finite; .*checkpoint is of step 5"):
+        guard.look(pulse(math.nan), step=7, checkpoint=5)
+    with pytest.raises(MedsrError, match=r"loss 0\.1, discriminator's loss inf.*no checkpoint"):
+        guard.look(pulse(0.1, math.inf), step=7, checkpoint=None)
 
 
-def test_or_is_skipped_with_a_warning(tmp_path, caplog):
+def test_or_is_skipped_with_a_warning_but_not_for_ever(tmp_path, caplog):
     logging.getLogger("medsr_jax").propagate = True
-    check_pulse(pulse(math.nan), step=7, policy="skip", workdir=tmp_path, checkpoint=None)
+    guard = Guard("skip", most_skips=3, workdir=tmp_path)
+    for step, finite in ((6, False), (7, False), (8, True), (9, False), (10, False)):
+        guard.look(pulse(math.nan, finite=finite), step=step, checkpoint=None)
     assert "step 7: loss nan" in caplog.text
+    with pytest.raises(MedsrError, match=r"at step 11 .* as in all of the last 3 steps \(config.most_skips\)"):
+        guard.look(pulse(math.nan), step=11, checkpoint=None)
+
+
+def test_a_score_that_is_no_number_stops(tmp_path):
+    guard = Guard("skip", most_skips=3, workdir=tmp_path)
+    guard.look_at_score(31.0, step=4, checkpoint=None)
+    with pytest.raises(MedsrError, match="at step 5 the validation's score is not a number; there is no checkpoint"):
+        guard.look_at_score(math.nan, step=5, checkpoint=None)
 
 
 def test_alarms_come_after_some_logs_and_end_with_their_cause():

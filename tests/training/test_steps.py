@@ -90,13 +90,27 @@ def test_micro_batches_of_the_first_stage_are_exact():
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
-def test_an_update_that_is_not_finite_is_left_out():
+def with_nan(tree):
+    return jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan), tree)
+
+
+def with_huge_moments(opt_state):
+    """Adam's square of the gradient as it is after one that was near float32's end: its next update is not finite."""
+    return jax.tree.map(lambda leaf: jnp.full_like(leaf, -1.0) if leaf.ndim else leaf, opt_state)
+
+
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        lambda network: dataclasses.replace(network, params=with_nan(network.params)),
+        lambda network: dataclasses.replace(network, opt_state=with_huge_moments(network.opt_state)),
+    ],
+    ids=["loss", "update"],
+)
+def test_an_update_that_is_not_finite_is_left_out(spoil):
     setup = setup_of("realesrgan_xray", devices=1)
     good = setup.initial_state()
-    discriminator = good.discriminator
-    spoilt = jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan), discriminator.params)
-    before = dataclasses.replace(good, discriminator=dataclasses.replace(discriminator, params=spoilt))
-    before = jax.device_get(before)
+    before = jax.device_get(dataclasses.replace(good, discriminator=spoil(good.discriminator)))
     losses, after, logged = run(setup, 1, single=before)
     assert losses[0, 2] == 0.0
     assert (int(after.step), int(after.skipped)) == (1, 1)
