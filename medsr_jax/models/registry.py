@@ -30,6 +30,10 @@ MODELS: dict[str, type[nn.Module]] = {
 # Called with (images, train=...).
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"unet": UNetDiscriminator, "vgg": VGGStyleDiscriminator}
 
+# Fields that may be 0, which leaves a part out. No other number of a network is below 1.
+_OPTIONAL = ("context",)
+_MOST = 2**16
+
 # Linen's own fields, which a description never sets.
 _LINEN = ("parent", "name")
 
@@ -38,7 +42,7 @@ def build(name: str, fields: Mapping[str, Any], *, dtype: Any = jnp.float32) -> 
     """The generator ``name`` with the given fields.
 
     Raises:
-        MedsrError: no such model, or a field that it does not have.
+        MedsrError: no such model, a field that it does not have, or a value that a field can't have.
     """
     return _built("model", MODELS, name, fields, dtype)
 
@@ -58,4 +62,24 @@ def _built(what: str, known: Mapping[str, type[nn.Module]], name: str, fields: M
     has = {field.name for field in dataclasses.fields(known[name])} - {*_LINEN, "dtype"}
     if unknown := sorted(set(fields) - has):
         raise MedsrError(f"{what} {name!r} has no field {unknown[0]!r}; it has {', '.join(sorted(has))}")
+    for field in dataclasses.fields(known[name]):
+        least = 0 if field.name in _OPTIONAL else 1
+        if field.name in fields and not _is_like(field.default, fields[field.name], least=least):
+            raise MedsrError(
+                f"field {field.name!r} of {name} can't be {fields[field.name]!r:.60}; its default is {field.default!r}"
+            )
     return known[name](**fields, dtype=dtype)
+
+
+def _is_like(default: Any, value: Any, *, least: int) -> bool:
+    """Whether a value is of the type of a field's default, and in the range of its numbers."""
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if isinstance(default, tuple):
+        same = isinstance(value, list | tuple) and len(value) == len(default)
+        return same and all(_is_like(one, part, least=least) for one, part in zip(default, value, strict=True))
+    if isinstance(default, str):
+        return value is None or isinstance(value, str)
+    if default is None and value is None:
+        return True
+    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import json
+import logging
+import math
 import pathlib
 from typing import Any
 
@@ -9,7 +12,10 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.files import atomic_write
+
+_log = logging.getLogger(__name__)
 
 
 class Checkpoints:
@@ -22,18 +28,21 @@ class Checkpoints:
 
     def __init__(self, folder: pathlib.Path, *, keep: int = 2) -> None:
         self._folder = folder.absolute()
+        _forget_damaged_scores(self._folder)
         policy = checkpoint_managers.AnyPreservationPolicy(
             [
                 checkpoint_managers.LatestN(keep),
-                checkpoint_managers.BestN(
-                    get_metric_fn=lambda metrics: metrics["score"], n=1, keep_checkpoints_without_metrics=False
-                ),
+                checkpoint_managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False),
             ]
         )
         self._manager = ocp.CheckpointManager(
             self._folder,
             options=ocp.CheckpointManagerOptions(
-                preservation_policy=policy, enable_async_checkpointing=True, cleanup_tmp_directories=True
+                preservation_policy=policy,
+                # Without it scores are not written, and a run that goes on would not know which is the best.
+                best_fn=_score,
+                enable_async_checkpointing=True,
+                cleanup_tmp_directories=True,
             ),
             item_handlers={
                 "state": ocp.StandardCheckpointHandler(),
@@ -66,44 +75,50 @@ class Checkpoints:
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
             ),
-            metrics=None if score is None else {"score": score},
+            metrics={"score": score},
         )
 
     def restore(self, template: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """The newest checkpoint, as (state, data position, course).
+        """The newest checkpoint that can be read, as (state, data position, course).
+
+        Newer ones that a disk has damaged are removed, with a warning: the steps after the one returned are made anew.
 
         Raises:
-            MedsrError: it does not have the template's tree and shapes, that is, the config has changed.
+            MedsrError: it does not have the template's tree and shapes, that is, the config has changed; or none can be
+                read.
         """
-        step = self._manager.latest_step()
-        try:
-            self._compare(step, template)
-            restored = self._manager.restore(
-                step,
-                args=ocp.args.Composite(
-                    state=ocp.args.StandardRestore(template),
-                    data=ocp.args.JsonRestore(),
-                    course=ocp.args.JsonRestore(),
-                ),
-            )
-        except (ValueError, KeyError, TypeError, FileNotFoundError) as error:
-            raise named(
-                self._folder / str(step),
-                "the checkpoint does not fit this config's networks and optimisers; use another --workdir or the"
-                f" config saved beside it ({str(error).splitlines()[0][:120]})",
-            ) from error
-        return restored.state, restored.data, restored.course
+        damaged: list[int] = []
+        problem: Exception | None = None
+        for step in sorted(self._manager.all_steps(), reverse=True):
+            try:
+                shapes = self._shapes(step)
+                _compare(shapes, template, self._folder / str(step))
+                restored = self._manager.restore(
+                    step,
+                    args=ocp.args.Composite(
+                        state=ocp.args.StandardRestore(template),
+                        data=ocp.args.JsonRestore(),
+                        course=ocp.args.JsonRestore(),
+                    ),
+                )
+            except MedsrError:
+                raise
+            # What TensorStore and Orbax raise on broken files has no common type.
+            except Exception as error:
+                damaged, problem = [*damaged, step], error
+                continue
+            for bad in damaged:
+                _log.warning("%s: the checkpoint is damaged; it is removed", self._folder / str(bad))
+                self._manager.delete(bad)
+            return restored.state, restored.data, restored.course
+        raise named(
+            self._folder,
+            f"no checkpoint can be read ({_first_line(problem)}); bring the folder back from a copy, or start anew in"
+            " another --workdir",
+        ) from problem
 
-    def _compare(self, step: int | None, template: Any) -> None:
-        """Refuse arrays of other shapes: Orbax would cut or fill them to fit."""
-        stored = self._manager.item_metadata(step)["state"].tree
-        found, wanted = (
-            {_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
-            for tree in (stored, template)
-        )
-        for name in sorted(found.keys() | wanted.keys()):
-            if found.get(name) != wanted.get(name):
-                raise ValueError(f"{name} is {found.get(name)} there and {wanted.get(name)} here")
+    def _shapes(self, step: int) -> dict[str, tuple[int, ...]]:
+        return _shapes(self._manager.item_metadata(step)["state"].tree)
 
     def wait(self) -> None:
         """Until what was started is on disk."""
@@ -113,6 +128,41 @@ class Checkpoints:
         """Wait, and end the threads."""
         self._manager.wait_until_finished()
         self._manager.close()
+
+
+def _forget_damaged_scores(folder: pathlib.Path) -> None:
+    """Orbax's manager reads all scores when it begins, and one that is broken would end it there."""
+    for path in folder.glob("[0-9]*/metrics/metrics"):
+        try:
+            known = "score" in json.loads(path.read_text())
+        except (OSError, ValueError, TypeError):
+            known = False
+        if not known:
+            atomic_write(path, b'{"score": null}')
+
+
+def _score(metrics: dict[str, Any]) -> float:
+    return -math.inf if metrics["score"] is None else metrics["score"]
+
+
+def _compare(found: dict[str, tuple[int, ...]], template: Any, path: pathlib.Path) -> None:
+    """Refuse arrays of other shapes: Orbax would cut or fill them to fit."""
+    wanted = _shapes(template)
+    for name in sorted(found.keys() | wanted.keys()):
+        if found.get(name) != wanted.get(name):
+            raise named(
+                path,
+                "the checkpoint does not fit this config's networks and optimisers; use another --workdir or the"
+                f" config saved beside it ({name} is {found.get(name)} there and {wanted.get(name)} here)",
+            )
+
+
+def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
+    return {_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
+
+
+def _first_line(error: Exception | None) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]
 
 
 def _name(path: tuple[Any, ...]) -> str:

@@ -6,6 +6,7 @@ import os
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.training.state import AXIS
@@ -57,6 +58,13 @@ def _meet() -> None:
     ones = np.ones((jax.local_device_count(),), np.int32)
     count = jax.pmap(lambda one: jax.lax.psum(one, AXIS), axis_name=AXIS)(ones)
     assert int(count.addressable_shards[0].data[0]) == jax.device_count()
+
+
+def of_the_first(number: float) -> float:
+    """What the first process gives, in all that call this; it has float32's digits where there are several."""
+    if jax.process_count() == 1:
+        return float(number)
+    return float(multihost_utils.broadcast_one_to_all(np.float32(number)))
 
 
 def _number(variable: str) -> int | None:

@@ -56,7 +56,9 @@ class Guard:
             what += f", as in all of the last {self._skipped} steps (config.most_skips)"
         else:
             advice += ", or set config.on_not_finite=skip"
-        raise MedsrError(f"{self.workdir}: at step {step} {what}; {_since(checkpoint)}: {advice}, and start again from it")
+        raise MedsrError(
+            f"{self.workdir}: at step {step} {what}; {_since(checkpoint)}: {advice}, and start again from it"
+        )
 
     def look_at_score(self, score: float, *, step: int, checkpoint: int | None) -> None:
         """Look at a validation's score, which an output that is not finite leaves no number.

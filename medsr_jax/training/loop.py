@@ -17,6 +17,7 @@ from medsr_jax.errors import MedsrError, named
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training import state
 from medsr_jax.training.checkpoints import Checkpoints
+from medsr_jax.training.distributed import of_the_first
 from medsr_jax.training.feed import Feed
 from medsr_jax.training.guards import Alarms, Guard
 from medsr_jax.training.inputs import describe_source, training_batches
@@ -50,24 +51,27 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
     require_folders(config.validation.folder)
     setup = build_setup(config)
     course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
-    batches = training_batches(
-        config,
-        side=setup.side,
-        scale=setup.scale,
-        channels=setup.channels,
-        shard_index=jax.process_index(),
-        shard_count=jax.process_count(),
-    )
-    validate = _validation(setup)
     checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
     try:
+        # Before the images are read, which takes minutes where there are many.
+        position = None
         if checkpoints.latest_step is None:
             single = jax.device_get(setup.initial_state())
         else:
             single, position, decided = checkpoints.restore(setup.state_shapes())
-            batches.set_state(position)
             course.resume(decided)
         start = int(single.step)
+        batches = training_batches(
+            config,
+            side=setup.side,
+            scale=setup.scale,
+            channels=setup.channels,
+            shard_index=jax.process_index(),
+            shard_count=jax.process_count(),
+        )
+        if position is not None:
+            batches.set_state(position)
+        validate = _validation(setup)
         records = Records(workdir, config, start=start)
         guard = Guard(config.on_not_finite, config.most_skips, workdir)
         run = _Run(setup, workdir, checkpoints, records, course, validate, guard)
@@ -131,14 +135,14 @@ class _Run:
                 self.records.write(number, values)
                 alarms.look(number, values)
                 totals = state.replicate(nothing, devices)
-            score = None
+            score, best = None, False
             if number % config.validate_every == 0 or last:
-                score = self._validated(number, running, last=last)
+                score, best = self._validated(number, running, last=last)
                 running = dataclasses.replace(
                     running, rate_scale=state.replicate(np.float32(self.course.rate_scale), devices)
                 )
                 mark = _Mark(number, feed)
-            if number % config.checkpoint_every == 0 or last or self.course.finished:
+            if number % config.checkpoint_every == 0 or best or last or self.course.finished:
                 self._check(pulse, number)
                 saved = state.unreplicate(running)
                 self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), score=score)
@@ -150,16 +154,20 @@ class _Run:
         if pulse is not None:
             self.guard.look(state.unreplicate(pulse), step=step, checkpoint=self.checkpoints.latest_step)
 
-    def _validated(self, step: int, running: state.TrainState, *, last: bool) -> float:
+    def _validated(self, step: int, running: state.TrainState, *, last: bool) -> tuple[float, bool]:
+        """The score, and whether it is the best so far."""
         params = state.unreplicate(running.ema_params)
         values, strips = self.validate(params)
         self.records.write(step, values, strips=strips)
-        score = -values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"]
-        if self.course.validated(score):
+        # What follows from it must be the same in all processes, and another kind of host rounds otherwise.
+        score = of_the_first(-values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"])
+        self.guard.look_at_score(score, step=step, checkpoint=self.checkpoints.latest_step)
+        best = self.course.validated(score)
+        if best:
             self.records.keep("best", step, params, values, degradation=describe_source(self.setup.config))
         if last or self.course.finished:
             self.records.keep("last", step, params, values, degradation=describe_source(self.setup.config))
-        return float(score)
+        return score, best
 
     def _actions(self, start: int) -> list[Any]:
         """clu's periodic ones, which want TensorFlow, as the event writer does."""

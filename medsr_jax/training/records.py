@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import math
 import os
 import pathlib
 import pprint
@@ -42,14 +43,24 @@ class Records:
         if not self._writes:
             return
         try:
-            atomic_write(workdir / "config.json", (config.to_json_best_effort(indent=2) + "\n").encode())
-            atomic_write(workdir / "config.py", as_module(config).encode())
+            self._save_config(start)
             lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
             kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= start]
             atomic_write(self._path, "".join(kept).encode())
         except OSError as error:
             raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
         self._events = event_writer(workdir / "tensorboard")
+
+    def _save_config(self, start: int) -> None:
+        """Write the config; where the run goes on under another, say what changed and keep the former."""
+        path, text = self._workdir / "config.json", self._config.to_json_best_effort(indent=2) + "\n"
+        if start and path.is_file() and (former := path.read_text()) != text:
+            kept = self._workdir / f"config.until-{start}.json"
+            for change in changes(json.loads(former), json.loads(text)):
+                _log.warning("%s; the former config is kept in %s", change, kept.name)
+            atomic_write(kept, former.encode())
+        atomic_write(path, text.encode())
+        atomic_write(self._workdir / "config.py", as_module(self._config).encode())
 
     def describe(self, networks: Mapping[str, Any]) -> None:
         """Say how large the networks are, and write ``parameters.txt`` with every array of theirs."""
@@ -66,10 +77,11 @@ class Records:
         """A line of the log, on the terminal and for TensorBoard, with pictures if there are any."""
         if not self._writes:
             return
-        rounded = {name: float(f"{value:.5g}") for name, value in values.items()}
+        # JSON has no NaN and no infinity.
+        rounded = {name: float(f"{value:.5g}") if math.isfinite(value) else None for name, value in values.items()}
         _log.info("step %d %s", step, " ".join(f"{name} {value}" for name, value in rounded.items()))
         with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **rounded}) + "\n")
+            file.write(json.dumps({"step": step, **rounded}, allow_nan=False) + "\n")
         self._events.write_scalars(step, dict(values))
         if strips is not None and len(strips):
             self._events.write_images(step, {"lr_bicubic_sr_hr": strips})
@@ -128,6 +140,18 @@ def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradat
         "steps": f"{step} batches of {config.batch}, loss {' + '.join(terms)}",
         "validation": f"{measured} {where}",
     }
+
+
+def changes(former: Mapping[str, Any], now: Mapping[str, Any], group: str = "config") -> list[str]:
+    """Lines on the fields in which two configs differ."""
+    lines = []
+    for name in sorted(former.keys() | now.keys()):
+        field, before, after = f"{group}.{name}", former.get(name), now.get(name)
+        if isinstance(before, dict) and isinstance(after, dict):
+            lines += changes(before, after, field)
+        elif before != after:
+            lines.append(f"{field}: {after!r}, up to here it was {before!r}")
+    return lines
 
 
 def as_module(config: ConfigDict) -> str:

@@ -25,6 +25,7 @@ from medsr_jax.training.examples import make_examples
 from medsr_jax.training.inputs import BRINGS_INPUTS, SOURCES
 from medsr_jax.training.losses import LOSSES
 from medsr_jax.training.objective import Features, Objective
+from medsr_jax.training.ranges import check_ranges
 from medsr_jax.zoo.grey import for_grey
 from medsr_jax.zoo.vgg_weights import load_vgg
 
@@ -84,9 +85,8 @@ class Setup:
         return jax.jit(self._state, compiler_options={"xla_backend_optimization_level": 0})(params)
 
     def state_shapes(self) -> state.TrainState:
-        """Shapes and types of a state, without making one."""
-        params = started_from(self.config) if self.config.start_from else None
-        return jax.eval_shape(self._state, params)
+        """Shapes and types of a state, without making one; a run that goes on needs no ``config.start_from``."""
+        return jax.eval_shape(self._state, None)
 
     def _state(self, params: Any) -> state.TrainState:
         config = self.config
@@ -113,6 +113,7 @@ def build_setup(config: ConfigDict) -> Setup:
     Raises:
         MedsrError: a field that cannot be, named, with what can; or a folder or weights that are not there.
     """
+    check_ranges(config)
     _one_of("config.compute_dtype", config.compute_dtype, DTYPES)
     _one_of("config.objective.pixel", config.objective.pixel, LOSSES)
     _one_of("config.objective.adversarial", config.objective.adversarial, ADVERSARIAL)
@@ -122,9 +123,6 @@ def build_setup(config: ConfigDict) -> Setup:
     _one_of("config.validation.best_by", config.validation.best_by, ("psnr", "lpips"))
     if config.validation.best_by == "lpips" and not config.validation.lpips:
         raise MedsrError("config.validation.best_by: lpips is not measured; set config.validation.lpips=True too")
-    for name in ("steps", "batch", "accumulate", "log_every", "validate_every", "checkpoint_every", "keep_checkpoints"):
-        if config[name] < 1:
-            raise MedsrError(f"config.{name}: {config[name]} is not 1 or more")
     devices = chosen_devices(config)
     _check_batch(config, devices)
     dtype = DTYPES[config.compute_dtype]
@@ -143,7 +141,8 @@ def build_setup(config: ConfigDict) -> Setup:
     discriminator = None
     if objective.adversarial is not None:
         d = config.discriminator
-        build_discriminator(d.name, d.fields.to_dict(), dtype=dtype)  # for its message
+        opponent = build_discriminator(d.name, d.fields.to_dict(), dtype=dtype)  # for its message
+        _check_opponent(config, opponent, side=side, channels=channels)
         discriminator = MultiScaleDiscriminator(d.name, d.fields.to_dict(), tuple(d.scales), dtype)
     rates = (config.optimizer.learning_rate, config.discriminator.learning_rate)
     return Setup(
@@ -274,6 +273,18 @@ def _check_sizes(config: ConfigDict, model: nn.Module, *, side: int, scale: int)
                 raise MedsrError(
                     f"config.discriminator.scales: targets of {side} shrunk by {factor} are no multiple of 8"
                 )
+
+
+def _check_opponent(config: ConfigDict, opponent: nn.Module, *, side: int, channels: int) -> None:
+    theirs = getattr(opponent, "channels", channels)
+    if theirs != channels:
+        raise MedsrError(
+            f"config.discriminator.fields: channels is {theirs}, but the generator's images have {channels}"
+        )
+    sides = {factor: side // factor for factor in config.discriminator.scales}
+    wanted = getattr(opponent, "side", None)
+    if wanted is not None and (wrong := {size for size in sides.values() if size != wanted}):
+        raise MedsrError(f"config.discriminator.fields: side is {wanted}, but the images have {min(wrong)} pixels")
 
 
 def require_folders(*folders: str) -> None:

@@ -6,7 +6,6 @@ receiver. So those of the usual generators are written out, and a test holds the
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -14,16 +13,12 @@ import jax
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.models import MODELS, build
+from medsr_jax.models import build
 from medsr_jax.models.compact import BLOCK
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS
 from medsr_jax.zoo.weights import flatten
 
 Shapes = dict[str, tuple[int, ...]]
-
-# Fields that may be 0, which leaves a part out. No other number of a network is below 1.
-_OPTIONAL = ("context",)
-_MOST = 2**16
 
 
 def shapes_of(model: str, fields: Mapping[str, Any]) -> Shapes:
@@ -33,11 +28,6 @@ def shapes_of(model: str, fields: Mapping[str, Any]) -> Shapes:
         MedsrError: there is no such model, or a field is unknown, of a wrong type or out of its range.
     """
     module = build(model, fields)
-    defaults = {field.name: field.default for field in dataclasses.fields(MODELS[model])}
-    for name, value in fields.items():
-        least = 0 if name in _OPTIONAL else 1
-        if not _is_like(defaults[name], value, least=least):
-            raise MedsrError(f"field {name!r} of {model} can't be {value!r:.60}")
     return _SHAPES.get(model, asked_of_flax)(module)
 
 
@@ -70,18 +60,6 @@ def mismatch(flat: Mapping[str, np.ndarray], expected: Shapes) -> str:
             return f"{key} is of shape {flat[key].shape} and not {shape}"
     left_over = sorted(flat.keys() - expected.keys())
     return f"holds {left_over[0]}, which has no place there" if left_over else ""
-
-
-def _is_like(default: Any, value: Any, *, least: int) -> bool:
-    """Whether a value that came from JSON is of the type of a field's default, and in the range of its numbers."""
-    if isinstance(default, bool):
-        return isinstance(value, bool)
-    if isinstance(default, tuple):
-        same = isinstance(value, list | tuple) and len(value) == len(default)
-        return same and all(_is_like(one, part, least=least) for one, part in zip(default, value, strict=True))
-    if default is None and value is None:
-        return True
-    return isinstance(value, int) and not isinstance(value, bool) and least <= value <= _MOST
 
 
 def _convolution(name: str, c_in: int, c_out: int, *, size: int = 3) -> Shapes:

@@ -1,0 +1,174 @@
+"""What a run does with what it finds in its folder, and what it leaves there."""
+
+import json
+import logging
+import math
+import pathlib
+import runpy
+import shutil
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.training.checkpoints import Checkpoints
+from medsr_jax.training.loop import train_and_evaluate
+from medsr_jax.training.records import Records
+from tests.conftest import TINY
+
+CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "xray_x4.py"
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory, radiograph):
+    folder = tmp_path_factory.mktemp("images")
+    Image.fromarray(np.tile(radiograph, (2, 2))).save(folder / "a.png")
+    return folder
+
+
+def configuration(images, **changes):
+    config = runpy.run_path(str(CONFIG))["get_config"]("tiny")
+    config.data.folders = ((str(images), 1.0),)
+    config.validation.folder = str(images)
+    config.validation.side = 64
+    config.model.fields = TINY
+    config.steps, config.log_every, config.validate_every, config.checkpoint_every = 6, 2, 3, 2
+    config.update_from_flattened_dict(changes)
+    return config
+
+
+@pytest.fixture(scope="module")
+def finished(images, tmp_path_factory):
+    workdir = tmp_path_factory.mktemp("finished")
+    return workdir, train_and_evaluate(configuration(images), workdir)
+
+
+@pytest.fixture
+def workdir(finished, tmp_path):
+    return pathlib.Path(shutil.copytree(finished[0], tmp_path / "run"))
+
+
+@pytest.fixture
+def lines(caplog):
+    logging.getLogger("medsr_jax").propagate = True
+    caplog.set_level(logging.INFO, "medsr_jax")
+    return caplog
+
+
+def steps(workdir):
+    return sorted(int(folder.name) for folder in (workdir / "checkpoints").glob("[0-9]*"))
+
+
+def test_the_best_is_kept_where_no_checkpoint_was_due(images, tmp_path, monkeypatch):
+    scores = iter((30.0, 31.0, 29.0, 28.0))
+    monkeypatch.setattr("medsr_jax.training.loop.make_validation", lambda *_, **__: lambda _: (next_of(scores), None))
+    train_and_evaluate(
+        configuration(images, validate_every=1, steps=4, keep_checkpoints=1, checkpoint_every=4), tmp_path
+    )
+    assert steps(tmp_path) == [2, 4]
+
+
+def next_of(scores):
+    return {"psnr": next(scores), "psnr_bicubic": 30.0}
+
+
+def every_file(folder):
+    return [path for path in folder.rglob("*") if path.is_file()]
+
+
+def cut(folder):
+    for path in every_file(folder / "state"):
+        path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def overwritten(folder):
+    for path in every_file(folder):
+        path.write_bytes(bytes(path.stat().st_size))
+
+
+def without_state(folder):
+    shutil.rmtree(folder / "state")
+
+
+def without_position(folder):
+    for path in every_file(folder / "data"):
+        path.unlink()
+
+
+@pytest.mark.parametrize("damage", [cut, overwritten, without_state, without_position])
+def test_a_damaged_checkpoint_costs_the_steps_since_the_one_before(finished, images, workdir, lines, damage):
+    damage(workdir / "checkpoints" / "6")
+    again = train_and_evaluate(configuration(images), workdir)
+    assert "6: the checkpoint is damaged; it is removed" in lines.text
+    assert "goes on from step 4 of 6" in lines.text
+    for name, leaf in flat(finished[1]).items():
+        np.testing.assert_array_equal(flat(again)[name], leaf)
+    lines.clear()
+    train_and_evaluate(configuration(images), workdir)
+    assert "goes on from step 6 of 6" in lines.text
+
+
+def flat(state):
+    import jax
+
+    return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(state)}
+
+
+def test_where_none_can_be_read_nothing_is_removed(images, workdir):
+    before = steps(workdir)
+    for folder in (workdir / "checkpoints").glob("[0-9]*"):
+        overwritten(folder)
+    with pytest.raises(MedsrError, match="checkpoints: no checkpoint can be read"):
+        train_and_evaluate(configuration(images), workdir)
+    assert steps(workdir) == before
+
+
+def test_a_run_goes_on_without_the_weights_that_it_began_with(images, tmp_path, tiny_weights):
+    start = shutil.copy(tiny_weights, tmp_path / "start.safetensors")
+    workdir = tmp_path / "run"
+    train_and_evaluate(configuration(images, start_from=str(start), steps=2), workdir)
+    pathlib.Path(start).unlink()
+    assert int(train_and_evaluate(configuration(images, start_from=str(start), steps=4), workdir).step) == 4
+
+
+def test_weights_that_are_not_there_are_missed_before_images_are_read(images, tmp_path, monkeypatch):
+    monkeypatch.setattr("medsr_jax.training.loop.training_batches", lambda *_, **__: pytest.fail("images were read"))
+    with pytest.raises(MedsrError, match=r"absent\.safetensors"):
+        train_and_evaluate(configuration(images, start_from=str(tmp_path / "absent.safetensors")), tmp_path)
+
+
+def test_a_config_that_changed_is_named_and_the_former_kept(images, workdir, lines):
+    former = (workdir / "config.json").read_text()
+    train_and_evaluate(configuration(images, steps=8, **{"optimizer.learning_rate": 5e-5}), workdir)
+    assert "config.optimizer.learning_rate: 5e-05, up to here it was" in lines.text
+    assert "config.steps: 8, up to here it was 6" in lines.text
+    assert (workdir / "config.until-6.json").read_text() == former
+    assert json.loads((workdir / "config.json").read_text())["steps"] == 8
+
+
+def test_numbers_that_json_has_not_are_null(images, tmp_path):
+    records = Records(tmp_path, configuration(images), start=0)
+    records.write(1, {"loss": math.nan, "psnr": math.inf, "gain": 0.5})
+    records.close()
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"step": 1, "loss": None, "psnr": None, "gain": 0.5}
+
+
+def test_a_validation_that_is_no_number_stops_the_run(images, tmp_path, monkeypatch):
+    def spoilt(*_, **__):
+        return lambda _: ({"psnr": math.nan, "psnr_bicubic": 30.0}, None)
+
+    monkeypatch.setattr("medsr_jax.training.loop.make_validation", spoilt)
+    with pytest.raises(MedsrError, match="at step 3 the validation's score is not a number"):
+        train_and_evaluate(configuration(images), tmp_path)
+    assert not list(tmp_path.glob("*.safetensors"))
+    assert steps(tmp_path) == [2]
+
+
+def test_scores_of_checkpoints_decide_which_is_kept(tmp_path):
+    for scores in ({1: 5.0, 2: 7.0, 3: None}, {4: 6.0, 5: None}):
+        checkpoints = Checkpoints(tmp_path / "checkpoints", keep=1)
+        for step, score in scores.items():
+            checkpoints.save(step, {"a": np.zeros(2)}, data={}, course={}, score=score)
+        checkpoints.close()
+    assert steps(tmp_path) == [2, 5]
