@@ -90,14 +90,25 @@ def whole(data, tmp_path_factory):
     return workdir
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
-    process = subprocess.Popen(command(data, tmp_path), env=environment(4), stdout=subprocess.DEVNULL)
-    while not list((tmp_path / "checkpoints").glob("[0-9]*")):
+def killed_when(arguments, condition):
+    process = subprocess.Popen(arguments, env=environment(4), stdout=subprocess.DEVNULL)
+    while not condition():
         assert process.poll() is None
-        time.sleep(0.01)
+        time.sleep(0.002)
     process.send_signal(signal.SIGKILL)
     assert process.wait() == -signal.SIGKILL
-    assert not (tmp_path / "checkpoints" / "20").exists()
+
+
+def has_checkpoint(workdir, pattern):
+    return bool(list((workdir / "checkpoints").glob(pattern)))
+
+
+def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
+    killed_when(command(data, tmp_path), lambda: has_checkpoint(tmp_path, "5"))
+    # While it saves: the folder has a name of its own until it is whole.
+    killed_when(command(data, tmp_path), lambda: has_checkpoint(tmp_path, "1[05].*") or has_checkpoint(tmp_path, "15"))
+    killed_when(command(data, tmp_path), lambda: (tmp_path / "metrics.jsonl").read_bytes().count(b"\n") > 12)
+    assert not has_checkpoint(tmp_path, "20")
     succeed(command(data, tmp_path), devices=4)
     expected, found = final_arrays(whole), final_arrays(tmp_path)
     assert expected.keys() == found.keys()
