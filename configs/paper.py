@@ -3,8 +3,8 @@
 What it states: 256x256 images, 4 devices, Adam at 1e-4, an adaptive rate and early stopping, an L1 stage before the
 GAN, several scales in the discriminator's analysis, images shrunk from 512 to 128 and JPEG-coded at q 50 to 75. What it
 leaves open is Real-ESRGAN's. This is the GAN stage: it starts from an L1 stage's weights (``--config.start_from``), and
-its inputs are those of the `medical` degradation, whose JPEG has q 30 to 95. Rate and stopping go by validation LPIPS: a
-GAN stage lowers PSNR from its first step on, and would be stopped for it (``--config.validation.best_by=psnr`` does
+its inputs are those of the `medical` degradation, whose JPEG has q 30 to 95. Rate and stopping go by validation LPIPS:
+a GAN stage lowers PSNR from its first step on, and would be stopped for it (``--config.validation.best_by=psnr`` does
 so). It is written for 4 devices: elsewhere set ``--config.batch`` to a multiple of yours. At full size it was not run
 here: it wants GPUs. ``:equal`` is the budget of Table 1 (docs/results.md), where it makes images worse than bicubic by
 PSNR and better by LPIPS; ``:tiny`` is minutes long.
