@@ -105,7 +105,7 @@ def draw(path: pathlib.Path, folder: str, records: list[Record]) -> None:
     from matplotlib.figure import Figure
 
     measures = [measure for measure in ("psnr", "ssim", "lpips") if any(_curves(records[0], measure))]
-    figure = Figure(figsize=(5.2 * len(measures), 4.6), layout="constrained", dpi=90)
+    figure = Figure(figsize=(4.8 * len(measures) + 1.6, 4.6), layout="constrained", dpi=90)
     FigureCanvasAgg(figure)
     axes = np.atleast_1d(figure.subplots(1, len(measures)))
     budgets = np.geomspace(700, 12_000, 60)
@@ -116,12 +116,12 @@ def draw(path: pathlib.Path, folder: str, records: list[Record]) -> None:
             line = [float(np.mean(_at(curves, method, budget, measure))) for budget in budgets]
             axis.plot(budgets, line, label=method, **_style(method, number))
         axis.set_xscale("log")
-        axis.set_xticks(BUDGETS, [f"{budget:,}" for budget in BUDGETS])
+        axis.set_xticks(BUDGETS, [f"{budget:,}" for budget in BUDGETS], fontsize=7)
         axis.minorticks_off()
         axis.set_xlabel("bytes a file")
         axis.set_title(MEASURES[measure] + (", less is better" if measure in BETTER_BELOW else ""))
         axis.grid(alpha=0.3)
-    axes[0].legend(fontsize=7)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside right center", fontsize=8)
     figure.suptitle(f"{folder}, {len(records)} images; a line begins where all images get that small")
     path.parent.mkdir(parents=True, exist_ok=True)
     figure.savefig(path)

@@ -88,23 +88,23 @@ FULL_SIZE: dict[str, FullSizeCodec] = {
             "JPEG 2000",
             _jpeg2000,
             decode_jpeg2000,
-            (27, 29, 31, 32, 33, 34, 35, 36, 38, 40),
+            (27, 29, 31, 32, 33, 34, 35, 36, 38, 40, 42, 44, 47),
             "9-7 wavelet, raw code stream, levels are the target PSNR",
         ),
         FullSizeCodec(
             "JPEG XL",
             _jpegxl,
             _grey(imagecodecs.jpegxl_decode),
-            (25, 22, 19, 16, 13, 10, 8, 6, 4, 2.5),
+            (25, 22, 19, 16, 13, 10, 8, 6, 4, 2.5, 1.5),
             "VarDCT, effort 7, raw code stream, levels are distances",
         ),
         FullSizeCodec(
             "AVIF",
             _avif,
             _grey(imagecodecs.avif_decode),
-            (1, 4, 8, 12, 16, 20, 25, 30, 38, 46),
+            (1, 4, 8, 12, 16, 20, 25, 30, 38, 46, 55, 65, 78),
             "aom, 4:0:0, tune psnr, speed 2",
         ),
-        FullSizeCodec("WebP", _webp, _decode_webp, (1, 3, 6, 10, 15, 20, 30, 40, 55, 70), "VP8, method 6"),
+        FullSizeCodec("WebP", _webp, _decode_webp, (1, 3, 6, 10, 15, 20, 30, 40, 55, 70, 85), "VP8, method 6"),
     )
 }
