@@ -47,7 +47,7 @@ def main() -> None:
     network, grey = (build(w.model, w.fields) for w in (weights, folded))
     colour_of = jax.jit(lambda x: network.apply({"params": weights.params}, x))
     grey_of = jax.jit(lambda x: grey.apply({"params": folded.params}, x))
-    theirs_of = _by_ncnn(ncnn, files)
+    theirs_of = by_ncnn(ncnn, files)
 
     print(f"{MODEL}, {weights.parameters:,} parameters, {weights.card['imported from']}; ncnn {ncnn.__version__}")
     print(f"{'':28}{'colours: dB':>12}{'levels':>8}{'grey: dB':>10}{'levels':>8}{'tint: ours':>12}{'ncnn':>8}")
@@ -99,7 +99,7 @@ def _shrunk(image: np.ndarray) -> np.ndarray:
     return np.rint(means).astype(np.uint8)
 
 
-def _by_ncnn(ncnn: object, param: pathlib.Path):  # type: ignore[no-untyped-def]
+def by_ncnn(ncnn: object, param: pathlib.Path):  # type: ignore[no-untyped-def]
     """(H, W, 3) -> (4 H, 4 W, 3), by ncnn in float32 on the CPU."""
     net = ncnn.Net()  # type: ignore[attr-defined]
     for option in ("use_fp16_packed", "use_fp16_storage", "use_fp16_arithmetic", "use_bf16_storage"):

@@ -20,14 +20,13 @@ from PIL import Image
 def main() -> None:
     options = _options()
     try:
-        network = jax.export.deserialize(bytearray(options.model.read_bytes()))
-        about = json.loads(options.model.with_name(f"{options.model.name}.json").read_text())
+        network, about = load(options.model)
         image, strength = read(options.image, channels=network.in_avals[0].shape[-1])
+        strength = strength if options.strength is None else options.strength
+        result = enlarge(network, image, multiple=int(about["multiple"]), scale=int(about["scale"]), strength=strength)
+        write(options.out, result, sixteen=image.dtype == np.uint16)
     except OSError as error:
         sys.exit(str(error))
-    strength = strength if options.strength is None else options.strength
-    result = enlarge(network, image, multiple=int(about["multiple"]), scale=int(about["scale"]), strength=strength)
-    write(options.out, result, sixteen=image.dtype == np.uint16)
     print(f"{options.out}: {result.shape[1]}x{result.shape[0]}, strength {strength:.3f}; {about['warning']}")
 
 
@@ -38,6 +37,24 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", "--out", type=pathlib.Path, required=True, help="a PNG")
     parser.add_argument("--strength", type=float, help="mean quantisation step of the low frequencies over 16")
     return parser.parse_args()
+
+
+def load(path: pathlib.Path) -> tuple[jax.export.Exported, dict[str, str]]:
+    """The network, and what the file beside it says of it."""
+    beside = path.with_name(f"{path.name}.json")
+    try:
+        network = jax.export.deserialize(bytearray(path.read_bytes()))
+    except OSError:
+        raise
+    except Exception as error:  # What a damaged file makes the reader of JAX raise is of every kind.
+        sys.exit(f"{path}: is damaged, no exported model, or one of a JAX that this one can't read ({error!r:.100})")
+    try:
+        about = json.loads(beside.read_text())
+        if {"multiple", "scale", "warning"} <= about.keys() and int(about["multiple"]) > 0 < int(about["scale"]):
+            return network, about
+    except (ValueError, TypeError, AttributeError):
+        pass
+    sys.exit(f"{beside}: does not say what the model beside it takes; export the model again")
 
 
 def read(path: pathlib.Path, *, channels: int) -> tuple[np.ndarray, float]:

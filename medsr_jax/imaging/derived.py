@@ -130,6 +130,7 @@ def derive_dataset(
         result = _copy(source)
         same_size = (result.get("Rows"), result.get("Columns")) == (rows, columns) and spacing_scale == (1, 1)
         _drop_stale(result, keep_overlays=same_size)
+        stored_values.name_unit(result)
         if not same_size:
             geometry.rescale_geometry(result, scale=spacing_scale, rows=rows, columns=columns)
         slope, intercept = stored_values.rescale_values(

@@ -12,6 +12,19 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 
+_CT_IMAGE = "1.2.840.10008.5.1.4.1.1.2"
+
+
+def name_unit(dataset: Dataset) -> None:
+    """Writes down the unit that a CT image may leave unsaid, since other classes' default is another.
+
+    Rescale Type is required of a CT image where it is not HU (PS3.3 C.8.2.1); a Secondary Capture without one has none.
+    """
+    unsaid = "RescaleSlope" in dataset and not dataset.get("RescaleType")
+    if unsaid and str(dataset.get("SOPClassUID", "")) == _CT_IMAGE:
+        dataset.RescaleType = "HU"
+
+
 def rescale_values(
     dataset: Dataset, *, rescale: tuple[float, float], bits_stored: int, signed: bool
 ) -> tuple[float, float]:

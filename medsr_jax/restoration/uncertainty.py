@@ -14,6 +14,7 @@ from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
 from medsr_jax.imaging.derived import damage_named
 from medsr_jax.imaging.numbers import decimal
 from medsr_jax.imaging.sop_class import SECONDARY_CAPTURE
+from medsr_jax.imaging.stored_values import name_unit
 from medsr_jax.restoration.assembly import Restored
 from medsr_jax.transmission.packet import Packet
 
@@ -144,6 +145,7 @@ def _without_values(source: Dataset, *, frames: int) -> tuple[Dataset, np.ndarra
         The copy, and (frames,) float32, each positive.
     """
     result = copy.deepcopy(source)
+    name_unit(result)
     shared = list(result.get("SharedFunctionalGroupsSequence") or [])
     each = list(result.get("PerFrameFunctionalGroupsSequence") or [])
     slopes = np.full(frames, _slope(result), np.float32)

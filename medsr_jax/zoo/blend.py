@@ -8,12 +8,16 @@ of which one was trained on from the other: unrelated weights have no path betwe
 from __future__ import annotations
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.models import build
 from medsr_jax.zoo.grey import for_grey
 from medsr_jax.zoo.weights import Weights, flatten, unflatten
+
+_OF_NO_CONSEQUENCE = ("remat", "dtype", "parent", "name")
 
 
 def blend(weights: Weights, other: Weights, *, alpha: float) -> Weights:
@@ -33,7 +37,7 @@ def blend(weights: Weights, other: Weights, *, alpha: float) -> Weights:
         weights, other = for_grey(weights), for_grey(other)
     ours, theirs = flatten(weights.params), flatten(other.params)
     alike = ours.keys() == theirs.keys() and all(ours[key].shape == theirs[key].shape for key in ours)
-    if weights.model != other.model or not alike or weights.fields.get("scale") != other.fields.get("scale"):
+    if not alike or _build(weights) != _build(other):
         raise MedsrError(
             f"{other.path}: holds {other.model} {other.fields}, which can't be blended with {weights.model}"
             f" {weights.fields} of {weights.path}; both must be of one build"
@@ -48,3 +52,11 @@ def blend(weights: Weights, other: Weights, *, alpha: float) -> Weights:
         "note": "a blend of two models; not measured unless said so",
     }
     return dataclasses.replace(weights, params=unflatten(params), card=card)
+
+
+def _build(weights: Weights) -> tuple[str, dict[str, Any]]:
+    """What the network computes: the model and its fields, those left out at their defaults."""
+    module = build(weights.model, weights.fields)
+    fields = {field.name: getattr(module, field.name) for field in dataclasses.fields(module)}
+    # How it computes is no matter here.
+    return weights.model, {name: value for name, value in fields.items() if name not in _OF_NO_CONSEQUENCE}

@@ -86,7 +86,10 @@ def load(name: str | pathlib.Path) -> Weights:
             than its model has.
     """
     path = find(name)
-    if (kind := kind_of(path)) not in (SAFETENSORS, ""):
+    kind = kind_of(path)
+    if not kind and path.suffix != SUFFIX:
+        raise named(path, "is no weights file, or damaged; name a .safetensors of this package, or fetch it again")
+    if kind not in (SAFETENSORS, ""):
         raise named(path, f"these are weights of {kind}; bring them in with `medsr import`")
     header, tensors = read_safetensors(path)
     if header.get("format") != FORMAT:
@@ -148,6 +151,8 @@ def find(name: str | pathlib.Path) -> pathlib.Path:
     if packaged.is_file():
         return packaged
     path = pathlib.Path(name)
+    if path.is_dir():
+        raise named(path, "is a folder; name the weights file in it")
     if not path.is_file():
         raise MedsrError(f"{name}: neither a weights file nor a packaged model; there are {', '.join(names())}")
     return path

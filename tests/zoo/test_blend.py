@@ -1,3 +1,5 @@
+import dataclasses
+
 import numpy as np
 import pytest
 
@@ -46,6 +48,15 @@ def test_models_of_two_builds_are_refused(two):
     other = weights_of(networks.rrdbnet(blocks=2).tensors)
     with pytest.raises(MedsrError, match="both must be of one build"):
         blend(two[0], other, alpha=0.5)
+
+
+def test_fields_that_have_no_parameters_are_compared_too(tiny_weights):
+    first = zoo.load(tiny_weights)
+    blind = dataclasses.replace(first, fields={**first.fields, "blind": not first.fields.get("blind", False)})
+    saving = dataclasses.replace(first, fields={**first.fields, "remat": True})
+    blend(first, saving, alpha=0.5)
+    with pytest.raises(MedsrError, match="both must be of one build"):
+        blend(first, blind, alpha=0.5)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])

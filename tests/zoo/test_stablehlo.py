@@ -100,6 +100,31 @@ def test_the_script_enlarges_an_image_of_any_size_without_this_package(tmp_path,
     assert np.abs(np.asarray(Image.open(tmp_path / "out.png")) - expected).max() < 0.51
 
 
+@pytest.mark.parametrize(
+    ("file", "content", "message"),
+    [
+        ("model", b"no network", "model: is damaged, no exported model, or one of a JAX that"),
+        ("model.json", b"{", "model.json: does not say what the model beside it takes"),
+        ("model.json", b'{"scale": "4"}', "model.json: does not say what the model beside it takes"),
+        ("small.png", b"no image", "small.png"),
+    ],
+)
+def test_the_script_answers_damage_with_a_line(tmp_path, radiograph, file, content, message):
+    weights = random_weights("compact_rrdbnet", TINY)
+    (tmp_path / "model").write_bytes(serialized(weights))
+    (tmp_path / "model.json").write_text(json.dumps(metadata(weights)))
+    Image.fromarray(radiograph[:16, :16]).save(tmp_path / "small.png")
+    (tmp_path / file).write_bytes(content)
+    done = subprocess.run(
+        [sys.executable, RUNNER, tmp_path / "model", tmp_path / "small.png", "-o", tmp_path / "out.png"],
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 1
+    assert message in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "out.png").exists()
+
+
 def test_the_packaged_model_can_be_written():
     weights = zoo.load("xray-x4")
     data = serialized(weights)

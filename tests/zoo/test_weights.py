@@ -47,6 +47,14 @@ def test_a_truncated_file_is_refused_by_name(tmp_path):
             zoo.load(tmp_path / "cut.safetensors")
 
 
+def test_what_is_no_weights_file_is_said_to_be_none(tmp_path):
+    (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x09medsr_jax")
+    with pytest.raises(MedsrError, match="m.onnx: is no weights file, or damaged"):
+        zoo.load(tmp_path / "m.onnx")
+    with pytest.raises(MedsrError, match="is a folder; name the weights file in it"):
+        zoo.load(tmp_path)
+
+
 def without_a_bias(flat):
     del flat["conv3/bias"]
 
