@@ -62,7 +62,7 @@ def test_of_a_ct_slice_it_is_in_hounsfield_units_and_says_what_it_is(tmp_path):
     write_restored(tmp_path / "r.dcm", packet, restored, model="tiny", uncertainty=tmp_path / "u.dcm")
     image, made = pydicom.dcmread(tmp_path / "r.dcm"), pydicom.dcmread(tmp_path / "u.dcm")
     assert "RescaleType" not in source  # which for a CT image is Hounsfield units
-    assert packet.dataset.RescaleType == "HU"  # a Secondary Capture, which travels
+    assert pydicom.dcmread(tmp_path / "sent.dcm").RescaleType == "HU"
     assert (float(made.RescaleIntercept), made.RescaleType) == (0, "HU")
     displayed = made.pixel_array * float(made.RescaleSlope)
     np.testing.assert_allclose(displayed, restored.spread[0] * float(source.RescaleSlope), atol=1e-2)
