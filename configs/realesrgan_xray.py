@@ -28,11 +28,12 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.validation.lpips = True
     c.validation.best_by = "lpips"
     c.card.name = "realesrgan-xray"
-    if variant == "small":
+    if variant in ("small", "transmission"):
         c.degradation = degradation("transmission")
     return varied(
         c,
         variant,
+        transmission={},
         equal=EQUAL_MODEL | EQUAL_SECOND | {"discriminator.fields": {"channels": 1, "features": 24}},
         small={
             "steps": 500,

@@ -8,6 +8,8 @@ Each image's central 512x512, 8 bits, goes through
 - the link: scale 2 and 4, JPEG, JPEG 2000 and AVIF, a ladder of q; enlarged by bicubic, and at the model's own scale
   restored by --model.
 
+and through the sender's own choice of codec, scale and q at each budget (`medsr compress --max-bytes`).
+
 Bytes are those of whole files, headers and all. What is printed: the mean over images of each measure at budgets a file
 (between settings by a line over the logarithm of bytes; "(n/N)" where only n images get that small, and then the mean
 is of those alone, which are the easy ones), and BD-rate against JPEG 2000 at full resolution, with 95 % bootstrap
@@ -29,7 +31,7 @@ from typing import Any
 import jax.numpy as jnp
 import numpy as np
 from kept import PAGE, Measurements, Record, spread, write_section
-from rate_tables import draw, report
+from rate_tables import BUDGETS, draw, report
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
@@ -65,20 +67,27 @@ def main() -> None:
     except MedsrError as error:
         sys.exit(str(error))
     kept = Measurements(options.results, _signature(options, restorer))
+    chosen_by_rule = Measurements(
+        options.results.with_stem(f"{options.results.stem}-rule"), {"model": restorer.name, "budgets": BUDGETS}
+    )
     for number, (folder, file) in enumerate(images):
         name = f"{folder}/{file.name}"
-        if name in kept.records:
+        if name in kept.records and name in chosen_by_rule.records:
             continue
         image = central_crop(_eight_bits(read_image(file)), side=SIDE)
-        points = list(_points(image, restorer, perceptual, tiny=options.tiny))
-        kept.add({"image": name, "folder": folder, "points": points})
-        print(f"{number + 1}/{len(images)} {name}: {len(points)} points", file=sys.stderr, flush=True)
+        if name not in kept.records:
+            points = list(_points(image, restorer, perceptual, tiny=options.tiny))
+            kept.add({"image": name, "folder": folder, "points": points})
+        if name not in chosen_by_rule.records:
+            chosen_by_rule.add({"image": name, "points": list(_ruled(image, restorer))})
+        print(f"{number + 1}/{len(images)} {name}", file=sys.stderr, flush=True)
     parts = []
     for folder in options.folders:
-        chosen = [kept.records[f"{folder}/{file.name}"] for where, file in images if where == folder]
+        names = [f"{where}/{file.name}" for where, file in images if where == folder]
+        chosen = [kept.records[name] for name in names]
         path = options.out / f"rate-distortion-{folder.replace('/', '-')}.png"
         draw(path, folder, chosen)
-        parts.append(report(folder, chosen))
+        parts.append(report(folder, chosen, [chosen_by_rule.records[name] for name in names]))
         print(f"{parts[-1]}\n\n{path}\n")
         parts.append(f"![Fidelity against bytes, {folder}](figures/{path.name})")
     if options.page:
@@ -135,6 +144,23 @@ def _points(image: Image, restorer: Restorer, perceptual: Any, *, tiny: bool) ->
                 yield point(f"{method} bicubic", setting, size, enlarge(packet)[0])
                 if scale == restorer.scale:
                     yield point(f"{method} restored", setting, size, restorer(packet).pixels[0])
+
+
+def _ruled(image: Image, restorer: Restorer) -> Iterator[Record]:
+    """What the sender makes of each budget, and the receiver of that."""
+    for budget in BUDGETS:
+        try:
+            packet = compress(image, max_bytes=budget, preprocess=False)
+        except MedsrError:  # no packet is so small
+            continue
+        header = packet.header
+        result = restorer(packet).pixels[0] if header.scale == restorer.scale else enlarge(packet)[0]
+        yield {
+            "budget": budget,
+            "choice": f"/{header.scale} {header.codec}",
+            "bytes": len(packet_bytes(packet)),
+            "psnr": fidelity(result, image.pixels[0], value_range=image.value_range).psnr,
+        }
 
 
 def _lpips(result: np.ndarray, truth: np.ndarray, perceptual: Any) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import collections
 import dataclasses
 import math
 import pathlib
@@ -22,8 +23,14 @@ BUDGET = 1740  # its bytes at q 60
 Curves = dict[str, list[tuple[float, float]]]
 
 
-def report(folder: str, records: list[Record]) -> str:
-    """Every measure at budgets of bytes, BD-rates, and in a sentence where the paper's transport stands."""
+def report(folder: str, records: list[Record], ruled: list[Record]) -> str:
+    """Every measure at budgets of bytes, BD-rates, in a sentence where the paper's transport stands, and the rule's.
+
+    Args:
+        folder: for the heading.
+        records: of all methods.
+        ruled: of the sender's own choice at each budget, of the same images.
+    """
     methods = list(dict.fromkeys(point["method"] for point in records[0]["points"]))
     parts = [f"### {folder}, {len(records)} images", _standing(records, methods)]
     for measure in (field.name for field in dataclasses.fields(Fidelity)):
@@ -37,7 +44,7 @@ def report(folder: str, records: list[Record]) -> str:
             cells = [_cell(_at(curves, method, budget, measure), measure) for budget in BUDGETS]
             lines.append(f"| {method} | " + " | ".join(cells) + " |")
         parts.append("\n".join(lines))
-    parts.append(_rates(records, methods))
+    parts += [_rates(records, methods), _rule(records, ruled, methods)]
     return "\n\n".join(parts)
 
 
@@ -72,6 +79,28 @@ def _rates(records: list[Record], methods: list[str]) -> str:
             shared = "" if mean.count == len(records) else f" ({mean.count}/{len(records)})"
             cells.append(f"{mean.value:+.1f} [{mean.low:+.1f}, {mean.high:+.1f}]{shared}" if mean.count else "-")
         lines.append(f"| {method} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def _rule(records: list[Record], ruled: list[Record], methods: list[str]) -> str:
+    """The sender's own choice at each budget beside the method that is best there on all images."""
+    curves = [_curves(record, "psnr") for record in records]
+    lines = [
+        "What `medsr compress --max-bytes` chooses, what the receiver makes of it, and the best single method above:\n",
+        "| | chosen | bytes | PSNR, dB | best method | PSNR, dB |",
+        "|-|-|-|-|-|-|",
+    ]
+    for budget in BUDGETS:
+        points = [point for record in ruled for point in record["points"] if point["budget"] == budget]
+        means = {method: float(np.mean(_at(curves, method, budget, "psnr"))) for method in methods}
+        means = {method: value for method, value in means.items() if math.isfinite(value)}
+        if not points or not means:
+            continue
+        choices = collections.Counter(point["choice"] for point in points)
+        chosen = ", ".join(f"{choice}: {count}" for choice, count in choices.most_common())
+        size, fidelity = (float(np.mean([point[key] for point in points])) for key in ("bytes", "psnr"))
+        best = max(means, key=lambda method: means[method])
+        lines.append(f"| {budget:,} bytes | {chosen} | {size:,.0f} | {fidelity:.2f} | {best} | {means[best]:.2f} |")
     return "\n".join(lines)
 
 

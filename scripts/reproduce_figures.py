@@ -52,7 +52,7 @@ def main() -> None:
     made: list[str] = []
     options.out.mkdir(parents=True, exist_ok=True)
     if options.data is not None and options.data.is_dir():
-        train(list(RUNS), options)
+        train(_needed(), options)
         made.append(_draw_pictures(options))
     else:
         print("no Figure 2: it needs the runs, and they need --data", file=sys.stderr)
@@ -60,6 +60,13 @@ def main() -> None:
     made += [_draw_adversarial(logs, options.out), _draw_perceptual(logs, options.out)]
     if options.page:
         write_section("figures", _section(logs, made))
+
+
+def _needed() -> list[str]:
+    """The runs that the figures show, and those they begin with, in the order of training."""
+    shown = {name for name, _ in OUTPUTS.values()} | set(GAMES.values())
+    starts = {RUNS[name].start for name in shown & RUNS.keys()}
+    return [name for name in RUNS if name in shown | starts]
 
 
 def _options() -> argparse.Namespace:

@@ -167,6 +167,8 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
         gan: the second stage.
         degraded: its inputs are made on the device.
     """
+    import jax
+
     from medsr_jax.training.setup import build_setup
 
     config = training_config(options, gan=gan, source="folders" if degraded else "pairs")
@@ -177,7 +179,7 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
     variables = features = None
     if gan:
         variables = _random_discriminator(setup.discriminator, side=setup.side)
-        features, function = _random_features()
+        features, function = _random_features(jax.numpy.dtype(config.compute_dtype))
         objective = dataclasses.replace(
             setup.objective, features=function, constants=features, layer_weights=LAYERS, perceptual_weight=1.0
         )
@@ -192,6 +194,7 @@ def training_config(options: argparse.Namespace, *, gan: bool, source: str) -> A
     c = defaults()
     c.batch = options.gan_batch if gan else options.batch
     c.devices = 1
+    c.compute_dtype = "bfloat16" if options.bfloat16 else "float32"
     c.model.fields = {
         "channels": 1,
         "features": options.features,
@@ -240,13 +243,13 @@ def _random_discriminator(module: Any, *, side: int) -> Any:
     return jax.tree_util.tree_map_with_path(fill, shapes)
 
 
-def _random_features() -> tuple[Any, Callable[..., Any]]:
+def _random_features(dtype: Any) -> tuple[Any, Callable[..., Any]]:
     """VGG16's parameters, Kaiming normal so that all layers have values of about one, and the trainer's function."""
     import jax
 
     from medsr_jax.models.vgg import VGG
 
-    module = VGG(depth=16, layers=tuple(LAYERS))
+    module = VGG(depth=16, layers=tuple(LAYERS), dtype=dtype)
     random = np.random.default_rng(2)
 
     def fill(leaf: Any) -> np.ndarray:

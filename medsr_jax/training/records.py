@@ -82,6 +82,8 @@ class Records:
         _log.info("step %d %s", step, " ".join(f"{name} {value}" for name, value in rounded.items()))
         with self._path.open("a") as file:
             file.write(json.dumps({"step": step, **rounded}, allow_nan=False) + "\n")
+        if self._events is None:
+            return
         self._events.write_scalars(step, dict(values))
         if strips is not None and len(strips):
             self._events.write_images(step, {"lr_bicubic_sr_hr": strips})
@@ -100,7 +102,7 @@ class Records:
 
     @property
     def events(self) -> Any:
-        """The writer of TensorBoard's events; None in all processes but the first."""
+        """The writer of TensorBoard's events; None in all processes but the first, and without TensorFlow."""
         return self._events
 
     def close(self) -> None:
@@ -110,11 +112,16 @@ class Records:
 
 
 def event_writer(folder: pathlib.Path) -> Any:
-    """clu's writer for TensorBoard, which runs behind the loop."""
+    """clu's writer for TensorBoard, which runs behind the loop; None, with a warning, where TensorFlow is missing."""
     # It needs TensorFlow, which would log its life on stderr and take the GPU's memory.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    import tensorflow as tf
-    from clu import metric_writers
+    try:
+        import tensorflow as tf
+        from clu import metric_writers
+    except ModuleNotFoundError as error:
+        # Machines lent for training have JAX and often nothing else of this size; the run itself needs none of it.
+        _log.warning("no TensorBoard: %s is not installed; metrics.jsonl has the numbers, no pictures", error.name)
+        return None
 
     tf.config.set_visible_devices([], "GPU")
     return metric_writers.AsyncMultiWriter([metric_writers.SummaryWriter(str(folder))])

@@ -113,12 +113,13 @@ def encode_avif(image: np.ndarray, quality: int) -> bytes:
     """A monochrome AVIF still of a uint8 image, tuned for squared error.
 
     `quality` is the encoder's own scale, 1 to 100. Tuning for squared error instead of for looks saves a quarter of the
-    bytes at equal PSNR. The search is a thorough one up to 256x256 pixels (0.3 s) and a fast one above.
+    bytes at equal PSNR. The search is a thorough one up to 512x512 pixels (0.2 s there, and worth 0.4 to 0.6 dB at 1,740
+    and 4,000 bytes) and a fast one above.
     """
     from PIL import Image  # imagecodecs' encoder can't be tuned
 
     target = io.BytesIO()
-    options = {"speed": 4 if image.size <= 1 << 16 else 6, "advanced": {"tune": "psnr"}, "max_threads": 1}
+    options = {"speed": 4 if image.size <= 1 << 18 else 6, "advanced": {"tune": "psnr"}, "max_threads": 1}
     Image.fromarray(image).save(
         target, "AVIF", quality=quality, subsampling="4:0:0", range="full", codec="aom", **options
     )

@@ -1,11 +1,12 @@
 """Both stages of Real-ESRGAN's training in PyTorch, to be timed beside ours. Started by benchmark_training.py.
 
-    python pytorch_training.py l1|gan|parts --problem FILE.npz [--threads N]
+    python pytorch_training.py l1|gan|parts --problem FILE.npz [--threads N] [--device cuda] [--bfloat16]
 
 A step of the first stage is forward, L1, backward, Adam and the running average. One of the second: the generator
 against pixels, VGG16's features before the ReLU and a frozen discriminator; then the discriminator on the truth and on
 the same output, detached. Spectral norms advance in each of the discriminator's three passes (the hook that
-Real-ESRGAN uses). Float32; Adam fused and the average by `foreach`, which are PyTorch's fastest.
+Real-ESRGAN uses). Float32, or with --bfloat16 its autocast; Adam fused and the average by `foreach`, which are
+PyTorch's fastest; on a GPU cuDNN chooses by trying.
 
 Prints one line of JSON: what it is, the losses of its first three steps, and which of channels last or contiguous was
 faster at the start, which is kept. Then it takes a step for each line on standard input and answers with
@@ -95,16 +96,19 @@ class VGG(nn.Module):
 
 
 class Training:
-    """The networks of a problem, in one memory layout, and the steps on its batch."""
+    """The networks of a problem, in one memory layout on one device, and the steps on its batch."""
 
-    def __init__(self, problem: dict[str, np.ndarray], what: str, layout: torch.memory_format) -> None:
+    def __init__(
+        self, problem: dict[str, np.ndarray], what: str, layout: torch.memory_format, device: str, bfloat16: bool
+    ) -> None:
+        self.autocast = torch.autocast(device, torch.bfloat16, enabled=bfloat16)
         sizes = json.loads(str(problem["sizes"]))
         self.layers: dict[str, float] = sizes.get("layers", {})
 
         def built(net: nn.Module, prefix: str) -> nn.Module:
             weights = {name[len(prefix) :]: problem[name] for name in problem if name.startswith(prefix)}
             net.load_state_dict({name: torch.from_numpy(array.copy()) for name, array in weights.items()})
-            return net.to(memory_format=layout)
+            return net.to(device, memory_format=layout)
 
         def adam(net: nn.Module) -> torch.optim.Adam:
             return torch.optim.Adam(net.parameters(), lr=LEARNING_RATE, betas=BETAS, fused=True)
@@ -116,7 +120,7 @@ class Training:
             self.discriminator = built(UNet(**sizes["discriminator"]), "discriminator/")
             self.by_discriminator = adam(self.discriminator)
             self.features = built(VGG(set(self.layers)), "vgg/").requires_grad_(False)
-        self.bytes = [torch.from_numpy(problem[name]).permute(0, 3, 1, 2) for name in ("lr", "hr")]
+        self.bytes = [torch.from_numpy(problem[name]).permute(0, 3, 1, 2).to(device) for name in ("lr", "hr")]
         self.layout = layout
         self.step = self.l1 if what == "l1" else self.gan
 
@@ -126,7 +130,8 @@ class Training:
     def l1(self) -> list[float]:
         lr, hr = self.batch()
         self.by_generator.zero_grad(set_to_none=True)
-        loss = F.l1_loss(self.generator(lr), hr)
+        with self.autocast:
+            loss = F.l1_loss(self.generator(lr), hr)
         loss.backward()
         self.by_generator.step()
         self.track()
@@ -136,17 +141,20 @@ class Training:
         lr, hr = self.batch()
         self.discriminator.requires_grad_(False)
         self.by_generator.zero_grad(set_to_none=True)
-        output = self.generator(lr)
-        loss = F.l1_loss(output, hr) + self.perceptual(output, hr)
-        loss = loss + GAN_WEIGHT * game(self.discriminator(output), real=True)
+        with self.autocast:
+            output = self.generator(lr)
+            loss = F.l1_loss(output, hr) + self.perceptual(output, hr)
+            loss = loss + GAN_WEIGHT * game(self.discriminator(output), real=True)
         loss.backward()
         self.by_generator.step()
 
         self.discriminator.requires_grad_(True)
         self.by_discriminator.zero_grad(set_to_none=True)
-        real = game(self.discriminator(hr), real=True)
+        with self.autocast:
+            real = game(self.discriminator(hr), real=True)
         real.backward()
-        fake = game(self.discriminator(output.detach()), real=False)
+        with self.autocast:
+            fake = game(self.discriminator(output.detach()), real=False)
         fake.backward()
         self.by_discriminator.step()
         self.track()
@@ -203,11 +211,17 @@ def main() -> None:
     parser.add_argument("what", choices=("l1", "gan", "parts"))
     parser.add_argument("--problem", required=True)
     parser.add_argument("--threads", type=int)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--bfloat16", action="store_true")
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    torch.backends.cudnn.benchmark = True
     problem = dict(np.load(options.problem))
-    trainings = {name: Training(problem, options.what, layout) for name, layout in LAYOUTS.items()}
+    trainings = {
+        name: Training(problem, options.what, layout, options.device, options.bfloat16)
+        for name, layout in LAYOUTS.items()
+    }
     losses = {name: [training.step() for _ in range(3)] for name, training in trainings.items()}
     warm = {name: statistics.median(seconds_of(one.step) for _ in range(3)) for name, one in trainings.items()}
     best = min(warm, key=lambda name: warm[name])
