@@ -33,7 +33,7 @@ import numpy as np
 from timing import Peer, add_peer_options, alternate, parser, print_times, ratio, start_peer, use_cores
 
 BUSY = 0.5  # processes that run or wait already
-SAME = 1e-4  # losses that differ by less are of the same step
+SAME = 1e-4  # losses that differ by a smaller part are of the same step
 ROUGHLY = 3e-2  # the same where products are rounded to TF32 or bfloat16
 STEPS = {"l1": "first stage", "gan": "second stage"}
 
@@ -105,10 +105,10 @@ def _compare(options: argparse.Namespace, what: str, folder: pathlib.Path) -> li
     if peer is not None:
         runs[str(peer.about["library"])] = peer
         print("                           theirs", *(_shown(values) for values in peer.about["losses"]))
-        difference = np.abs(np.subtract(losses, peer.about["losses"])).max()
+        difference = np.abs(np.divide(losses, peer.about["losses"]) - 1).max()
         exact = jax.default_backend() == "cpu" and not options.bfloat16
         same = difference < (SAME if exact else ROUGHLY)
-        print(f"they differ by up to {difference:.1e}:", "the same step" if same else "NOT THE SAME STEP")
+        print(f"they differ by up to {difference:.1e} of themselves:", "the same step" if same else "NOT THE SAME STEP")
         print("PyTorch's layouts, seconds:", *(f"{key} {value:.3f}" for key, value in peer.about["layouts"].items()))
     degraded = f"{name}, with degradation"
     if not options.skip_degradation:

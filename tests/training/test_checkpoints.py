@@ -6,6 +6,7 @@ import math
 import pathlib
 import runpy
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -152,6 +153,17 @@ def test_numbers_that_json_has_not_are_null(images, tmp_path):
     records.write(1, {"loss": math.nan, "psnr": math.inf, "gain": 0.5})
     records.close()
     assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"step": 1, "loss": None, "psnr": None, "gain": 0.5}
+
+
+def test_a_run_without_tensorflow_says_so_and_keeps_its_numbers(images, tmp_path, monkeypatch, caplog):
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with caplog.at_level(logging.WARNING):
+        records = Records(tmp_path, configuration(images), start=0)
+    assert "no TensorBoard: tensorflow is not installed" in caplog.text
+    records.write(1, {"loss": 0.5}, strips=np.zeros((1, 8, 32, 1), np.uint8))
+    records.close()
+    assert json.loads((tmp_path / "metrics.jsonl").read_text()) == {"step": 1, "loss": 0.5}
+    assert not (tmp_path / "tensorboard").exists()
 
 
 def test_a_validation_that_is_no_number_stops_the_run(images, tmp_path, monkeypatch):
