@@ -73,7 +73,7 @@ def test_the_help_states_the_windows():
 
 def test_ctrl_c_on_a_terminal_shows_progress_and_leaves_nothing(folder, tmp_path):
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
-    for number in range(30):
+    for number in range(150):  # enough that a busy machine is not through before the signal comes
         png(tmp_path / "in" / f"{number}.png", np.roll(noise, number), compress_level=0)
     leader, follower = pty.openpty()
     with subprocess.Popen(
