@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import datetime
 import functools
 import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
 from medsr_jax.imaging.numbers import decimal
 from medsr_jax.imaging.sop_class import MULTIFRAME_BYTE, MULTIFRAME_WORD, SECONDARY_CAPTURE
+from medsr_jax.imaging.uids import IMPLEMENTATION_CLASS_UID, derived_uid
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset, FileMetaDataset
@@ -51,48 +51,87 @@ def set_class(dataset: Dataset, sop_class: str, *, frames: int) -> None:
         # PS3.3 C.8.6.3: frames that are ordered by nothing else are numbered as pages.
         dataset.PageNumberVector = list(range(1, frames + 1))
         dataset.FrameIncrementPointer = Tag("PageNumberVector")
-    if "BurnedInAnnotation" not in dataset:
-        dataset.BurnedInAnnotation = "NO"
-    dataset.PresentationLUTShape = "IDENTITY"
-    if "ModalityLUTSequence" not in dataset:
+    # Burned In Annotation is of Type 1 here, and stays unsaid where the source says nothing: only a person could know.
+    inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
+    dataset.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
+    if "ModalityLUTSequence" not in dataset and not _frames_are_transformed(dataset):
         for keyword, value in (("RescaleSlope", "1"), ("RescaleIntercept", "0"), ("RescaleType", "US")):
             if keyword not in dataset:
                 setattr(dataset, keyword, value)
 
 
-def set_identity(dataset: Dataset, source: Dataset, *, series_description: str) -> None:
-    """A new instance, in the series that belongs to its source's series and the description."""
-    from pydicom.uid import generate_uid
+def _frames_are_transformed(dataset: Dataset) -> bool:
+    """Whether functional groups rescale the frames, so that a rescale beside them would contradict."""
+    return any(
+        "PixelValueTransformationSequence" in group
+        for keyword in ("SharedFunctionalGroupsSequence", "PerFrameFunctionalGroupsSequence")
+        for group in dataset.get(keyword) or []
+    )
 
-    now = datetime.datetime.now()
+
+def set_identity(
+    dataset: Dataset,
+    source: Dataset,
+    *,
+    series_description: str,
+    series_offset: int,
+    series_identity: str,
+    identity: str,
+) -> None:
+    """An instance of its own, in the series that belongs to its source's series and the description.
+
+    UIDs are computed (`uids.derived_uid`), so that the same work done twice makes the same object. For that nothing
+    states the time either: Instance Creation Date and the time of contribution are of Type 3.
+    """
+    from pydicom.uid import UID
+
+    instance = str(source.get("SOPInstanceUID", "") or "")
+    series = str(source.get("SeriesInstanceUID", "") or "") or instance or identity
     if not dataset.get("StudyInstanceUID"):
-        dataset.StudyInstanceUID = generate_uid()
-    series = str(source.get("SeriesInstanceUID", "") or source.get("SOPInstanceUID", "") or generate_uid())
-    dataset.SeriesInstanceUID = generate_uid(entropy_srcs=[series, _SOFTWARE, series_description])
-    dataset.SOPInstanceUID = generate_uid()
+        dataset.StudyInstanceUID = UID(derived_uid("study", series))
+    dataset.SeriesInstanceUID = UID(derived_uid("series", series, series_description, series_identity))
+    dataset.SOPInstanceUID = UID(derived_uid("instance", instance, series_description, identity))
     dataset.SeriesDescription = series_description[:64]
-    dataset.InstanceCreationDate = now.strftime("%Y%m%d")
-    dataset.InstanceCreationTime = now.strftime("%H%M%S.%f")
+    dataset.SeriesNumber = _series_number(source.get("SeriesNumber"), series_offset)
+    for keyword in ("ConcatenationUID", "SOPInstanceUIDOfConcatenationSource"):
+        if dataset.get(keyword):
+            setattr(
+                dataset, keyword, UID(derived_uid("concatenation", str(dataset[keyword].value), series_description))
+            )
+
+
+def _series_number(number: Any, offset: int) -> int | None:
+    """A hundred times the source's number and an offset; None where an Integer String could not hold it."""
+    try:
+        derived = 100 * int(number or 0) + offset
+    except (TypeError, ValueError):
+        return offset
+    return derived if abs(derived) < 2**31 else None
 
 
 def set_history(dataset: Dataset, source: Dataset, *, description: str, comments: str | None, resampled: bool) -> None:
-    """Image Type, what was done, from which image and by what software."""
-    kinds = list(source.get("ImageType") or [])
-    if isinstance(source.get("ImageType"), str):
-        kinds = [source.ImageType]
+    """Image Type, what was done, from which image and by what software.
+
+    Args:
+      dataset: changed in place; it has the Image Type of what it shows.
+      source: the object that it was made from, with the history until then.
+      description, comments: added to the source's.
+      resampled: its pixels have another size.
+    """
+    kinds = _values(dataset.get("ImageType"))
     dataset.ImageType = ["DERIVED", *([str(kind) for kind in kinds[1:]] or ["SECONDARY"])]
     dataset.DerivationDescription = _joined(source.get("DerivationDescription"), description, limit=1024)
     if comments:
         dataset.ImageComments = _joined(source.get("ImageComments"), comments, limit=10240)
-    equipment = dataset.get("ContributingEquipmentSequence") or []
-    codes = list(dataset.get("DerivationCodeSequence") or [])
+    equipment = source.get("ContributingEquipmentSequence") or []
+    codes = list(source.get("DerivationCodeSequence") or [])
     for code in (_LOSSY_COMPRESSION, *([_SPATIAL_RESAMPLING] if resampled else [])):
         if not any(str(item.get("CodeValue", "")) == code[0] for item in codes):
             codes.append(_code(code))
     dataset.DerivationCodeSequence = codes
     reference = _reference(source)
     if reference is not None:
-        # The nearest ancestor first; those that it came from itself stay known.
+        # The nearest ancestor first; its own ancestors stay known.
         dataset.SourceImageSequence = [reference, *(source.get("SourceImageSequence") or [])]
     _set_frame_history(dataset, source, description=description)
     dataset.ContributingEquipmentSequence = [*equipment, _equipment()]
@@ -126,16 +165,15 @@ def _set_frame_history(dataset: Dataset, source: Dataset, *, description: str) -
         group.DerivationImageSequence = [*(group.get("DerivationImageSequence") or []), item]
 
 
-def set_lossy(dataset: Dataset, *, ratio: float | None, method: str | None) -> None:
-    """Lossy for ever, with one more entry of ratio and method (PS3.3 C.7.6.1.1.5)."""
+def set_lossy(dataset: Dataset, source: Dataset, *, ratio: float | None, method: str | None) -> None:
+    """Lossy for ever, with the source's entries of ratio and method and one more (PS3.3 C.7.6.1.1.5)."""
     dataset.LossyImageCompression = "01"
-    if ratio is not None:
-        dataset.LossyImageCompressionRatio = [
-            *_values(dataset.get("LossyImageCompressionRatio")),
-            decimal(round(ratio, 2)),
-        ]
-    if method is not None:
-        dataset.LossyImageCompressionMethod = [*_values(dataset.get("LossyImageCompressionMethod")), method]
+    entries = {"LossyImageCompressionRatio": None if ratio is None else decimal(round(ratio, 2))}
+    entries["LossyImageCompressionMethod"] = method
+    for keyword, entry in entries.items():
+        values = _values(source.get(keyword)) + ([] if entry is None else [entry])
+        if values:
+            setattr(dataset, keyword, values)
 
 
 def file_meta(dataset: Dataset, transfer_syntax: str) -> FileMetaDataset:
@@ -147,19 +185,24 @@ def file_meta(dataset: Dataset, transfer_syntax: str) -> FileMetaDataset:
     meta.MediaStorageSOPClassUID = dataset.SOPClassUID
     meta.MediaStorageSOPInstanceUID = dataset.SOPInstanceUID
     meta.TransferSyntaxUID = UID(transfer_syntax)
+    meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
+    # At most 16 characters (PS3.10, 7.1), so that long development versions are cut.
+    meta.ImplementationVersionName = f"MEDSR_{software_version()}"[:16].strip()
     return meta
 
 
 def _values(value: Any) -> list[Any]:
     if value is None or value == "":
         return []
+    if isinstance(value, bytes):  # kept as they are, see `verbatim`
+        value = value.decode("latin-1").split("\\")
     return [value] if isinstance(value, (str, int, float)) else list(value)
 
 
 def _joined(earlier: Any, latest: str, *, limit: int) -> str:
     """Both texts where they fit, else the latest with the beginning of the earlier one."""
     latest = latest[:limit]
-    earlier = str(earlier or "").strip()
+    earlier = "\\".join(map(str, _values(earlier))).strip()
     room = limit - len(latest) - len("; ")
     return f"{earlier[:room]}; {latest}" if earlier and room > 0 else latest
 
@@ -193,6 +236,5 @@ def _equipment() -> Dataset:
     item.Manufacturer = _SOFTWARE
     item.ManufacturerModelName = _SOFTWARE
     item.SoftwareVersions = software_version()
-    item.ContributionDateTime = datetime.datetime.now().strftime("%Y%m%d%H%M%S")
     item.ContributionDescription = "lossy compression for transmission, or restoration after it"
     return item

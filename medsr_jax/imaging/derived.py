@@ -15,18 +15,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.differences import ADDED_EMPTY, COLOUR_ELEMENTS
 from medsr_jax.imaging.files import atomic_write
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-# Elements that describe the old pixels, encoding or storage and nothing else.
-_STALE = (
+# Elements that describe the old pixels, storage or signature and nothing else: never carried over.
+STALE = (
     "PixelData",
     "ExtendedOffsetTable",
     "ExtendedOffsetTableLengths",
-    "SmallestImagePixelValue",
-    "LargestImagePixelValue",
     "SmallestPixelValueInSeries",
     "LargestPixelValueInSeries",
     "SmallestImagePixelValueInPlane",
@@ -41,33 +40,13 @@ _STALE = (
     "StorageMediaFileSetUID",
     "RetrieveAETitle",
     "InstanceAvailability",
+    "InstanceCreationDate",
+    "InstanceCreationTime",
+    "InstanceCreatorUID",
 )
-_COLOUR = (
-    "PlanarConfiguration",
-    "ICCProfile",
-    "ColorSpace",
-    "PaletteColorLookupTableUID",
-    *(
-        f"{colour}PaletteColorLookupTable{part}"
-        for colour in ("Red", "Green", "Blue", "Alpha")
-        for part in ("Descriptor", "Data")
-    ),
-    *(f"Segmented{colour}PaletteColorLookupTableData" for colour in ("Red", "Green", "Blue", "Alpha")),
-)
-# Elements that must be there, empty if unknown (Type 2), in any image of the classes written here.
-_TYPE_2 = (
-    "AccessionNumber",
-    "InstanceNumber",
-    "PatientBirthDate",
-    "PatientID",
-    "PatientName",
-    "PatientSex",
-    "ReferringPhysicianName",
-    "SeriesNumber",
-    "StudyDate",
-    "StudyID",
-    "StudyTime",
-)
+
+
+_FORM = ("SamplesPerPixel", "PhotometricInterpretation", "BitsAllocated", "BitsStored", "PixelRepresentation")
 
 
 def derive_dataset(
@@ -79,6 +58,9 @@ def derive_dataset(
     signed: bool,
     description: str,
     series_description: str,
+    series_offset: int = 0,
+    series_identity: str = "",
+    identity: str = "",
     rows: int | None = None,
     columns: int | None = None,
     spacing_scale: tuple[float, float] = (1.0, 1.0),
@@ -86,15 +68,19 @@ def derive_dataset(
     ratio: float | None = None,
     method: str | None = None,
     comments: str | None = None,
-    padding: tuple[float, float] | None = None,
     sop_class: str | None = None,
+    history: Dataset | None = None,
 ) -> Dataset:
     """A new object that says honestly how it came from `source`.
 
-    It has a new SOP Instance UID; a Series UID that is the same for all objects derived with the same series
-    description from one series; and the Study, Patient and Frame of Reference of its source, whose private
-    elements it keeps. Elements that can't be parsed are left out. It keeps the SOP class where that allows
-    the new pixels, else it is a Secondary Capture object: CT in 8 bits, for one, or DX without its modules.
+    It has a SOP Instance UID of its own, computed from the source's and `identity`; a Series UID that is the same for
+    all objects derived with the same series description from one series; and the Study, Patient and Frame of Reference
+    of its source, whose private elements it keeps. Elements that can't be parsed stay as they are.
+
+    Where the pixels keep size and values, as restored ones do, every element stays but those of
+    `differences.RESTORED`, and so does the SOP class. Otherwise (a packet) geometry, values and class follow the new
+    pixels, overlays and curves are left out, and so is padding; the class is kept where it allows the new pixels, else
+    the object is Secondary Capture: CT in 8 bits, for one, or DX without its modules.
 
     Args:
       source: data set of the source; left alone. It needs no pixel data.
@@ -104,13 +90,16 @@ def derive_dataset(
       signed: stored values are two's complement.
       description: what was done, added to Derivation Description.
       series_description: at most 64 characters.
+      series_offset: added to a hundred times the source's Series Number.
+      series_identity: what tells the series from others of the same source and description.
+      identity: what tells the object from others that are derived from the same source with the same description.
       rows, columns: size of encoded frames; an array knows its own.
       spacing_scale: new pixel size over old, of rows and of columns.
       rescale: slope and intercept from the new stored values to those of `source`, when they differ.
       ratio, method: one more entry of Lossy Image Compression Ratio and Method, such as ISO_10918_1.
       comments: added to Image Comments.
-      padding: inclusive range of padding values among the new stored values, if any still marks padding.
       sop_class: SOP class to use in place of the source's, where it allows the pixels.
+      history: data set of the object between `source` and this one, whose history this one's goes on from.
 
     Returns:
       A data set with file meta information, for `write_dicom`.
@@ -127,34 +116,58 @@ def derive_dataset(
         raise ValueError("encoded frames need rows and columns")
     with damage_named():
         classes.check_derivable(source)
-        result = _copy(source)
+        result = parsed_copy(source)
         same_size = (result.get("Rows"), result.get("Columns")) == (rows, columns) and spacing_scale == (1, 1)
-        _drop_stale(result, keep_overlays=same_size)
-        stored_values.name_unit(result)
+        same = same_size and rescale in (None, (1.0, 0.0)) and history is not None
+        _drop_stale(result)
+        if not same:
+            _drop_planes(result)
+            stored_values.name_unit(result)
         if not same_size:
             geometry.rescale_geometry(result, scale=spacing_scale, rows=rows, columns=columns)
         slope, intercept = stored_values.rescale_values(
             result, rescale=rescale or (1.0, 0.0), bits_stored=bits_stored, signed=signed
         )
-        stored_values.set_padding(result, padding=padding, signed=signed)
-        _set_pixels(result, frames, rows, columns, transfer_syntax, bits_stored, signed)
-        chosen = classes.choose_sop_class(
+        if not same:
+            stored_values.drop_padding(result)
+        same_form = _set_pixels(result, frames, rows, columns, transfer_syntax, bits_stored, signed)
+        preferred = sop_class or str(source.get("SOPClassUID", "") or "")
+        if not (same and same_form and preferred):
+            try:
+                chosen = classes.choose_sop_class(
+                    result,
+                    preferred=preferred,
+                    frames=len(frames),
+                    signed=signed,
+                    slope=slope,
+                    intercept=intercept,
+                )
+            except MedsrError:
+                if not (same and preferred):
+                    raise
+                chosen = preferred  # no class holds such frames; the source's is as good as another
+            if not same or chosen != preferred:
+                derivation.set_class(result, chosen, frames=len(frames))
+        derivation.set_identity(
             result,
-            preferred=sop_class or str(source.get("SOPClassUID", "")),
-            frames=len(frames),
-            signed=signed,
-            slope=slope,
-            intercept=intercept,
+            source,
+            series_description=series_description,
+            series_offset=series_offset,
+            series_identity=series_identity,
+            identity=identity,
         )
-        derivation.set_class(result, chosen, frames=len(frames))
-        derivation.set_identity(result, source, series_description=series_description)
         derivation.set_history(
-            result, source, description=description, comments=comments, resampled=spacing_scale != (1, 1)
+            result,
+            history if history is not None else source,
+            description=description,
+            comments=comments,
+            resampled=spacing_scale != (1, 1),
         )
-        derivation.set_lossy(result, ratio=ratio, method=method)
-        for keyword in _TYPE_2:
-            if keyword not in result:
-                setattr(result, keyword, None)
+        derivation.set_lossy(result, history if history is not None else source, ratio=ratio, method=method)
+        if not same:
+            for keyword in ADDED_EMPTY:
+                if keyword not in result:
+                    setattr(result, keyword, None)
         result.file_meta = derivation.file_meta(result, transfer_syntax)
     return result
 
@@ -173,54 +186,51 @@ def damage_named() -> Iterator[None]:
             raise MedsrError(f"has DICOM elements that can't be carried over: {reason}") from error
 
 
-def _copy(source: Dataset) -> Dataset:
-    """A deep copy whose elements are all parsed, in explicit little endian terms."""
+def parsed_copy(source: Dataset) -> Dataset:
+    """A deep copy whose elements are all parsed, in explicit little endian terms, with an empty preamble."""
     import copy
 
-    from medsr_jax.imaging.stored_values import swap_bytes
+    from pydicom.dataset import Dataset
 
-    result = copy.deepcopy(source)
-    _parse_all(result)
+    from medsr_jax.imaging.stored_values import swap_bytes
+    from medsr_jax.imaging.verbatim import parse_elements
+
+    parsed = copy.deepcopy(source)
+    parse_elements(parsed)
     _, little_endian = source.original_encoding
     if little_endian is False:
-        swap_bytes(result)
+        swap_bytes(parsed)
+    # Not the source's class, which may be of a file: its preamble may say that it is a TIFF too.
+    result = Dataset()
+    for tag in parsed.keys():  # noqa: SIM118 (iterating a data set would give elements)
+        result[tag] = parsed[tag]
     return result
 
 
-def _parse_all(dataset: Dataset) -> None:
-    """Parses every element, and drops those that can't be: one bad number should keep no image behind.
-
-    This settles elements of ambiguous VR while the Pixel Representation that they were written for is there.
-    """
-    for tag in list(dataset.keys()):
-        try:
-            element = dataset[tag]
-        except Exception:
-            del dataset[tag]
-            continue
-        if element.VR == "SQ":
-            for item in element.value:
-                _parse_all(item)
-
-
-def _drop_stale(dataset: Dataset, *, keep_overlays: bool) -> None:
-    for keyword in _STALE:
+def _drop_stale(dataset: Dataset) -> None:
+    for keyword in STALE:
         if keyword in dataset:
             del dataset[keyword]
     if dataset.get("PhotometricInterpretation") not in ("MONOCHROME1", "MONOCHROME2"):
-        for keyword in _COLOUR:
+        for keyword in COLOUR_ELEMENTS:
             if keyword in dataset:
                 del dataset[keyword]
-    overlays = False
-    for element in list(dataset):
-        group = element.tag.group
-        # Overlays inside the pixels' unused bits go in any case; curves are retired.
-        lost = 0x5000 <= group <= 0x50FF or element.tag.element == 0x0000
-        if 0x6000 <= group <= 0x60FF and not (keep_overlays and (group, 0x3000) in dataset):
-            lost = overlays = True
-        if lost:
-            del dataset[element.tag]
-    if overlays and "ShutterOverlayGroup" in dataset:
+    for tag in list(dataset.keys()):
+        if tag.element == 0x0000:  # group lengths, retired (PS3.5, 7.2)
+            del dataset[tag]
+
+
+def is_plane(tag: int) -> bool:
+    """Whether an element belongs to an overlay or a curve (PS3.3 C.9.2; curves are retired)."""
+    return 0x6000 <= tag >> 16 <= 0x60FF or 0x5000 <= tag >> 16 <= 0x50FF
+
+
+def _drop_planes(dataset: Dataset) -> None:
+    """Leaves out overlays and curves, which are drawn on the source's pixels, and a shutter made of one."""
+    for tag in list(dataset.keys()):
+        if is_plane(tag):
+            del dataset[tag]
+    if "ShutterOverlayGroup" in dataset:
         for keyword in ("ShutterOverlayGroup", "ShutterShape", "ShutterPresentationValue"):
             if keyword in dataset:
                 del dataset[keyword]
@@ -234,7 +244,8 @@ def _set_pixels(
     transfer_syntax: str,
     bits_stored: int,
     signed: bool,
-) -> None:
+) -> bool:
+    """Sets Pixel Data and what describes it; whether the pixels have the form that the data set described."""
     from pydicom.dataelem import DataElement
     from pydicom.encaps import encapsulate
     from pydicom.uid import UID
@@ -248,6 +259,7 @@ def _set_pixels(
         value += b"\0" * (len(value) % 2)
     else:
         value = encapsulate(list(frames))
+    described = [dataset.get(keyword) for keyword in _FORM]
     dataset.Rows, dataset.Columns = rows, columns
     dataset.SamplesPerPixel = 1
     if dataset.get("PhotometricInterpretation") != "MONOCHROME1":
@@ -259,6 +271,19 @@ def _set_pixels(
     vr = "OB" if encapsulated or allocated == 8 else "OW"
     dataset["PixelData"] = DataElement("PixelData", vr, value)
     dataset["PixelData"].is_undefined_length = encapsulated
+    _set_extremes(dataset, frames, signed=signed)
+    return described == [dataset.get(keyword) for keyword in _FORM]
+
+
+def _set_extremes(dataset: Dataset, frames: np.ndarray[Any, Any] | Sequence[bytes], *, signed: bool) -> None:
+    from pydicom.dataelem import DataElement
+
+    vr = "SS" if signed else "US"
+    for keyword, extreme in (("SmallestImagePixelValue", np.min), ("LargestImagePixelValue", np.max)):
+        if keyword in dataset:
+            del dataset[keyword]
+            if isinstance(frames, np.ndarray) and frames.dtype.itemsize <= 2:
+                dataset[keyword] = DataElement(keyword, vr, int(extreme(frames)))
 
 
 def write_dicom(path: str | os.PathLike[str], dataset: Dataset) -> None:

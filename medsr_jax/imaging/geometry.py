@@ -36,6 +36,15 @@ _REGION_POSITIONS = (
     ("ReferencePixelY0", 0),
 )
 
+POSITIONED = (
+    *_SPACINGS,
+    *(keyword for keyword, _ in (*_POSITIONS, *_LENGTHS)),
+    "ImagePositionPatient",
+    "DetectorInformationSequence",
+    "SequenceOfUltrasoundRegions",
+)
+"""Top-level elements that change with the size of the pixels, functional groups besides."""
+
 
 def rescale_geometry(dataset: Dataset, *, scale: tuple[float, float], rows: int, columns: int) -> None:
     """Makes spacings, positions, shutters and regions describe pixels `scale` times as large.

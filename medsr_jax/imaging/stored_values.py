@@ -63,7 +63,7 @@ def rescale_values(
                 _compose(item, rescale)
             transformed = transformed or _rescale_of(item)
     for holder in [dataset, *groups]:
-        if "RealWorldValueMappingSequence" in holder:
+        if "RealWorldValueMappingSequence" in holder and not identity:
             _remap_real_world(holder, rescale=rescale, low=low, high=high, signed=signed)
     if transformed and not identity:
         # The functional groups speak for the frames; a second transformation beside them would contradict.
@@ -133,19 +133,11 @@ def _remap_real_world(holder: Dataset, *, rescale: tuple[float, float], low: int
         del holder.RealWorldValueMappingSequence
 
 
-def set_padding(dataset: Dataset, *, padding: tuple[float, float] | None, signed: bool) -> None:
-    """Writes the inclusive range of padding values, or removes it, as lossy pixels rarely keep a value."""
-    from pydicom.dataelem import DataElement
-
+def drop_padding(dataset: Dataset) -> None:
+    """Removes the padding's attributes, as lossy pixels rarely keep a value."""
     for keyword in ("PixelPaddingValue", "PixelPaddingRangeLimit"):
         if keyword in dataset:
             del dataset[keyword]
-    if padding is None:
-        return
-    vr = "SS" if signed else "US"
-    dataset["PixelPaddingValue"] = DataElement("PixelPaddingValue", vr, int(padding[0]))
-    if padding[0] != padding[1]:
-        dataset["PixelPaddingRangeLimit"] = DataElement("PixelPaddingRangeLimit", vr, int(padding[1]))
 
 
 def swap_bytes(dataset: Dataset) -> None:

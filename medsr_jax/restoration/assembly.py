@@ -13,7 +13,7 @@ from medsr_jax.restoration.consistency import largest_violation
 from medsr_jax.restoration.function import Inputs, Outputs
 from medsr_jax.restoration.tiles import GRID, Span, spans
 from medsr_jax.transmission.downscale import downscale
-from medsr_jax.transmission.mapping import from_codes, to_stored
+from medsr_jax.transmission.mapping import above, from_codes, to_stored
 from medsr_jax.transmission.packet import Packet
 
 
@@ -32,6 +32,7 @@ class Restored:
             not asked for. It tells where the network contradicts itself, and is no probability: what all views miss,
             or the sender lost, it does not show.
         model: what made it, in a few words.
+        identity: the same for the same results from the same packet: hash of the parameters, and what else shapes them.
     """
 
     pixels: np.ndarray
@@ -40,6 +41,7 @@ class Restored:
     notes: tuple[str, ...] = ()
     spread: np.ndarray | None = None
     model: str = ""
+    identity: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,10 +141,13 @@ class Assembly:
         )
         self._before = max(self._before or 0.0, float(blocks[rows, columns].max()))
 
-    def finish(self, *, model: str, notes: tuple[str, ...] = ()) -> Restored:
+    def finish(self, *, model: str, identity: str = "", notes: tuple[str, ...] = ()) -> Restored:
         """The whole image, checked against what was sent; labelled with what made it, and with notes on that."""
         notes = (*self._packet.header.notes, *notes)
-        return Restored(self._pixels, self._violation(), self._before, notes, self._spread, model)
+        # Judged without padding, which the sender's small image did not have either.
+        violation, padding = self._violation(), self._packet.header.padding
+        pixels = self._pixels if padding is None else padding.applied(self._pixels)
+        return Restored(pixels, violation, self._before, notes, self._spread, model, identity)
 
     def _violation(self) -> float | None:
         h = self._packet.header
@@ -150,7 +155,7 @@ class Assembly:
             return None
         worst = 0.0
         for frame, indices in zip(self._pixels, self._indices, strict=True):
-            small = (downscale(frame, scale=h.scale, kernel=h.kernel) - h.low) * (255.0 / (h.high - h.low))
+            small = downscale(above(frame, h.low), scale=h.scale, kernel=h.kernel) * (255.0 / (h.high - h.low))
             worst = max(worst, largest_violation(np.clip(small, 0.0, 255.0), indices, self._table))
         return worst
 

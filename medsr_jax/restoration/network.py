@@ -27,12 +27,14 @@ class Network:
         label: its name, and what else shapes the result: the ensemble, a backend that is not XLA, half precision.
         scale: its enlargement.
         halo: small pixels that are computed around a tile and not kept.
+        identity: the same for the same results: the parameters' hash, and what else shapes them.
         restore: the program, `function.make_restore`'s or `make_restore_outside`'s.
     """
 
     label: str
     scale: int
     halo: int
+    identity: str
     restore: Callable[[Inputs], Outputs]
 
 
@@ -77,7 +79,8 @@ def network(
     words += [f"x{averaged} self-ensemble"] if averaged > 1 else []
     words += [backend] if backend != "xla" else []
     words += [precision] if precision else []
-    return Network(", ".join(words), module.scale, halo, restore)
+    identity = " ".join([weights.sha256, *words[1:], *(["smoothed"] if smooth else [])])
+    return Network(", ".join(words), module.scale, halo, identity, restore)
 
 
 def interpolation(scale: int, *, smooth: bool = False, uncertainty: bool = False) -> Network:
@@ -94,7 +97,7 @@ def interpolation(scale: int, *, smooth: bool = False, uncertainty: bool = False
         # Not what the views of an image would differ by, which is rounding, and would fill a map.
         return dataclasses.replace(outputs, spread=jnp.zeros_like(outputs.image)) if uncertainty else outputs
 
-    return Network(BICUBIC, scale, GRID, restore)
+    return Network(BICUBIC, scale, GRID, f"{BICUBIC}{' smoothed' if smooth else ''}", restore)
 
 
 def name_of(weights: Weights) -> str:

@@ -15,6 +15,7 @@ from medsr_jax.transmission.packet import Packet, PacketHeader
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
+_SERIES_OFFSET = 92
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 WARNING = "Restored from a lossy image by a neural network. Not for primary diagnosis."
 _WARNING_BICUBIC = "Restored from a lossy image without a neural network. Not for primary diagnosis."
@@ -78,16 +79,22 @@ def write_restored(
 def _dataset(path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str) -> Dataset:
     if packet.dataset is None:
         raise MedsrError(f"{os.fspath(path)}: the packet holds no DICOM data set; it was not written as DICOM")
+    from medsr_jax.transmission.dicom_packet import sent_dataset  # pydicom is slow to import
+
     h = packet.header
     reasons = [note for note in restored.notes if note not in h.notes]
     return derive_dataset(
         packet.dataset,
+        history=packet.sent if packet.sent is not None else sent_dataset(packet),
         frames=restored.pixels,
         transfer_syntax=_EXPLICIT_VR_LITTLE_ENDIAN,
         bits_stored=_bits_stored(h),
         signed=h.dtype.startswith("int"),
         description="; ".join([f"Restored x{h.scale} by medsr_jax model {model}", *reasons]),
         series_description=f"Restored x{h.scale} ({model})"[:64],
+        series_offset=_SERIES_OFFSET,
+        series_identity=restored.identity or model,
+        identity=f"{packet.sha256} {restored.identity or model}",
         comments=_WARNING_BICUBIC if restored.model == BICUBIC else WARNING,
     )
 

@@ -161,7 +161,13 @@ class Restorer:
             done += len(group)
             if progress is not None:
                 progress(done, len(jobs))
-        return [task.assembly.finish(model=task.network.label, notes=task.notes) for task in tasks]
+        unrefined = "" if self.refine else " not refined"
+        return [
+            task.assembly.finish(
+                model=task.network.label, identity=f"{task.network.identity}{unrefined}", notes=task.notes
+            )
+            for task in tasks
+        ]
 
     def _task(self, packet: Packet) -> _Task:
         chosen, notes = self._chosen(packet.header)

@@ -26,6 +26,7 @@ WARNING = (
     " an image for diagnosis and no probability of error: what the sender lost, it does not show."
 )
 _EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
+_SERIES_OFFSET = 93
 _CODES = 65535
 # Of the image's values and not of a difference between them, or of how they are to be shown.
 _OF_VALUES = (
@@ -108,6 +109,8 @@ def uncertainty_dataset(packet: Packet, restored: Restored, *, model: str, image
     """
     if packet.dataset is None or restored.spread is None:
         raise MedsrError("a map of uncertainty as DICOM needs a DICOM packet that was restored with uncertainty")
+    from medsr_jax.transmission.dicom_packet import sent_dataset  # pydicom is slow to import
+
     with damage_named():
         source, slopes = _without_values(packet.dataset, frames=len(restored.spread))
     codes, step = _as_codes(restored.spread * slopes[:, None, None])
@@ -121,6 +124,10 @@ def uncertainty_dataset(packet: Packet, restored: Restored, *, model: str, image
         description=f"Spread of the answers of medsr_jax model {model} to eight flips and transposes of the image",
         series_description=f"Uncertainty of restored x{packet.header.scale}, not an image ({model})",
         comments=WARNING,
+        series_offset=_SERIES_OFFSET,
+        series_identity=restored.identity or model,
+        identity=f"{packet.sha256} {restored.identity or model}",
+        history=packet.sent if packet.sent is not None else sent_dataset(packet),
         sop_class=SECONDARY_CAPTURE,
     )
     dataset.ImageType = ["DERIVED", "SECONDARY", "UNCERTAINTY"]

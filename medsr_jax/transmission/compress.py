@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -18,12 +18,16 @@ from medsr_jax.imaging.image import Image
 from medsr_jax.transmission.budget import Maker, best_scale, best_that_fits, codec_for
 from medsr_jax.transmission.codecs import CODECS, Codec, has_avif
 from medsr_jax.transmission.downscale import KERNELS, SCALES, downscale
-from medsr_jax.transmission.mapping import Window, choose_window, to_codes
+from medsr_jax.transmission.mapping import Window, above, choose_window, to_codes
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.packet_io import packet_bytes
+from medsr_jax.transmission.padding import encode_padding
 from medsr_jax.transmission.preprocess import is_dark
 from medsr_jax.transmission.preprocess import preprocess as smooth_if_noisy
 from medsr_jax.transmission.quality import choose_quality
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
 
 DEFAULT_SCALE = 4
 
@@ -46,7 +50,8 @@ def compress(
         scale: 1..8, how many times fewer rows and columns travel. None or "auto" is 4; under a budget, what serves
             best (`budget.best_scale`).
         quality: 1..100, or "auto": 50..75 by the image's own content (`quality.choose_quality`).
-        codec: a name of `CODECS`. None or "auto" is "jpeg"; under a budget, what serves best (`budget.codec_for`).
+        codec: a name of `CODECS`. None or "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more than 8
+            bits; under a budget, what serves best (`budget.codec_for`).
         max_bytes: the most bytes that the packet's whole file may have; the best quality that fits is taken, in
             place of `quality`.
         preprocess: smooth images that are dark or noisy; others are never touched.
@@ -67,7 +72,7 @@ def compress(
             raise MedsrError(f"kernel is one of {', '.join(KERNELS)}, not {kernel}")
         if quality != "auto" and (isinstance(quality, str) or not 1 <= quality <= 100):
             raise MedsrError(f"quality is 'auto' or an integer from 1 to 100, not {quality}")
-        source = _prepared(image, chosen, preprocess, kernel, window)
+        source = _prepared(image, chosen, preprocess, kernel, window, max_bytes)
         if max_bytes is None:
             assert whole is not None
             return _of_quality(source, whole, quality)
@@ -92,6 +97,8 @@ def _checked_codec(image: Image, codec: str | None, max_bytes: int | None) -> Co
     if max_bytes is not None and max_bytes < 1:
         raise MedsrError(f"max_bytes is a number of bytes from 1 up, not {max_bytes}")
     asked = None if codec == "auto" else codec
+    if asked is None and max_bytes is None and _has_deep_frames(image):
+        asked = "jpeg2000"
     name = codec_for(asked, dicom=image.dataset is not None, max_bytes=max_bytes)
     if name not in CODECS:
         raise MedsrError(f"codec is 'auto' or one of {', '.join(CODECS)}, not {name}")
@@ -109,6 +116,11 @@ def _checked_codec(image: Image, codec: str | None, max_bytes: int | None) -> Co
     return chosen
 
 
+def _has_deep_frames(image: Image) -> bool:
+    """Several DICOM frames of more than 8 bits: 8-bit codes of them have no class that allows their rescale."""
+    return image.dataset is not None and len(image.pixels) > 1 and image.pixels.dtype.itemsize > 1
+
+
 @dataclasses.dataclass(frozen=True)
 class _Source:
     """An image that is ready to be shrunk, by one scale or several.
@@ -120,6 +132,10 @@ class _Source:
         codec, kernel: as of `compress`; by name the latter.
         low, high, levels: of the mapping.
         preprocess: what was done.
+        base: what was subtracted from the values of `frames`, so that float32 holds what is left.
+        dataset: for DICOM, the attributes that travel.
+        notes: what reading the original changed, and what does not travel.
+        max_bytes: the budget, or None.
     """
 
     image: Image
@@ -131,16 +147,24 @@ class _Source:
     high: float
     levels: int
     preprocess: str
+    base: float
+    dataset: Dataset | None
+    notes: tuple[str, ...]
+    max_bytes: int | None
 
     def small(self, scale: int) -> list[np.ndarray]:
         """The frames' codes, shrunk."""
         shrunk = (downscale(frame, scale=scale, kernel=self.kernel) for frame in self.frames)
-        return [to_codes(frame, low=self.low, high=self.high, levels=self.levels) for frame in shrunk]
+        low, high = self.low - self.base, self.high - self.base
+        return [to_codes(frame, low=low, high=high, levels=self.levels) for frame in shrunk]
 
     def maker(self, scale: int, small: list[np.ndarray] | None = None) -> Maker:
         """quality -> packet, of a scale whose `small` images may be there already."""
         image, codec = self.image, self.codec
         shrunk = self.small(scale) if small is None else small
+        padding, padding_notes = None, tuple[str, ...]()
+        if image.padding is not None:
+            padding, padding_notes = encode_padding(image.pixels, image.padding, scale=scale, max_bytes=self.max_bytes)
         header = PacketHeader(
             rows=image.pixels.shape[1],
             columns=image.pixels.shape[2],
@@ -158,7 +182,8 @@ class _Source:
             kind=image.kind,
             inverted=image.inverted,
             spacing=image.spacing,
-            notes=image.notes,
+            padding=padding,
+            notes=(*self.notes, *padding_notes),
         )
 
         def make(quality: int) -> Packet:
@@ -169,14 +194,16 @@ class _Source:
                 raise MedsrError(
                     f"{codec.name} can't code {rows}x{columns} pixels ({error}); raise the scale"
                 ) from error
-            return Packet(codes=codes, header=dataclasses.replace(header, quality=quality), dataset=image.dataset)
+            return Packet(codes=codes, header=dataclasses.replace(header, quality=quality), dataset=self.dataset)
 
         return make
 
 
-def _prepared(image: Image, codec: Codec, preprocess: bool, kernel: str, window: Window | None) -> _Source:
+def _prepared(
+    image: Image, codec: Codec, preprocess: bool, kernel: str, window: Window | None, max_bytes: int | None
+) -> _Source:
     pixels, done = image.pixels, []
-    if window is None and preprocess and pixels.dtype.itemsize == 1 and _dark(image):
+    if window is None and preprocess and pixels.dtype.itemsize == 1 and _dark(image) and _may_be_rescaled(image):
         # A gain that the mapping records and the receiver inverts: restored brightness is the original's.
         window = "data"
         done.append("dark, codes span the data")
@@ -185,13 +212,30 @@ def _prepared(image: Image, codec: Codec, preprocess: bool, kernel: str, window:
         # Else the value that marks "no image", often far outside, would be averaged into the rim of the image.
         pixels = np.clip(pixels, low, high).astype(pixels.dtype)
     frames = []
+    base = low if pixels.dtype.itemsize > 2 else 0
     for frame in pixels:
+        if base:
+            frame = above(frame, base)
         if preprocess:
-            frame, what = smooth_if_noisy(frame, low=low, high=high)
+            frame, what = smooth_if_noisy(frame, low=low - base, high=high - base)
             if what and not any("smoothed" in entry for entry in done):
                 done.append(what)
         frames.append(frame)
-    return _Source(image, pixels, frames, codec, kernel, low, high, _levels(image, codec), ", ".join(done))
+    dataset, left_out = image.dataset, tuple[str, ...]()
+    if dataset is not None:
+        from medsr_jax.transmission.original_form import without_bulk
+
+        dataset, left_out = without_bulk(dataset)
+    levels, notes = _levels(image, codec), (*image.notes, *left_out)
+    preprocessed = ", ".join(done)
+    return _Source(
+        image, pixels, frames, codec, kernel, low, high, levels, preprocessed, base, dataset, notes, max_bytes
+    )
+
+
+def _may_be_rescaled(image: Image) -> bool:
+    """Several DICOM frames of 8 bits keep their class only with the values as they are (PS3.3 A.7, A.8.3)."""
+    return image.dataset is None or len(image.pixels) == 1
 
 
 def _of_quality(source: _Source, scale: int, quality: int | str) -> Packet:

@@ -5,87 +5,74 @@ block (group 6D73, creator MEDSR_JAX) adds what a receiver needs to give the ori
 
 | element | VR | content |
 |-|-|-|
-| (6D73,xx01) | LT | the header, as in all packets, with the checksum |
+| (6D73,xx01) | UT | the header, as in all packets, with the checksum |
 | (6D73,xx02) | UT | notes of the sender, one a line |
-| (6D73,xx03) | SQ | one item: the attributes of the original that the small image needed otherwise |
-| (6D73,xx04) | AT | attributes that the original didn't have |
+| (6D73,xx03) | OB | the original's elements where the small image needed others (`original_form`) |
+| (6D73,xx05) | OB | seals of the elements that an archive may coerce (`dicom_seal`) |
+| (6D73,xx06) | OB | the seal of all other elements |
 """
 
 from __future__ import annotations
 
-import copy
+import contextlib
 import io
 import warnings
+from collections.abc import Callable, Iterator
 
 import pydicom
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
-from pydicom.tag import BaseTag, Tag
+from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.imaging.verbatim import parse_elements
+from medsr_jax.transmission import dicom_seal
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.packet import Packet
+from medsr_jax.transmission.original_form import original_form, rebuilt
+from medsr_jax.transmission.packet import Packet, PacketHeader, check_version
 
 GROUP, CREATOR = 0x6D73, "MEDSR_JAX"
+SERIES_OFFSET = 91
+_HEADER, _NOTES, _FORM, _MARKS, _SEAL = 0x01, 0x02, 0x03, 0x05, 0x06
 
-# What depends on the number of pixels or on the meaning of a stored value. The receiver puts these back, so that the
-# packet's data set describes the original's pixels; all else (UIDs, lossy marks, derivation) stays as it travelled.
-_FORM = tuple(
-    Tag(name)
-    for name in (
-        "SOPClassUID",
-        "Rows",
-        "Columns",
-        "BitsAllocated",
-        "BitsStored",
-        "HighBit",
-        "PixelRepresentation",
-        "PhotometricInterpretation",
-        "SamplesPerPixel",
-        "PixelSpacing",
-        "ImagerPixelSpacing",
-        "NominalScannedPixelSpacing",
-        "PixelAspectRatio",
-        "SmallestImagePixelValue",
-        "LargestImagePixelValue",
-        "PixelPaddingValue",
-        "PixelPaddingRangeLimit",
-        "RescaleSlope",
-        "RescaleIntercept",
-        "RescaleType",
-        "ModalityLUTSequence",
-        "WindowCenter",
-        "WindowWidth",
-        "WindowCenterWidthExplanation",
-        "VOILUTFunction",
-        "VOILUTSequence",
-        "PresentationLUTShape",
-        "SharedFunctionalGroupsSequence",
-        "PerFrameFunctionalGroupsSequence",
-        "ImagePositionPatient",
-    )
+# What the restored object's history begins with.
+_HISTORY = (
+    "SOPClassUID",
+    "SOPInstanceUID",
+    "DerivationDescription",
+    "DerivationCodeSequence",
+    "SourceImageSequence",
+    "ContributingEquipmentSequence",
+    "ImageComments",
+    "LossyImageCompression",
+    "LossyImageCompressionRatio",
+    "LossyImageCompressionMethod",
 )
 
 
-def dicom_bytes(packet: Packet, text: str) -> bytes:
-    """The DICOM file of a packet.
-
-    Args:
-        packet: with the data set of the original.
-        text: the sealed header.
+def sent_dataset(packet: Packet) -> Dataset:
+    """The data set of a packet's DICOM object, without the private block.
 
     Raises:
         MedsrError: for a codec without a transfer syntax.
     """
-    from medsr_jax.imaging.derived import derive_dataset
+    return _derived(packet)[1]
 
-    header, source = packet.header, packet.dataset
-    codec = CODECS[header.codec]
-    if codec.transfer_syntax is None or source is None:
+
+def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
+    """The original's data set, parsed, and the packet's."""
+    from medsr_jax.imaging.derived import damage_named, derive_dataset, parsed_copy
+
+    header, codec = packet.header, CODECS[packet.header.codec]
+    if codec.transfer_syntax is None or packet.dataset is None:
         raise MedsrError(f"can't be sent as {codec.name}: {codec.refusal}; choose jpeg or jpeg2000")
+    with damage_named():
+        source = parsed_copy(packet.dataset)
     ratio = packet.ratio()
     before = f"{header.preprocess}, then " if header.preprocess else ""
+    losses = "".join(f"; {note}" for note in header.notes if "does not travel" in note or "padding is" in note)
     slope = (header.high - header.low) / header.levels or 1.0
     derived = derive_dataset(
         source,
@@ -100,20 +87,71 @@ def dicom_bytes(packet: Packet, text: str) -> bytes:
         method=codec.method,
         description=(
             f"{before}downscaled by {header.scale} ({header.kernel}) and {codec.name} coded at quality "
-            f"{header.quality}: {ratio:.1f}:1 of {header.bits} bits a pixel. Lossy, not for primary diagnosis"
+            f"{header.quality}: {ratio:.1f}:1 of {header.bits} bits a pixel. Lossy, not for primary diagnosis{losses}"
         ),
         rescale=(slope, header.low),
         series_description="Lossy, for transmission, not for primary diagnosis",
+        series_offset=SERIES_OFFSET,
+        identity=packet.sha256,
     )
+    return source, derived
+
+
+def dicom_bytes(packet: Packet, text: str, *, key: bytes | None = None) -> bytes:
+    """The DICOM file of a packet.
+
+    Args:
+        packet: with the data set of the original.
+        text: the sealed header.
+        key: to sign with (`dicom_seal`).
+
+    Raises:
+        MedsrError: for a codec without a transfer syntax.
+    """
+    source, derived = _derived(packet)
+    _drop_block(derived)  # of a packet that is sent again
     block = derived.private_block(GROUP, CREATOR, create=True)
-    block.add_new(0x01, "LT", text)
-    if header.notes:
-        block.add_new(0x02, "UT", "\n".join(header.notes))
-    block.add_new(0x03, "SQ", [_original_form(source, derived)])
-    absent = [tag for tag in _FORM if tag in derived and tag not in source]
-    if absent:
-        block.add_new(0x04, "AT", absent)
+    marks, seal = (block.get_tag(offset) for offset in (_MARKS, _SEAL))
+    block.add_new(_HEADER, "UT", text)
+    if packet.header.notes:
+        block.add_new(_NOTES, "UT", "\n".join(packet.header.notes).encode("ascii", "replace").decode())
+    block.add_new(_FORM, "OB", _even(original_form(source, derived)))
+    # Seals are of what a reader finds in the file, so it is written and read once without them.
+    parsed = _open(_written(derived))
+    derived[marks] = DataElement(marks, "OB", _even(dicom_seal.marks(parsed, key=key)))
+    parsed = _open(_written(derived))
+    derived[seal] = DataElement(seal, "OB", _even(dicom_seal.seal(parsed, but=seal, key=key)))
     return _written(derived)
+
+
+def _block(dataset: Dataset) -> int | None:
+    """The tag of element 00 of our private block, whatever VR its creator came back with; None where there is none."""
+    for element in range(0x10, 0x100):
+        creator = dataset.get_item(Tag(GROUP, element)) if Tag(GROUP, element) in dataset else None
+        if creator is not None and _bytes(creator.value).rstrip(b" \0") == CREATOR.encode():
+            return GROUP << 16 | element << 8
+    return None
+
+
+def _bytes(value: object) -> bytes:
+    return value if isinstance(value, bytes) else str(value or "").encode("latin-1", "replace")
+
+
+def _value(dataset: Dataset, tag: int) -> bytes | None:
+    """The bytes of an element of our block; None where it is missing."""
+    return _bytes(dataset.get_item(Tag(tag)).value) if Tag(tag) in dataset else None
+
+
+def _drop_block(dataset: Dataset) -> None:
+    start = _block(dataset)
+    if start is not None:
+        for tag in [tag for tag in dataset.keys() if tag & 0xFFFFFF00 == start]:  # noqa: SIM118
+            del dataset[tag]
+        del dataset[Tag(GROUP, start >> 8 & 0xFF)]
+
+
+def _even(value: bytes) -> bytes:
+    return value + b"\0" * (len(value) % 2)
 
 
 def _written(dataset: Dataset) -> bytes:
@@ -127,75 +165,98 @@ def _written(dataset: Dataset) -> bytes:
     return target.getvalue()
 
 
-def _original_form(source: Dataset, derived: Dataset) -> Dataset:
-    item = Dataset()
-    for tag in _FORM:
-        if tag in source and (tag not in derived or source[tag].value != derived[tag].value):
-            item[tag] = copy.deepcopy(source[tag])
-    return item
-
-
 def _open(data: bytes) -> Dataset:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return pydicom.dcmread(io.BytesIO(data))
+    except MemoryError:
+        raise
     except Exception as error:  # pydicom raises many types on damaged files
-        raise MedsrError(f"the DICOM object can't be read ({error})") from error
+        raise MedsrError(f"the DICOM object can't be read ({_reason(error)})") from error
 
 
-def _block_text(dataset: Dataset) -> str | None:
-    try:
-        return str(dataset.private_block(GROUP, CREATOR)[0x01].value)
-    except KeyError:
-        return None
+def _reason(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
 
 
 def sealed_text_of(data: bytes) -> str | None:
     """The packet's header in a DICOM file, or None."""
-    return _block_text(_open(data))
+    with _damage_told():
+        return _text(_open(data))
 
 
-def read_dicom_packet(data: bytes) -> Packet:
+def _text(dataset: Dataset) -> str | None:
+    start = _block(dataset)
+    value = None if start is None else _value(dataset, start | _HEADER)
+    return None if value is None else value.rstrip(b" \0").decode("latin-1")
+
+
+@contextlib.contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except (MedsrError, MemoryError):
+        raise
+    except Exception as error:  # damaged VRs, lengths and sequences end in many ways
+        raise MedsrError(f"the packet's DICOM object is damaged ({_reason(error)}); have it sent again") from error
+
+
+def read_dicom_packet(data: bytes, *, key: bytes | None = None) -> Packet:
     """The packet in a DICOM file.
 
     Raises:
-        MedsrError: where it's no packet, or damaged.
+        MedsrError: where it's no packet, damaged, changed beyond what an archive may, or not signed with the key.
     """
     from medsr_jax.transmission.packet_io import open_sealed
 
-    dataset = _open(data)
-    text = _block_text(dataset)
-    if text is None:
-        raise MedsrError("is a DICOM object but no packet of `medsr compress`")
-    codec = _codec_of(UID(dataset.file_meta.get("TransferSyntaxUID", "")))
-    try:
-        codes = tuple(
-            _unpadded(frame)
-            for frame in generate_frames(dataset.PixelData, number_of_frames=int(dataset.get("NumberOfFrames") or 1))
-        )
-        block = dataset.private_block(GROUP, CREATOR)
-        notes = tuple(str(block[0x02].value).splitlines()) if 0x02 in block else ()
-        original = block[0x03].value[0]
-        absent = block[0x04].value if 0x04 in block else []
-    except Exception as error:  # damaged lengths and sequences end in many ways
-        raise MedsrError(f"the packet's DICOM object is damaged ({error})") from error
-    header = open_sealed(text, codes, codec=codec, notes=notes)
+    with _damage_told():
+        dataset = _open(data)
+        text = _text(dataset)
+        if text is None:
+            raise MedsrError("is a DICOM object but no packet of `medsr compress`")
+        return _packet(dataset, text, key=key, open_sealed=open_sealed)
+
+
+def _packet(dataset: Dataset, text: str, *, key: bytes | None, open_sealed: Callable[..., PacketHeader]) -> Packet:
+    check_version(text)
+    if text.startswith("medsr1 "):
+        raise MedsrError("the packet has format 1, whose attributes are not sealed; have a newer sender send it")
+    codec = _codec_of(dataset)
+    start = _block(dataset) or 0
+    marks, value, form = (_value(dataset, start | offset) for offset in (_MARKS, _SEAL, _FORM))
+    if marks is None or value is None or form is None:
+        raise MedsrError("the packet is damaged: a part of its private block is missing; have it sent again")
+    # Before any element is parsed: seals are of the bytes.
+    notes = dicom_seal.check_seal(dataset, value, but=Tag(start | _SEAL), key=key)
+    notes += dicom_seal.check_marks(dataset, marks, key=key)
+    count = int(dataset.get("NumberOfFrames") or 1)
+    codes = tuple(_unpadded(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count))
+    sender_notes = (_value(dataset, start | _NOTES) or b"").rstrip(b" \0").decode("latin-1").splitlines()
+    header = open_sealed(text, codes, codec=codec, notes=(*sender_notes, *notes), key=None)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        parse_elements(dataset)
     del dataset.PixelData
-    for tag in [absent] if isinstance(absent, BaseTag | int) else absent:
-        dataset.pop(Tag(tag), None)
-    for element in original:
-        dataset[element.tag] = element
+    for tag in [tag for tag in dataset.keys() if tag.element == 0]:  # noqa: SIM118
+        del dataset[tag]  # group lengths, which some archives add
     _drop_block(dataset)
-    return Packet(codes=codes, header=header, dataset=dataset)
+    sent = Dataset()
+    for keyword in _HISTORY:
+        if keyword in dataset:
+            sent[keyword] = dataset[keyword]
+    return Packet(codes=codes, header=header, dataset=rebuilt(dataset, form), sent=sent)
 
 
-def _codec_of(transfer_syntax: UID) -> str:
+def _codec_of(dataset: Dataset) -> str:
+    syntax = dataset.file_meta.get("TransferSyntaxUID", "")
+    if not isinstance(syntax, str):
+        raise MedsrError("the packet's transfer syntax is damaged; have it sent again")
     for codec in CODECS.values():
-        if codec.transfer_syntax == transfer_syntax:
+        if codec.transfer_syntax == syntax:
             return codec.name
     raise MedsrError(
-        f"the packet was transcoded to {transfer_syntax.name} on its way, so that its code stream isn't the one "
+        f"the packet was transcoded to {UID(syntax).name} on its way, so that its code stream isn't the one "
         "that was sent; have it stored as it is"
     )
 
@@ -203,11 +264,3 @@ def _codec_of(transfer_syntax: UID) -> str:
 def _unpadded(frame: bytes) -> bytes:
     """A frame without the zero byte that makes fragments even."""
     return frame[:-1] if frame.endswith(b"\xff\xd9\x00") else frame
-
-
-def _drop_block(dataset: Dataset) -> None:
-    ours = dataset.private_block(GROUP, CREATOR)
-    for offset in range(1, 5):
-        if offset in ours:
-            del ours[offset]
-    del dataset[Tag(GROUP, ours.block_start >> 8)]

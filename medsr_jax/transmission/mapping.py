@@ -71,12 +71,21 @@ def _plain(value: float) -> float:
     return int(number) if number.is_integer() else number
 
 
+def above(values: np.ndarray, low: float) -> np.ndarray:
+    """Stored values less `low`, as float32.
+
+    Values of more than 16 bits are subtracted in float64: 1024 levels on top of 3,000,000,000 are lost to float32.
+    """
+    wide = values.dtype.itemsize > 2
+    return np.subtract(values, low, dtype=np.float64 if wide else np.float32).astype(np.float32, copy=False)
+
+
 def to_codes(values: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
     """Stored values to uint8 (levels 255) or uint16 (levels 65535) codes, rounded to the nearest."""
     dtype = np.uint8 if levels == 255 else np.uint16
     if high <= low:
         return np.zeros(values.shape, dtype)
-    codes = (values.astype(np.float32) - np.float32(low)) * np.float32(levels / (high - low))
+    codes = above(values, low) * np.float32(levels / (high - low))
     np.rint(codes, out=codes)
     return np.clip(codes, 0, levels, out=codes).astype(dtype)
 

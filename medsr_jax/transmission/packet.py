@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import dataclasses
+import hashlib
 import math
 import re
 from typing import TYPE_CHECKING
@@ -13,15 +15,18 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.transmission import jpeg_stream
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscale import KERNELS, SCALES, small_shape
+from medsr_jax.transmission.padding import Padding
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
-VERSION = 1
+VERSION = 2
 KINDS = ("png", "jpeg", "tiff", "dicom")
 _DTYPES = {"u8": "uint8", "i8": "int8", "u16": "uint16", "i16": "int16"}
-_DTYPES |= {"u32": "uint32", "i32": "int32", "f32": "float32"}
+_DTYPES |= {"u32": "uint32", "i32": "int32", "f16": "float16", "f32": "float32", "f64": "float64"}
 _SHORT = {name: short for short, name in _DTYPES.items()}
+# Millimetres: an electron microscope's pixel, and more than a room. Formats overflow beyond.
+_FINEST, _COARSEST = 1e-6, 1e5
 _LARGEST_SIDE, _LARGEST_IMAGE, _MOST_FRAMES = 1 << 20, 1 << 32, 1 << 20
 
 
@@ -40,6 +45,7 @@ class PacketHeader:
         kind: of the original file: "png", "jpeg", "tiff" or "dicom".
         inverted: low values are white.
         spacing: millimetres per row and per column of the original, or None.
+        padding: where the image is padding; None where nothing is known of any.
         notes: what reading the original changed. They travel in DICOM only: in 1.7 KB each word counts.
         version: of this format.
 
@@ -63,6 +69,7 @@ class PacketHeader:
     kind: str = "png"
     inverted: bool = False
     spacing: tuple[float, float] | None = None
+    padding: Padding | None = None
     notes: tuple[str, ...] = ()
     version: int = VERSION
 
@@ -73,9 +80,9 @@ class PacketHeader:
 
     @property
     def bits(self) -> int:
-        """Bits of a source pixel that count: those its value range needs (BitsStored), 32 for floats."""
-        if self.dtype == "float32":
-            return 32
+        """Bits of a source pixel that count: those its value range needs (BitsStored); all for floats."""
+        if self.dtype.startswith("float"):
+            return int(self.dtype.removeprefix("float"))
         low, high = self.value_range
         return max(1, math.ceil(math.log2(high - low + 1)))
 
@@ -100,12 +107,14 @@ def _problem(h: PacketHeader) -> str:
     numbers = (*h.value_range, h.low, h.high, *(h.spacing or (1.0, 1.0)))
     if not all(map(math.isfinite, numbers)) or h.low > h.high or h.value_range[0] > h.value_range[1]:
         return f"values {h.value_range[0]}:{h.value_range[1]} in a window {h.low}:{h.high}"
-    if h.dtype != "float32":
+    if not h.dtype.startswith("float"):
         limits = np.iinfo(h.dtype)
         if h.value_range[0] < limits.min or h.value_range[1] > limits.max:
             return f"values {h.value_range[0]}:{h.value_range[1]} don't fit {h.dtype}"
-    if h.spacing is not None and min(h.spacing) <= 0:
-        return f"a pixel spacing of {h.spacing}"
+    if h.spacing is not None and not all(_FINEST <= side <= _COARSEST for side in h.spacing):
+        return f"a pixel spacing of {h.spacing} mm"
+    if h.padding is not None and (problem := _padding_problem(h, h.padding)):
+        return problem
     if h.scale not in SCALES or h.levels not in (255, 65535) or not 1 <= h.quality <= 100:
         return f"scale {h.scale}, {h.levels} levels, quality {h.quality}"
     if h.levels > 255 and CODECS[h.codec].bits < 16:
@@ -113,12 +122,23 @@ def _problem(h: PacketHeader) -> str:
     return ""
 
 
+def _padding_problem(h: PacketHeader, p: Padding) -> str:
+    ends = (p.low, p.high, p.fill)
+    if not all(map(math.isfinite, ends)) or not p.low <= p.fill <= p.high or p.step not in (1, h.scale):
+        return f"padding {p.low}:{p.high} filled with {p.fill} by squares of {p.step}"
+    limits: np.iinfo | np.finfo = np.finfo(h.dtype) if h.dtype.startswith("float") else np.iinfo(h.dtype)
+    if p.low < limits.min or p.high > limits.max:
+        return f"padding {p.low}:{p.high} doesn't fit {h.dtype}"
+    return ""
+
+
 def header_text(header: PacketHeader) -> str:
-    """The header as a line of ASCII, e.g. ``medsr1 512x512 u8 /4 area q60``; what goes without saying is left out.
+    """The header as a line of ASCII, e.g. ``medsr2 512x512 u8 /4 area q60``; what goes without saying is left out.
 
     Rows and columns, type, ``LEAST:GREATEST`` unless it is all of the type, ``wLOW:HIGH`` unless that is the same,
     scale, kernel, quality; then where they apply ``16bit`` codes, ``nFRAMES``, the kind if not png, ``inverted``,
-    ``mmROW:COLUMN`` and ``pre=`` with what was done to the image first. The codec is told by the code stream itself.
+    ``mmROW:COLUMN``, ``padLOW:HIGH=FILL`` and ``/STEP:MASK`` (base64url) of padding, and ``pre=`` with what was done to
+    the image first. The codec is told by the code stream itself.
     """
     h = header
     words = [f"medsr{h.version}", f"{h.rows}x{h.columns}", _SHORT[h.dtype]]
@@ -132,8 +152,16 @@ def header_text(header: PacketHeader) -> str:
     words += [h.kind] if h.kind != "png" else []
     words += ["inverted"] if h.inverted else []
     words += ["mm{}:{}".format(*map(_number, h.spacing))] if h.spacing else []
+    words += [_padding_word(h.padding)] if h.padding else []
     words += ["pre=" + h.preprocess.replace(" ", "_")] if h.preprocess else []
     return " ".join(words)
+
+
+def _padding_word(padding: Padding) -> str:
+    word = f"pad{_number(padding.low)}:{_number(padding.high)}={_number(padding.fill)}"
+    if padding.mask:
+        word += f"/{padding.step}:{base64.urlsafe_b64encode(padding.mask).decode().rstrip('=')}"
+    return word
 
 
 def _number(value: float) -> str:
@@ -141,7 +169,7 @@ def _number(value: float) -> str:
 
 
 def _whole_range(dtype: str) -> tuple[float, float] | None:
-    if dtype == "float32":
+    if dtype.startswith("float"):
         return None
     return (int(np.iinfo(dtype).min), int(np.iinfo(dtype).max))
 
@@ -152,8 +180,21 @@ _GRAMMAR = re.compile(
     rf"(?: (?P<least>{_NUM}):(?P<greatest>{_NUM}))?(?: w(?P<low>{_NUM}):(?P<high>{_NUM}))?"
     r" /(?P<scale>\d) (?P<kernel>[a-z]+) q(?P<quality>\d{1,3})(?P<wide> 16bit)?(?: n(?P<frames>\d{1,9}))?"
     rf"(?: (?P<kind>jpeg|tiff|dicom))?(?P<inverted> inverted)?(?: mm(?P<mm_row>{_NUM}):(?P<mm_column>{_NUM}))?"
+    rf"(?: pad(?P<pad_low>{_NUM}):(?P<pad_high>{_NUM})=(?P<pad_fill>{_NUM})"
+    r"(?:/(?P<pad_step>\d):(?P<pad_mask>[A-Za-z0-9_-]+))?)?"
     r"(?: pre=(?P<preprocess>[\x21-\x7e]{1,200}))?"
 )
+
+
+def check_version(text: str) -> None:
+    """Refuses a header of a later version.
+
+    Raises:
+        MedsrError: it has one.
+    """
+    begin = re.match(r"medsr(\d{1,6}) ", text)
+    if begin and int(begin[1]) > VERSION:
+        raise MedsrError(f"the packet has format {begin[1]} and this software reads up to {VERSION}: update medsr-jax")
 
 
 def parse_header(text: str, *, codec: str, notes: tuple[str, ...] = ()) -> PacketHeader:
@@ -162,16 +203,14 @@ def parse_header(text: str, *, codec: str, notes: tuple[str, ...] = ()) -> Packe
     Raises:
         MedsrError: for text that no sender writes, and for one of a later version of the format.
     """
-    begin = re.match(r"medsr(\d{1,6}) ", text)
-    if begin and int(begin[1]) > VERSION:
-        raise MedsrError(f"the packet has format {begin[1]} and this software reads up to {VERSION}: update medsr-jax")
+    check_version(text)
     found = _GRAMMAR.fullmatch(text)
     if not found:
         raise MedsrError(f"the packet's metadata is damaged: {text[:80]!r}")
     dtype = _DTYPES.get(found["dtype"], found["dtype"])
     if found["least"]:
         value_range = (_value(found["least"]), _value(found["greatest"]))
-    elif dtype in _SHORT and dtype != "float32":
+    elif dtype in _SHORT and not dtype.startswith("float"):
         value_range = _whole_range(dtype) or (0, 0)
     else:
         raise MedsrError(f"the packet's metadata is damaged: {text[:80]!r}")
@@ -193,8 +232,23 @@ def parse_header(text: str, *, codec: str, notes: tuple[str, ...] = ()) -> Packe
         kind=found["kind"] or "png",
         inverted=bool(found["inverted"]),
         spacing=(_value(found["mm_row"]), _value(found["mm_column"])) if found["mm_row"] else None,
+        padding=_padding(found) if found["pad_low"] else None,
         notes=notes,
         version=int(found["version"]),
+    )
+
+
+def _padding(found: re.Match[str]) -> Padding:
+    try:
+        mask = base64.urlsafe_b64decode((found["pad_mask"] or "") + "==")
+    except ValueError as error:
+        raise MedsrError("the packet's metadata is damaged: its padding is no base64") from error
+    return Padding(
+        low=_value(found["pad_low"]),
+        high=_value(found["pad_high"]),
+        fill=_value(found["pad_fill"]),
+        step=int(found["pad_step"] or 1),
+        mask=mask,
     )
 
 
@@ -210,12 +264,23 @@ class Packet:
         codes: one code stream a frame, without metadata of ours.
         header: what the receiver needs to know.
         dataset: for DICOM, the attributes of the original (spacing, rescale, window and all), without pixels; after
-            reading, with the marks of lossy compression that the packet carries.
+            reading, with what the way there lawfully changed (`dicom_seal`).
+        sent: for DICOM, after reading: the packet's own identity, history and marks of lossy compression, which the
+            restored object's begin with.
     """
 
     codes: tuple[bytes, ...]
     header: PacketHeader
     dataset: Dataset | None = None
+    sent: Dataset | None = None
+
+    @property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of header and code streams: what UIDs of derived objects are computed from."""
+        digest = hashlib.sha256(header_text(self.header).encode())
+        for stream in self.codes:
+            digest.update(len(stream).to_bytes(8, "big") + stream)
+        return digest.hexdigest()
 
     def decode(self) -> np.ndarray:
         """The small images as the codec gives them: (frames, rows, columns) of uint8 or uint16 codes.

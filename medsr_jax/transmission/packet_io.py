@@ -7,12 +7,15 @@
 | AVIF | a top-level `uuid` box at the end |
 | DICOM | a private block of group 6D73 with the creator MEDSR_JAX (`dicom_packet`) |
 
-A checksum of 16 bits over header and code streams ends the header: links and copies damage files, and a JPEG decoder
-shows a damaged radiograph without a word.
+A checksum over header and code streams ends the header: links and copies damage files, and a JPEG decoder shows a
+damaged radiograph without a word. With a key a signature follows, an HMAC (RFC 2104) that proves who sent the packet.
 """
 
 from __future__ import annotations
 
+import base64
+import dataclasses
+import hmac
 import io
 import os
 import pathlib
@@ -23,11 +26,12 @@ import zlib
 from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.reading import MAX_PIXELS
 from medsr_jax.imaging.sniffing import read_start
 from medsr_jax.transmission import jpeg_stream
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscale import SCALES
-from medsr_jax.transmission.packet import Packet, PacketHeader, header_text, parse_header
+from medsr_jax.transmission.packet import VERSION, Packet, PacketHeader, header_text, parse_header
 
 if TYPE_CHECKING:
     import numpy as np
@@ -37,30 +41,56 @@ _STARTS = {"jpeg": b"\xff\xd8", "jpeg2000": b"\xff\x4f\xff\x51", "avif": b"ftyp"
 _LARGEST_SMALL_IMAGE = 1 << 28
 
 
-def sealed_text(packet: Packet) -> str:
-    """The header's text followed by ``~`` and the checksum as four hexadecimal digits."""
+def sealed_text(packet: Packet, *, key: bytes | None = None) -> str:
+    """The header's text, ``~`` and the checksum in base64url: CRC-32 in six characters.
+
+    With a key ``!`` and 22 characters follow: the first 16 bytes of HMAC-SHA256 over text and code streams.
+    """
     text = header_text(packet.header)
-    return f"{text} ~{_checksum(text, packet.codes)}"
+    sealed = f"{text} ~{_checksum(text, packet.codes)}"
+    return sealed if key is None else f"{sealed}!{_signature(text, packet.codes, key)}"
 
 
-def open_sealed(text: str, codes: tuple[bytes, ...], *, codec: str, notes: tuple[str, ...] = ()) -> PacketHeader:
+def open_sealed(
+    text: str, codes: tuple[bytes, ...], *, codec: str, notes: tuple[str, ...] = (), key: bytes | None = None
+) -> PacketHeader:
     """The header of a sealed text.
 
     Raises:
-        MedsrError: where the text or a code stream is damaged, or the format is a later one.
+        MedsrError: where the text or a code stream is damaged, the format is a later one, or a key was given that the
+            packet isn't signed with.
     """
-    body, _, checksum = text.partition(" ~")
+    body, _, seals = text.partition(" ~")
+    checksum, _, signature = seals.partition("!")
     header = parse_header(body, codec=codec, notes=notes)
-    if checksum != _checksum(body, codes):
+    if not hmac.compare_digest(checksum.encode(), _checksum(body, codes, version=header.version).encode()):
         raise MedsrError("the packet is damaged: its checksum doesn't match; have it sent again")
+    if key is None:
+        unchecked = ("the packet is signed, and no key was given to check that",) if signature else ()
+        return dataclasses.replace(header, notes=header.notes + unchecked)
+    if not signature:
+        raise MedsrError("the packet is not signed, and a key was given: have it sent with the key")
+    if not hmac.compare_digest(signature.encode(), _signature(body, codes, key).encode()):
+        raise MedsrError("the packet's signature doesn't match the key: another sender's, or a changed packet")
     return header
 
 
-def _checksum(text: str, codes: tuple[bytes, ...]) -> str:
+def _checksum(text: str, codes: tuple[bytes, ...], *, version: int = VERSION) -> str:
     value = zlib.crc32(text.encode())
     for code in codes:
         value = zlib.crc32(code, value)
-    return f"{value & 0xFFFF:04x}"
+    return f"{value & 0xFFFF:04x}" if version == 1 else _base64(value.to_bytes(4, "big"))
+
+
+def _signature(text: str, codes: tuple[bytes, ...], key: bytes) -> str:
+    mac = hmac.new(key, text.encode(), "sha256")
+    for code in codes:
+        mac.update(len(code).to_bytes(8, "big") + code)
+    return _base64(mac.digest()[:16])
+
+
+def _base64(data: bytes) -> str:
+    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def packet_suffix(packet: Packet) -> str:
@@ -68,8 +98,8 @@ def packet_suffix(packet: Packet) -> str:
     return ".dcm" if packet.dataset is not None else CODECS[packet.header.codec].suffix
 
 
-def packet_bytes(packet: Packet) -> bytes:
-    """The whole file that travels.
+def packet_bytes(packet: Packet, *, key: bytes | None = None) -> bytes:
+    """The whole file that travels, signed with the key where there is one.
 
     Raises:
         MedsrError: for several frames in a file that holds one, and for a codec that DICOM has no place for.
@@ -77,16 +107,16 @@ def packet_bytes(packet: Packet) -> bytes:
     if packet.dataset is not None:
         from medsr_jax.transmission.dicom_packet import dicom_bytes  # pydicom is slow to import
 
-        return dicom_bytes(packet, sealed_text(packet))
+        return dicom_bytes(packet, sealed_text(packet), key=key)
     if len(packet.codes) != 1:
         raise MedsrError(
             f"has {len(packet.codes)} frames, and a {packet.header.codec} file holds one; send each page as a file"
         )
-    return _INSERT[packet.header.codec](packet.codes[0], sealed_text(packet).encode("ascii"))
+    return _INSERT[packet.header.codec](packet.codes[0], sealed_text(packet, key=key).encode("ascii"))
 
 
-def write_packet(path: str | os.PathLike[str], packet: Packet) -> int:
-    """Writes the packet's file, whole or not at all, and returns its size in bytes.
+def write_packet(path: str | os.PathLike[str], packet: Packet, *, key: bytes | None = None) -> int:
+    """Writes the packet's file, whole or not at all, signed with the key if any, and returns its size in bytes.
 
     Raises:
         MedsrError: where the file can't be written, and as `packet_bytes`.
@@ -94,22 +124,30 @@ def write_packet(path: str | os.PathLike[str], packet: Packet) -> int:
     from medsr_jax.imaging.files import atomic_write
 
     try:
-        data = packet_bytes(packet)
+        data = packet_bytes(packet, key=key)
     except MedsrError as error:
         raise named(path, str(error)) from error
     atomic_write(path, data)
     return len(data)
 
 
-def read_packet(path: str | os.PathLike[str]) -> Packet:
+def read_packet(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, key: bytes | None = None) -> Packet:
     """Reads a packet that `write_packet` wrote.
 
+    Args:
+        path: the file.
+        max_pixels: packets of larger originals are refused; four times as many in all frames.
+        key: that the packet must be signed with.
+
     Raises:
-        MedsrError: for a file that can't be read, is no packet, is damaged or comes from a later version.
+        MedsrError: for a file that can't be read, is no packet, is damaged, too large, not signed with the key, or of a
+            later version.
     """
     data = _read(path)
     try:
-        return _parse(data)
+        return _parse(data, max_pixels=max_pixels, key=key)
+    except MemoryError as error:
+        raise named(path, "does not fit into memory") from error
     except MedsrError as error:
         raise named(path, str(error)) from error
 
@@ -122,7 +160,7 @@ def is_packet(path: str | os.PathLike[str]) -> bool:
         return False
 
 
-def assume_packet(path: str | os.PathLike[str], *, scale: int = 4) -> Packet:
+def assume_packet(path: str | os.PathLike[str], *, scale: int = 4, max_pixels: int = MAX_PIXELS) -> Packet:
     """A packet made of a JPEG, JPEG 2000 or AVIF that says nothing about itself.
 
     Assumed, and said in the header's notes: each pixel stands for a full square of the original (so that its size is a
@@ -139,6 +177,7 @@ def assume_packet(path: str | os.PathLike[str], *, scale: int = 4) -> Packet:
         if scale not in SCALES:
             raise MedsrError(f"scale is an integer from 1 to 8, not {scale!r}")
         rows, columns = _stream_shape(data)
+        _check_size(rows * scale, columns * scale, 1, max_pixels)
         quality, said = 75, "unknown quality"
         table = jpeg_stream.parse(data).table if codec == "jpeg" else None
         if table is not None:
@@ -197,11 +236,17 @@ def _header_of(data: bytes) -> str | None:
     return None if found is None else found.decode("ascii", "replace")
 
 
-def _parse(data: bytes) -> Packet:
+def _check_size(rows: int, columns: int, frames: int, max_pixels: int) -> None:
+    if rows * columns > max_pixels or frames * rows * columns > 4 * max_pixels:
+        size = f"{rows}x{columns} pixels" + (f" in {frames} frames" if frames > 1 else "")
+        raise MedsrError(f"stands for {size}, more than the {max_pixels / 1e6:.0f} million that are restored")
+
+
+def _parse(data: bytes, *, max_pixels: int, key: bytes | None) -> Packet:
     if data[128:132] == b"DICM":
         from medsr_jax.transmission.dicom_packet import read_dicom_packet
 
-        packet = read_dicom_packet(data)
+        packet = read_dicom_packet(data, key=key)
     else:
         codec = _codec_of(data)
         if codec is None:
@@ -209,11 +254,17 @@ def _parse(data: bytes) -> Packet:
         code, text = _EXTRACT[codec](data)
         if text is None:
             raise MedsrError("is an image but no packet of `medsr compress`: it doesn't say what it stands for")
-        header = open_sealed(text.decode("ascii", "replace"), (code,), codec=codec)
+        header = open_sealed(text.decode("ascii", "replace"), (code,), codec=codec, key=key)
         packet = Packet(codes=(code,), header=header)
     if len(packet.codes) != packet.header.frames:
         raise MedsrError(f"the packet has {len(packet.codes)} frames and says {packet.header.frames}: damaged")
+    _check_size(packet.header.rows, packet.header.columns, packet.header.frames, max_pixels)
+    if packet.header.padding is not None:
+        header = packet.header
+        packet.header.padding.pixels((header.frames, header.rows, header.columns))  # refuses a damaged mask
     for code in packet.codes:
+        if packet.header.codec == "jpeg" and not jpeg_stream.parse(code).baseline:
+            raise MedsrError("the packet's JPEG is not baseline, which no sender writes; don't trust it")
         if _stream_shape(code) != packet.header.small_shape:
             raise MedsrError("the packet's metadata and its image differ in size: one of them is damaged")
     return packet

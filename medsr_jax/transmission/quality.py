@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from medsr_jax.transmission.codecs import Codec
+from medsr_jax.transmission.mapping import above
 
 CANDIDATES = (50, 55, 60, 65, 70, 75)
 
@@ -84,4 +85,4 @@ def enlarged_rows(small: np.ndarray, top: int, bottom: int, *, scale: int) -> np
 
 def scaled(values: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
     """Stored values as float32 codes, clipped to the window and not rounded."""
-    return np.clip((values.astype(np.float32) - low) * (levels / (high - low)), 0, levels)
+    return np.clip(above(values, low) * np.float32(levels / (high - low)), 0, levels)

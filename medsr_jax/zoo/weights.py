@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
+import hashlib
 import json
 import pathlib
 from collections.abc import Mapping
@@ -43,6 +45,15 @@ class Weights:
     def parameters(self) -> int:
         """How many numbers the model has."""
         return sum(leaf.size for leaf in flatten(self.params).values())
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of model, fields and parameters: what makes results, wherever the file lies."""
+        digest = hashlib.sha256(json.dumps([self.model, self.fields], sort_keys=True, default=str).encode())
+        for name, leaf in sorted(flatten(self.params).items()):
+            digest.update(f"{name} {leaf.shape} {leaf.dtype}".encode())
+            digest.update(np.ascontiguousarray(leaf))
+        return digest.hexdigest()
 
 
 def save(

@@ -14,11 +14,13 @@ import imagecodecs
 import numpy as np
 import pydicom
 import pytest
+from pydicom.datadict import keyword_for_tag
 from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import derive_dataset, read_image, write_dicom
+from medsr_jax.imaging.differences import RESTORED, differing
 from tests.imaging.dicom_objects import (
     STORAGE,
     digital_x_ray,
@@ -127,7 +129,9 @@ def test_every_readable_file_goes_there_and_back(path: pathlib.Path, tmp_path: p
 
 def test_a_derived_object_has_its_own_identity_within_the_study() -> None:
     source = image_object(np.zeros((8, 8), np.uint8), SeriesDescription="chest")
-    first, second = (packet(source, np.zeros((1, 8, 8))) for _ in range(2))
+    first, again = (packet(source, np.zeros((1, 8, 8)), identity="a") for _ in range(2))
+    second = packet(source, np.zeros((1, 8, 8)), identity="b")
+    assert first == again  # Sent twice, it is the same object, and not a second one.
     assert first.StudyInstanceUID == source.StudyInstanceUID
     assert first.SOPInstanceUID not in (source.SOPInstanceUID, second.SOPInstanceUID)
     assert first.SeriesInstanceUID != source.SeriesInstanceUID
@@ -226,10 +230,25 @@ def test_what_described_the_old_pixels_is_gone() -> None:
     assert not any(element.tag.group == 0x6000 for element in result)
     for keyword in ("SmallestImagePixelValue", "PixelPaddingValue", "IconImageSequence"):
         assert keyword not in result
-    same_size = packet(source, np.zeros((1, 8, 8)), rows=8, columns=8, spacing_scale=(1.0, 1.0), padding=(0, 3))
-    assert (0x6000, 0x3000) in same_size
-    assert (same_size.PixelPaddingValue, same_size.PixelPaddingRangeLimit) == (0, 3)
-    assert same_size["PixelPaddingValue"].VR == "US"
+
+
+def test_a_restored_object_differs_in_what_the_declared_list_names_alone() -> None:
+    source = digital_x_ray(
+        np.arange(64, dtype=np.uint16).reshape(8, 8),
+        PixelPaddingValue=3,
+        SmallestImagePixelValue=0,
+        ShutterLeftVerticalEdge=5,
+        ConversionType="WSD",
+    )
+    source.add_new((0x6000, 0x3000), "OW", bytes(8))
+    sent = packet(source, np.zeros((1, 8, 8)))
+    pixels = np.full((1, 8, 8), 7, np.uint16)
+    back = restored(source, pixels, source, spacing_scale=(1, 1), rescale=None, history=sent)
+    names = {keyword_for_tag(path[-1]) for path in differing(source, back)}
+    assert names <= set(RESTORED)
+    assert {"SOPInstanceUID", "SeriesInstanceUID", "PixelData", "LossyImageCompressionRatio"} <= names
+    assert back.SmallestImagePixelValue == 7
+    assert (0x6000, 0x3000) in back
 
 
 def test_geometry_describes_the_larger_pixels() -> None:

@@ -73,7 +73,8 @@ def test_of_a_ct_slice_it_is_in_hounsfield_units_and_says_what_it_is(tmp_path):
     assert made.StudyInstanceUID == image.StudyInstanceUID
     assert len({made.SeriesInstanceUID, image.SeriesInstanceUID, source.SeriesInstanceUID}) == 3
     assert len({made.SOPInstanceUID, image.SOPInstanceUID, packet.dataset.SOPInstanceUID}) == 3
-    assert made.SourceImageSequence[0].ReferencedSOPInstanceUID == packet.dataset.SOPInstanceUID
+    sources = [item.ReferencedSOPInstanceUID for item in made.SourceImageSequence]
+    assert sources == [packet.sent.SOPInstanceUID, packet.dataset.SOPInstanceUID]
     assert made.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
     assert made.SeriesDescription.startswith("Uncertainty of restored x4, not an image")
     assert "Not an image for diagnosis and no probability" in made.ImageComments

@@ -74,7 +74,7 @@ def _headers() -> list[PacketHeader]:
 
 
 def test_usual_header_is_short() -> None:
-    assert header_text(PLAIN) == "medsr1 512x511 u8 /4 area q60"
+    assert header_text(PLAIN) == "medsr2 512x511 u8 /4 area q60"
 
 
 def test_headers_come_back_whatever_their_values() -> None:
@@ -88,33 +88,33 @@ def test_headers_come_back_whatever_their_values() -> None:
     "text",
     [
         "",
-        "medsr1",
-        "medsr1 512x512 u8 /4 area",
-        "medsr1 -5x512 u8 /4 area q60",
-        "medsr1 0x512 u8 /4 area q60",
-        "medsr1 1000000000x1000000000 u8 /4 area q60",
-        "medsr1 999999999x999999999 u8 /4 area q60",
-        "medsr1 1048576x1048576 u8 /4 area q60",
-        "medsr1 512x512 u64 /4 area q60",
-        "medsr1 512x512 u9 /4 area q60",
-        "medsr1 512x512 f32 /4 area q60",
-        "medsr1 512x512 u8 0:256 /4 area q60",
-        "medsr1 512x512 u8 9:1 /4 area q60",
-        "medsr1 512x512 f32 nan:1 /4 area q60",
-        "medsr1 512x512 f32 0:1e999 /4 area q60",
-        "medsr1 512x512 u16 w5:1 /4 area q60",
-        "medsr1 512x512 u8 /0 area q60",
-        "medsr1 512x512 u8 /9 area q60",
-        "medsr1 512x512 u8 /4 nearest q60",
-        "medsr1 512x512 u8 /4 area q0",
-        "medsr1 512x512 u8 /4 area q101",
-        "medsr1 512x512 u8 /4 area q60 16bit",
-        "medsr1 512x512 u8 /4 area q60 n999999999",
-        "medsr1 512x512 u8 /4 area q60 mm0:1",
-        "medsr1 512x512 u8 /4 area q60 gif",
-        "medsr1 512x512 u8 /4 area q60\n",
-        "medsr1 512x512 u8 /4 area q60 pre=" + "x" * 1000,
-        "medsr1 " + "9" * 10000 + "x1 u8 /4 area q60",
+        "medsr2",
+        "medsr2 512x512 u8 /4 area",
+        "medsr2 -5x512 u8 /4 area q60",
+        "medsr2 0x512 u8 /4 area q60",
+        "medsr2 1000000000x1000000000 u8 /4 area q60",
+        "medsr2 999999999x999999999 u8 /4 area q60",
+        "medsr2 1048576x1048576 u8 /4 area q60",
+        "medsr2 512x512 u64 /4 area q60",
+        "medsr2 512x512 u9 /4 area q60",
+        "medsr2 512x512 f32 /4 area q60",
+        "medsr2 512x512 u8 0:256 /4 area q60",
+        "medsr2 512x512 u8 9:1 /4 area q60",
+        "medsr2 512x512 f32 nan:1 /4 area q60",
+        "medsr2 512x512 f32 0:1e999 /4 area q60",
+        "medsr2 512x512 u16 w5:1 /4 area q60",
+        "medsr2 512x512 u8 /0 area q60",
+        "medsr2 512x512 u8 /9 area q60",
+        "medsr2 512x512 u8 /4 nearest q60",
+        "medsr2 512x512 u8 /4 area q0",
+        "medsr2 512x512 u8 /4 area q101",
+        "medsr2 512x512 u8 /4 area q60 16bit",
+        "medsr2 512x512 u8 /4 area q60 n999999999",
+        "medsr2 512x512 u8 /4 area q60 mm0:1",
+        "medsr2 512x512 u8 /4 area q60 gif",
+        "medsr2 512x512 u8 /4 area q60\n",
+        "medsr2 512x512 u8 /4 area q60 pre=" + "x" * 1000,
+        "medsr2 " + "9" * 10000 + "x1 u8 /4 area q60",
     ],
 )
 def test_hostile_headers_are_refused_in_one_line(text: str) -> None:
@@ -125,8 +125,8 @@ def test_hostile_headers_are_refused_in_one_line(text: str) -> None:
 
 
 def test_later_versions_say_so() -> None:
-    with pytest.raises(MedsrError, match=r"format 2.*update"):
-        parse_header("medsr2 whatever comes then", codec="jpeg")
+    with pytest.raises(MedsrError, match=r"format 3.*update"):
+        parse_header("medsr3 whatever comes then", codec="jpeg")
 
 
 def test_bits_that_count_are_those_of_the_value_range() -> None:
@@ -154,10 +154,10 @@ def test_packets_come_back_from_a_file_that_pillow_opens(tmp_path: pathlib.Path,
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 
 
-def test_metadata_costs_forty_bytes_and_the_file_says_it_in_plain_text() -> None:
+def test_metadata_costs_42_bytes_and_the_file_says_it_in_plain_text() -> None:
     packet = compress(made(512, 512), quality=60)
     data = packet_bytes(packet)
-    assert len(data) - packet.coded_bytes <= 40
+    assert len(data) - packet.coded_bytes <= 42
     with Pillow.open(io.BytesIO(data)) as picture:
         assert picture.info["comment"] == sealed_text(packet).encode()
 
