@@ -134,6 +134,9 @@ def set_history(dataset: Dataset, source: Dataset, *, description: str, comments
         # The nearest ancestor first; its own ancestors stay known.
         dataset.SourceImageSequence = [reference, *(source.get("SourceImageSequence") or [])]
     _set_frame_history(dataset, source, description=description)
+    if reference is not None and dataset.get("PerFrameFunctionalGroupsSequence"):
+        evidence = source.get("SourceImageEvidenceSequence") or []
+        dataset.SourceImageEvidenceSequence = [_evidence(source), *evidence]
     dataset.ContributingEquipmentSequence = [*equipment, _equipment()]
 
 
@@ -226,6 +229,20 @@ def _reference(source: Dataset) -> Dataset | None:
     item.ReferencedSOPInstanceUID = source.SOPInstanceUID
     item.PurposeOfReferenceCodeSequence = [_code(_PROCESSED_SOURCE)]
     return item
+
+
+def _evidence(source: Dataset) -> Dataset:
+    """An item of Source Image Evidence Sequence, which multi-frame objects need for each source (PS3.3 C.8.15.2)."""
+    from pydicom.dataset import Dataset
+
+    instance, series, study = Dataset(), Dataset(), Dataset()
+    instance.ReferencedSOPClassUID = source.SOPClassUID
+    instance.ReferencedSOPInstanceUID = source.SOPInstanceUID
+    series.SeriesInstanceUID = source.get("SeriesInstanceUID")
+    series.ReferencedSOPSequence = [instance]
+    study.StudyInstanceUID = source.get("StudyInstanceUID")
+    study.ReferencedSeriesSequence = [series]
+    return study
 
 
 def _equipment() -> Dataset:

@@ -36,6 +36,7 @@ RESTORED: dict[str, str] = {
     "DerivationCodeSequence": _HISTORY,
     "DerivationImageSequence": _HISTORY,
     "SourceImageSequence": _HISTORY,
+    "SourceImageEvidenceSequence": _HISTORY,
     "ContributingEquipmentSequence": _HISTORY,
     "ImageComments": _HISTORY,
     "LossyImageCompression": _LOSSY,

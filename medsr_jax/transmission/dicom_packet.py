@@ -41,9 +41,12 @@ _HEADER, _NOTES, _FORM, _MARKS, _SEAL = 0x01, 0x02, 0x03, 0x05, 0x06
 _HISTORY = (
     "SOPClassUID",
     "SOPInstanceUID",
+    "StudyInstanceUID",
+    "SeriesInstanceUID",
     "DerivationDescription",
     "DerivationCodeSequence",
     "SourceImageSequence",
+    "SourceImageEvidenceSequence",
     "ContributingEquipmentSequence",
     "ImageComments",
     "LossyImageCompression",
@@ -108,7 +111,12 @@ def dicom_bytes(packet: Packet, text: str, *, key: bytes | None = None) -> bytes
     Raises:
         MedsrError: for a codec without a transfer syntax.
     """
-    source, derived = _derived(packet)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about values that the original had and pydicom finds odd
+        return _sealed(*_derived(packet), packet, text, key=key)
+
+
+def _sealed(source: Dataset, derived: Dataset, packet: Packet, text: str, *, key: bytes | None) -> bytes:
     _drop_block(derived)  # of a packet that is sent again
     block = derived.private_block(GROUP, CREATOR, create=True)
     marks, seal = (block.get_tag(offset) for offset in (_MARKS, _SEAL))
@@ -118,7 +126,7 @@ def dicom_bytes(packet: Packet, text: str, *, key: bytes | None = None) -> bytes
     block.add_new(_FORM, "OB", _even(original_form(source, derived)))
     # Seals are of what a reader finds in the file, so it is written and read once without them.
     parsed = _open(_written(derived))
-    derived[marks] = DataElement(marks, "OB", _even(dicom_seal.marks(parsed, key=key)))
+    derived[marks] = DataElement(marks, "OB", _even(dicom_seal.marks(parsed)))
     parsed = _open(_written(derived))
     derived[seal] = DataElement(seal, "OB", _even(dicom_seal.seal(parsed, but=seal, key=key)))
     return _written(derived)
@@ -156,20 +164,16 @@ def _even(value: bytes) -> bytes:
 
 def _written(dataset: Dataset) -> bytes:
     target = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about values that the original had and pydicom finds odd
-        try:
-            pydicom.dcmwrite(target, dataset, enforce_file_format=True)
-        except Exception as error:  # values that pydicom could read and can't write
-            raise MedsrError(f"can't be written as DICOM ({error})") from error
+    try:
+        pydicom.dcmwrite(target, dataset, enforce_file_format=True)
+    except Exception as error:  # values that pydicom could read and can't write
+        raise MedsrError(f"can't be written as DICOM ({_reason(error)})") from error
     return target.getvalue()
 
 
 def _open(data: bytes) -> Dataset:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
-            return pydicom.dcmread(io.BytesIO(data))
+        return pydicom.dcmread(io.BytesIO(data))
     except MemoryError:
         raise
     except Exception as error:  # pydicom raises many types on damaged files
@@ -195,7 +199,9 @@ def _text(dataset: Dataset) -> str | None:
 @contextlib.contextmanager
 def _damage_told() -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about what is odd in the original too
+            yield
     except (MedsrError, MemoryError):
         raise
     except Exception as error:  # damaged VRs, lengths and sequences end in many ways
@@ -228,15 +234,12 @@ def _packet(dataset: Dataset, text: str, *, key: bytes | None, open_sealed: Call
     if marks is None or value is None or form is None:
         raise MedsrError("the packet is damaged: a part of its private block is missing; have it sent again")
     # Before any element is parsed: seals are of the bytes.
-    notes = dicom_seal.check_seal(dataset, value, but=Tag(start | _SEAL), key=key)
-    notes += dicom_seal.check_marks(dataset, marks, key=key)
+    notes = dicom_seal.check_seal(dataset, value, marks, but=Tag(start | _SEAL), key=key)
     count = int(dataset.get("NumberOfFrames") or 1)
     codes = tuple(_unpadded(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count))
     sender_notes = (_value(dataset, start | _NOTES) or b"").rstrip(b" \0").decode("latin-1").splitlines()
     header = open_sealed(text, codes, codec=codec, notes=(*sender_notes, *notes), key=None)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        parse_elements(dataset)
+    parse_elements(dataset)
     del dataset.PixelData
     for tag in [tag for tag in dataset.keys() if tag.element == 0]:  # noqa: SIM118
         del dataset[tag]  # group lengths, which some archives add

@@ -20,7 +20,10 @@ from pydicom.charset import convert_encodings, decode_bytes
 from pydicom.datadict import dictionary_VR, keyword_for_tag
 from pydicom.dataelem import DataElement, RawDataElement
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_data_element
 from pydicom.tag import BaseTag, Tag
+from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 from pydicom.values import convert_SQ
 
 from medsr_jax.errors import MedsrError
@@ -74,7 +77,7 @@ _NUMBERS = {tag: number for number, tag in enumerate(COERCIBLE)} | {tag: 128 + a
 _SEAL_BYTES, _KEYED_BYTES, _MARK_BYTES = 8, 16, 4
 _TEXT = frozenset({"SH", "LO", "ST", "PN", "LT", "UC", "UT"})
 _PADDED = _TEXT | {"AE", "AS", "CS", "DA", "DS", "DT", "IS", "TM", "UI", "UR"}
-_SHORT_VALUE = 64
+_SHORT_VALUE = 32
 _PIXEL_DATA = Tag("PixelData")
 
 
@@ -87,34 +90,47 @@ def seal(dataset: Dataset, *, but: BaseTag, key: bytes | None) -> bytes:
         key: of the sender and its receivers, or None.
 
     Returns:
-        8 bytes over all sealed elements and 4 over the VRs of private ones; with a key 16 bytes more.
+        8 bytes over all sealed elements and 4 over the VRs of private ones; with a key 16 bytes more over the sealed
+        elements, and 16 over those that are sealed one by one.
     """
     content, representations = _content(dataset, but)
     plain = hashlib.sha256(content).digest()[:_SEAL_BYTES] + hashlib.sha256(representations).digest()[:_MARK_BYTES]
-    return plain if key is None else plain + hmac.digest(key, content, "sha256")[:_KEYED_BYTES]
+    if key is None:
+        return plain
+    coercible = b"".join(_value(dataset, tag) for tag in _NUMBERS if tag in dataset)
+    signatures = [hmac.digest(key, what, "sha256")[:_KEYED_BYTES] for what in (content, coercible)]
+    return plain + b"".join(signatures)
 
 
-def check_seal(dataset: Dataset, value: bytes, *, but: BaseTag, key: bytes | None) -> list[str]:
+def check_seal(dataset: Dataset, value: bytes, marked: bytes, *, but: BaseTag, key: bytes | None) -> list[str]:
     """Refuses a data set that is not the sealed one; notes on what was lawfully changed.
+
+    Args:
+        dataset: as it was parsed from a file.
+        value, marked: of `seal` and `marks`.
+        but, key: as of `seal`.
 
     Raises:
         MedsrError: it was damaged or changed, or is not signed with the key.
     """
-    signed = len(value) == _SEAL_BYTES + _MARK_BYTES + _KEYED_BYTES
-    expected = seal(dataset, but=but, key=key if signed else None)
-    if key is not None and not signed:
+    plain = _SEAL_BYTES + _MARK_BYTES
+    signed = len(value) == plain + 2 * _KEYED_BYTES
+    if key is not None and len(value) == plain:
         raise MedsrError("the packet is not signed, and a key was given: have it sent with the key")
-    if len(value) not in (len(expected), _SEAL_BYTES + _MARK_BYTES + _KEYED_BYTES):
+    expected = seal(dataset, but=but, key=key if signed else None)
+    if not (signed or len(value) == plain) or value[:_SEAL_BYTES] != expected[:_SEAL_BYTES]:
         raise _damaged()
-    if value[:_SEAL_BYTES] != expected[:_SEAL_BYTES]:
-        raise _damaged()
-    notes = []
-    if value[_SEAL_BYTES : _SEAL_BYTES + _MARK_BYTES] != expected[_SEAL_BYTES : _SEAL_BYTES + _MARK_BYTES]:
+    notes = check_marks(dataset, marked)
+    if value[_SEAL_BYTES:plain] != expected[_SEAL_BYTES:plain]:
         if "UN" not in _all_private(dataset):
             raise _damaged()
         notes.append("private elements came back with VR UN")
-    if signed and key is not None and not hmac.compare_digest(value[-_KEYED_BYTES:], expected[-_KEYED_BYTES:]):
-        raise MedsrError("the packet's signature doesn't match the key: another sender's, or a changed packet")
+    if signed and key is not None:
+        sealed = slice(plain, plain + _KEYED_BYTES)
+        # Where nothing was coerced, marks of 4 bytes could have been forged.
+        whole = notes or hmac.compare_digest(value[-_KEYED_BYTES:], expected[-_KEYED_BYTES:])
+        if not (hmac.compare_digest(value[sealed], expected[sealed]) and whole):
+            raise MedsrError("the packet's signature doesn't match the key: another sender's, or a changed packet")
     if signed and key is None:
         notes.append("the packet is signed, and no key was given to check that")
     return notes
@@ -124,14 +140,14 @@ def _damaged() -> MedsrError:
     return MedsrError("the packet is damaged or was changed on the way: its seal doesn't match; have it sent again")
 
 
-def marks(dataset: Dataset, *, key: bytes | None) -> bytes:
+def marks(dataset: Dataset) -> bytes:
     """The seals of the coercible and addable elements that are there: a byte of number and four of digest each."""
     return b"".join(
-        bytes([number]) + _mark(tag, _value(dataset, tag), key) for tag, number in _NUMBERS.items() if tag in dataset
+        bytes([number]) + _mark(tag, _value(dataset, tag)) for tag, number in _NUMBERS.items() if tag in dataset
     )
 
 
-def check_marks(dataset: Dataset, value: bytes, *, key: bytes | None) -> list[str]:
+def check_marks(dataset: Dataset, value: bytes) -> list[str]:
     """Notes on elements that were coerced or added on the way.
 
     A change of one or two bits, or to characters that no text holds, is damage, and so is an element that is gone:
@@ -152,36 +168,36 @@ def check_marks(dataset: Dataset, value: bytes, *, key: bytes | None) -> list[st
         vr = str(dataset.get_item(tag).VR)
         if vr != dictionary_VR(tag):
             raise MedsrError(f"the packet is damaged: {name} has VR {vr}; have it sent again")
-        now = _value(dataset, tag)
         if number not in sealed:
             notes.append(f"{name} was added on the way")
-        elif _mark(tag, now, key) != sealed[number]:
-            if tag not in COERCIBLE or _looks_damaged(tag, now, sealed[number], key):
+        elif _mark(tag, _value(dataset, tag)) != sealed[number]:
+            if tag not in COERCIBLE or _looks_damaged(dataset, tag, sealed[number]):
                 raise MedsrError(f"the packet is damaged: {name} doesn't match its seal; have it sent again")
             notes.append(f"{name} was changed on the way")
     return notes
 
 
-def _mark(tag: BaseTag, value: bytes, key: bytes | None) -> bytes:
-    content = struct.pack("<I", tag) + value
-    digest = hashlib.sha256(content).digest() if key is None else hmac.digest(key, content, "sha256")
-    return digest[:_MARK_BYTES]
+def _mark(tag: BaseTag, value: bytes) -> bytes:
+    return hashlib.sha256(struct.pack("<I", tag) + value).digest()[:_MARK_BYTES]
 
 
-def _looks_damaged(tag: BaseTag, value: bytes, mark: bytes, key: bytes | None) -> bool:
+def _looks_damaged(dataset: Dataset, tag: BaseTag, mark: bytes) -> bool:
     """Whether flipping back a bit, or two in a short value, gives the sealed one; or the value is no text."""
-    if any(byte < 32 and byte not in b"\t\n\f\r\x1b" for byte in value):
+    element, encodings = dataset.get_item(tag), _encodings(dataset, ["iso8859"])
+    value, vr = element.value, str(element.VR)
+    if not isinstance(value, bytes):
+        value = _written(element, encodings)
+
+    def is_sealed(candidate: bytes) -> bool:
+        return _mark(tag, _plain(candidate, vr, encodings)) == mark
+
+    if any(byte < 32 and byte not in b"\0\t\n\f\r\x1b" for byte in value):
         return True
-    bits = 8 * len(value)
-    for first in range(bits):
-        once = _flipped(value, first)
-        if _mark(tag, once, key) == mark:
-            return True
-        if len(value) <= _SHORT_VALUE:
-            for second in range(first + 1, bits):
-                if _mark(tag, _flipped(once, second), key) == mark:
-                    return True
-    return False
+    bits = range(8 * len(value))
+    if any(is_sealed(_flipped(value, bit)) for bit in bits):
+        return True
+    short = len(value) <= _SHORT_VALUE
+    return short and any(is_sealed(_flipped(_flipped(value, bit), other)) for bit in bits for other in bits[bit + 1 :])
 
 
 def _flipped(value: bytes, bit: int) -> bytes:
@@ -191,7 +207,19 @@ def _flipped(value: bytes, bit: int) -> bytes:
 
 
 def _value(dataset: Dataset, tag: BaseTag) -> bytes:
+    """What an element says: of a sequence in the canonical form, else the value alone."""
+    element = dataset.get_item(tag)
+    if str(element.VR) != "SQ":
+        return _bytes_of(element, _encodings(dataset, ["iso8859"]))
     return b"".join(part for part in _canonical(dataset, [tag], ["iso8859"]) if isinstance(part, bytes))
+
+
+def _encodings(dataset: Dataset, outer: list[str]) -> list[str]:
+    if "SpecificCharacterSet" not in dataset:
+        return outer
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about names that are none
+        return convert_encodings(dataset.SpecificCharacterSet)
 
 
 def _content(dataset: Dataset, but: BaseTag) -> tuple[bytes, bytes]:
@@ -213,10 +241,7 @@ def _tags(dataset: Dataset) -> list[BaseTag]:
 
 def _canonical(dataset: Dataset, tags: list[BaseTag], encodings: list[str]) -> Iterator[bytes | str]:
     """Bytes that are the same for every lawful way of writing the elements; as text the VRs of private ones."""
-    if "SpecificCharacterSet" in dataset:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about names that are none
-            encodings = convert_encodings(dataset.SpecificCharacterSet)
+    encodings = _encodings(dataset, encodings)
     for tag in tags:
         element = dataset.get_item(tag)
         vr = str(element.VR)
@@ -247,17 +272,28 @@ def _items(dataset: Dataset, tag: BaseTag, vr: str) -> list[Dataset] | None:
 
 
 def _bytes_of(element: DataElement | RawDataElement, encodings: list[str]) -> bytes:
-    """The value as it stands in the file, without padding, text as UTF-8 where it decodes."""
+    """The value as it stands in the file; of standard elements without padding, text as UTF-8 where it decodes."""
     value, vr = element.value, str(element.VR)
-    if not isinstance(value, bytes):  # parsed before, as the character set is
-        values: Any = [value] if isinstance(value, str) or not hasattr(value, "__iter__") else value
-        value = "\\".join("" if one is None else str(one) for one in values).encode("utf-8", "surrogateescape")
-    elif vr in _TEXT:
+    if not isinstance(value, bytes):  # parsed by the way, as the character set is
+        value = _written(element, encodings)
+    return value if element.tag.is_private else _plain(value, vr, encodings)
+
+
+def _plain(value: bytes, vr: str, encodings: list[str]) -> bytes:
+    if vr in _TEXT:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what can't be decoded, which stays as it is
             text = decode_bytes(value, encodings, set())
         value = value if "\N{REPLACEMENT CHARACTER}" in text else text.encode("utf-8", "surrogateescape")
-    return value.rstrip(b" \0") if vr in _PADDED and not element.tag.is_private else value
+    return value.rstrip(b" \0") if vr in _PADDED else value
+
+
+def _written(element: Any, encodings: list[str]) -> bytes:
+    """The value of a parsed element as it is written in explicit VR little endian."""
+    target = DicomBytesIO()
+    target.is_implicit_VR, target.is_little_endian = False, True
+    write_data_element(target, element, encodings)
+    return target.getvalue()[12 if str(element.VR) in EXPLICIT_VR_LENGTH_32 else 8 :]
 
 
 def _all_private(dataset: Dataset) -> Iterator[str]:

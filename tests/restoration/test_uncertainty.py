@@ -1,7 +1,6 @@
 """The map of the spread beside a restored image: its units, its marks, and whether it is written."""
 
 import copy
-import shutil
 
 import numpy as np
 import PIL.Image
@@ -15,7 +14,7 @@ from medsr_jax.restoration import Restored, uncertainty_path, write_restored
 from medsr_jax.restoration.uncertainty import uncertainty_dataset
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet
-from tests.imaging.dicom_objects import STORAGE, enhanced_mr, image_object, saved, validator_errors
+from tests.imaging.dicom_objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
 
 
 def restored_from(pixels):
@@ -78,7 +77,7 @@ def test_of_a_ct_slice_it_is_in_hounsfield_units_and_says_what_it_is(tmp_path):
     assert made.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
     assert made.SeriesDescription.startswith("Uncertainty of restored x4, not an image")
     assert "Not an image for diagnosis and no probability" in made.ImageComments
-    if shutil.which("dciodvfy"):
+    if VALIDATOR:
         assert validator_errors(tmp_path / "u.dcm") <= validator_errors(pydicom.data.get_testdata_file("CT_small.dcm"))
 
 
