@@ -31,4 +31,5 @@ def enlarge(packet: Packet, *, method: str = "bicubic") -> np.ndarray:
         codes = np.clip(np.asarray(large)[: h.rows, : h.columns], 0, h.levels)
         values = from_codes(codes, low=h.low, high=h.high, levels=h.levels)
         frames.append(to_stored(values, dtype=h.dtype, value_range=h.value_range))
-    return np.stack(frames)
+    large_frames = np.stack(frames)
+    return large_frames if h.padding is None else h.padding.applied(large_frames)

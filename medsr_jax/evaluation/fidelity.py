@@ -45,7 +45,12 @@ BETTER_BELOW = frozenset({"gmsd", "lpips"})
 
 
 def fidelity(
-    image: np.ndarray, truth: np.ndarray, *, value_range: tuple[float, float], perceptual: Weights | None = None
+    image: np.ndarray,
+    truth: np.ndarray,
+    *,
+    value_range: tuple[float, float],
+    perceptual: Weights | None = None,
+    valid: np.ndarray | None = None,
 ) -> Fidelity:
     """All measures.
 
@@ -54,10 +59,11 @@ def fidelity(
         value_range: least and greatest value, see `link.measured_range`.
         perceptual: of `lpips.load_lpips`; LPIPS, which takes longest, is left out without them. It sees the range as
             [0, 1].
+        valid: bool, the pixels that are no padding, which PSNR is of; None for all.
     """
     values = {"value_range": value_range}
     return Fidelity(
-        psnr=psnr(image, truth, **values),
+        psnr=psnr(image, truth, valid=valid, **values),
         ssim=ssim(image, truth, **values),
         ms_ssim=ms_ssim(image, truth, **values),
         gmsd=gradient_similarity(image, truth, **values),

@@ -25,7 +25,7 @@ class Measured:
         sent_bytes: size of the packet's file.
         ratio: of the original's pixels, at the bits that count, to ``sent_bytes``.
         quality: of the codec.
-        psnr, ssim: of the restored image; PSNR in dB.
+        psnr, ssim: of the restored image; PSNR in dB, of the pixels that are no padding.
         psnr_bicubic, ssim_bicubic: of bicubic enlargement of the same packet.
     """
 
@@ -69,6 +69,7 @@ def measure(image: Image, restorer: Restorer, **options: Any) -> Measured:
     restored = restorer(packet)
     bicubic = enlarge(packet)
     values = {"value_range": measured_range(image)}
+    valid = valid_pixels(image)
     return Measured(
         packet=packet,
         restored=restored,
@@ -76,11 +77,18 @@ def measure(image: Image, restorer: Restorer, **options: Any) -> Measured:
         sent_bytes=sent,
         ratio=packet.ratio(sent),
         quality=packet.header.quality,
-        psnr=psnr(restored.pixels, image.pixels, **values),
+        psnr=psnr(restored.pixels, image.pixels, valid=valid, **values),
         ssim=ssim(restored.pixels, image.pixels, **values),
-        psnr_bicubic=psnr(bicubic, image.pixels, **values),
+        psnr_bicubic=psnr(bicubic, image.pixels, valid=valid, **values),
         ssim_bicubic=ssim(bicubic, image.pixels, **values),
     )
+
+
+def valid_pixels(image: Image) -> np.ndarray | None:
+    """Which pixels are no padding, (frames, rows, columns); None where all count."""
+    if image.padding is None:
+        return None
+    return (image.pixels < image.padding[0]) | (image.pixels > image.padding[1])
 
 
 def measured_range(image: Image) -> tuple[float, float]:
@@ -91,7 +99,9 @@ def measured_range(image: Image) -> tuple[float, float]:
     """
     if image.value_range[1] - image.value_range[0] <= 255:
         return image.value_range
-    low, high = float(image.pixels.min()), float(image.pixels.max())
+    valid = valid_pixels(image)
+    pixels = image.pixels if valid is None or not valid.any() else image.pixels[valid]
+    low, high = float(pixels.min()), float(pixels.max())
     return (low, high) if high > low else image.value_range
 
 

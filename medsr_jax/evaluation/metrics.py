@@ -12,13 +12,19 @@ import numpy as np
 SMALLEST_SIDE = 11
 
 
-def psnr(image: np.ndarray, truth: np.ndarray, *, value_range: tuple[float, float]) -> float:
+def psnr(
+    image: np.ndarray, truth: np.ndarray, *, value_range: tuple[float, float], valid: np.ndarray | None = None
+) -> float:
     """Peak signal-to-noise ratio in dB; infinite for equal images.
 
     Args:
         image, truth: (rows, columns) or (frames, rows, columns) stored values.
         value_range: least and greatest value; their difference is the peak.
+        valid: bool of the same shape, the pixels that count; None for all. Padding is restored exactly and would
+            flatter every method.
     """
+    if valid is not None and valid.any():
+        image, truth = image[valid], truth[valid]
     error = np.square(image.astype(np.float64) - truth.astype(np.float64)).mean()
     peak = float(value_range[1]) - float(value_range[0])
     return math.inf if error == 0 else float(10.0 * np.log10(peak**2 / error))

@@ -40,6 +40,18 @@ def test_a_16_bit_image_is_measured_on_what_it_spans(radiograph):
     assert measured_range(wide) == (wide.pixels.min(), wide.pixels.max())
 
 
+def test_padding_is_measured_by_nobody(radiograph):
+    pixels = radiograph[None].astype(np.uint16) + 1000
+    pixels[:, :60] = 0
+    image = Image(pixels=pixels, value_range=(0, 4095), kind="tiff", padding=(0, 0), name="padded")
+    assert measured_range(image) == (pixels[:, 60:].min(), pixels[:, 60:].max())
+    measured = measure(image, Restorer("bicubic"), quality=60)
+    np.testing.assert_array_equal(measured.restored.pixels == 0, pixels == 0)
+    rest = measured.restored.pixels[:, 60:], pixels[:, 60:]
+    assert measured.psnr == psnr(*rest, value_range=measured_range(image))
+    assert measured.psnr_bicubic < 60
+
+
 def test_a_picture_is_drawn_with_a_zoom_inside_the_image(image, tiny_weights, tmp_path):
     from PIL import Image as PillowImage
 

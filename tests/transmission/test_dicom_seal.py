@@ -85,7 +85,12 @@ def test_what_describes_the_image_may_not_change(
 
 @pytest.mark.parametrize(
     ("keyword", "value"),
-    [("PatientName", "Other^Name"), ("PatientID", "0815"), ("AccessionNumber", "A-77"), ("StudyInstanceUID", "1.2.3.4")],
+    [
+        ("PatientName", "Other^Name"),
+        ("PatientID", "0815"),
+        ("AccessionNumber", "A-77"),
+        ("StudyInstanceUID", "1.2.3.4"),
+    ],
 )
 def test_what_an_archive_coerces_is_accepted_and_said(
     ct: bytes, tmp_path: pathlib.Path, keyword: str, value: str

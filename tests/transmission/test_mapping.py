@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import Image
+from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.mapping import choose_window, from_codes, to_codes, to_stored
 
 
@@ -56,3 +58,14 @@ def test_restored_values_keep_to_the_storage() -> None:
     assert stored.dtype == np.uint16
     np.testing.assert_array_equal(stored, [0, 4095, 4095])
     assert to_stored(np.array([0.25]), dtype="float32", value_range=(0, 1))[0] == 0.25
+
+
+@pytest.mark.parametrize(("dtype", "offset"), [("uint32", 3_000_000_000), ("int32", -2_000_000_000), ("float64", 1e12)])
+def test_levels_on_top_of_a_large_offset_are_kept(dtype: str, offset: float) -> None:
+    levels = np.arange(1024).reshape(1, 32, 32)
+    image = Image((levels + offset).astype(dtype), (offset, offset + 1023), "tiff")
+    header = (packet := compress(image, scale=1, codec="jpeg2000", quality=100)).header
+    values = from_codes(packet.decode(), low=header.low, high=header.high, levels=header.levels)
+    restored = to_stored(values, dtype=dtype, value_range=image.value_range)
+    assert restored.dtype == dtype
+    assert np.abs(restored.astype(np.float64) - offset - levels).max() < 2

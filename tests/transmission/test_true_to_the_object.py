@@ -197,7 +197,9 @@ def test_burned_in_text_is_not_denied_where_nothing_is_known(tmp_path: pathlib.P
 
 def test_text_in_another_character_set_than_is_declared_travels_as_it_was(tmp_path: pathlib.Path) -> None:
     name = "Müller^Jö".encode("latin-1")
-    path = saved(image_object(PIXELS, SpecificCharacterSet="ISO_IR 192", PatientName="X" * 9), tmp_path / "original.dcm")
+    path = saved(
+        image_object(PIXELS, SpecificCharacterSet="ISO_IR 192", PatientName="X" * 9), tmp_path / "original.dcm"
+    )
     path.write_bytes(path.read_bytes().replace(b"X" * 9, name))
     sent, back = there_and_back(read_image(path), tmp_path)
     for file in (sent, back):
