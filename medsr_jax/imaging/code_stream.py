@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import itertools
 from typing import Any
 
 import numpy as np
@@ -72,7 +73,7 @@ def read_stream_header(stream: bytes) -> StreamHeader:
 
 
 def decode_stream(stream: bytes, header: StreamHeader) -> Array:
-    """(rows, columns) or (rows, columns, 3) samples; only JPEG 2000's and JPEG XL's own colour transforms are undone."""
+    """(rows, columns) or (rows, columns, 3) samples; colour transforms outside JPEG 2000 and JPEG XL are kept."""
     import imagecodecs
 
     if header.codec == JPEG_LS:
@@ -130,7 +131,7 @@ def _starts_rle(stream: bytes) -> bool:
     count, offsets = numbers[0], numbers[1:]
     if not 1 <= count <= 15 or offsets[0] != _RLE_HEADER:
         return False
-    return not any(offsets[count:]) and all(a < b for a, b in zip(offsets[:count], offsets[1:count], strict=False))
+    return not any(offsets[count:]) and all(a < b for a, b in itertools.pairwise(offsets[:count]))
 
 
 def _jpeg(stream: bytes) -> StreamHeader:

@@ -63,9 +63,9 @@ def _settle(dataset: Dataset, *, depth: int, name: str) -> tuple[str, ...]:
             if tag.group == 0x0028 and depth == 1:
                 raise
             problem = "could not be parsed"
-        if element is not None and element.VR != "SQ" and element.VR != "UN" and dictionary_has_tag(tag):
-            if dictionary_VR(tag) == "SQ":
-                problem = f"is {element.VR} where a sequence belongs"
+        known = dictionary_VR(tag) if dictionary_has_tag(tag) else ""
+        if element is not None and known == "SQ" and element.VR not in ("SQ", "UN"):
+            problem = f"is {element.VR} where a sequence belongs"
         if problem:
             del dataset[tag]
             notes += (f"{keyword_for_tag(tag) or tag} {problem} and was left out",)
@@ -80,7 +80,7 @@ def _inflated(data: bytes, *, name: str) -> bytes | None:
     found = _meta_syntax(data)
     if found is None or found[2].rstrip(b"\0 ") != _DEFLATED.encode():
         return None
-    first, last, syntax, end = found
+    first, last, _, end = found
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)
     try:
         body = inflate.decompress(data[end:], MOST_INFLATED + 1)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import struct
 
 import numpy as np
@@ -50,7 +51,7 @@ def split_frames(data: bytes, *, offsets: bytes = b"") -> tuple[list[bytes], tup
         raise ValueError("the first fragment starts no image that can be decoded")
     firsts = [*sorted(starts), len(fragments)]
     frames = []
-    for first, last in zip(firsts, firsts[1:], strict=False):
+    for first, last in itertools.pairwise(firsts):
         frames.extend(split_images(b"".join(fragment for _, fragment in fragments[first:last])))
     return frames, notes
 

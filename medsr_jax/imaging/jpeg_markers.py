@@ -31,6 +31,7 @@ class JpegHeader:
       process: baseline, extended, progressive, lossless, JPEG-LS, or another by its marker.
       identifiers: the identifier of each component.
       subsampled: components have different sampling factors.
+      adobe_flags: the first flags of the Adobe segment, which Adobe's own programs set and libjpeg leaves 0.
       near: the largest error of a JPEG-LS sample.
     """
 
@@ -45,6 +46,7 @@ class JpegHeader:
     identifiers: bytes = b""
     subsampled: bool = False
     near: int = 0
+    adobe_flags: int = 0
 
     @property
     def colour(self) -> str | None:
@@ -71,12 +73,13 @@ def read_header(stream: bytes) -> JpegHeader:
       ValueError: the stream has no frame header.
     """
     adobe: int | None = None
+    adobe_flags = 0
     jfif = False
     frame: tuple[int, bytes] | None = None
     near = 0
     for marker, body in _segments(stream):
         if marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12 and adobe is None:
-            adobe = body[11]
+            adobe, adobe_flags = body[11], int.from_bytes(body[7:9], "big")
         elif marker == 0xE0 and body.startswith(b"JFIF"):
             jfif = True
         elif frame is None and _is_frame(marker) and len(body) >= 6:
@@ -101,6 +104,7 @@ def read_header(stream: bytes) -> JpegHeader:
         identifiers=body[6::3],
         subsampled=len(set(body[7::3])) > 1,
         near=near,
+        adobe_flags=adobe_flags,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from typing import Any
 
 import numpy as np
@@ -99,7 +100,7 @@ def decode_rle(stream: bytes, attributes: PixelAttributes) -> Array:
     starts = [*np.frombuffer(stream[4 : 4 + 4 * count], "<u4").tolist(), len(stream)]
     size = attributes.rows * attributes.columns
     pixels = np.empty((attributes.samples, size, width), np.uint8)
-    for number, (first, last) in enumerate(zip(starts, starts[1:], strict=False)):
+    for number, (first, last) in enumerate(itertools.pairwise(starts)):
         segment = stream[first:last]
         # A segment's run of n bytes takes two at least, so that none unpacks to more than 64 times its size.
         plane = np.frombuffer(imagecodecs.packbits_decode(segment), np.uint8)
