@@ -96,12 +96,13 @@ def split_images(data: bytes) -> list[bytes]:
     images: list[bytes] = []
     while data:
         end = _end_of_image(data)
-        rest = data[end:].lstrip(b"\0") if end else b""
-        if end is None or codec_of(rest) is None:
+        # Zeros may pad an image; JP2 and JPEG XL signatures start with zeros of their own.
+        rests = [] if end is None else [data[end:], data[end:].lstrip(b"\0")]
+        rest = next((rest for rest in rests if codec_of(rest)), None)
+        if rest is None:
             return [*images, data]
         images.append(data[:end])
-        # Signatures that start with zero bytes have lost them.
-        data = data[end:] if codec_of(data[end:]) else rest
+        data = rest
     return images
 
 
@@ -115,12 +116,23 @@ def _end_of_image(data: bytes) -> int | None:
             return read_jpeg_2000_header(data).end
         except (ValueError, IndexError):
             return None
-    # Neither says where it ends: a second image of the same size starts with the same bytes.
-    start = {JPEG_XL: data[:12] if data.startswith(XL_BOXES) else data[:6], RLE: data[:8]}.get(codec or "", b"")
-    at = data.find(start, _RLE_HEADER) if start else -1
-    while at >= 0 and codec == RLE and not _starts_rle(data[at:]):
+    # Neither of the others says where it ends: a second image is one that starts with the same header.
+    start = {JPEG_XL: data[:12] if data.startswith(XL_BOXES) else XL_START, RLE: data[:8]}.get(codec or "", b"")
+    at = data.find(start, len(start)) if start else -1
+    while at >= 0 and not _same_start(data, at, codec):
         at = data.find(start, at + 1)
     return at if at >= 0 else None
+
+
+def _same_start(data: bytes, at: int, codec: str | None) -> bool:
+    if codec == RLE:
+        return _starts_rle(data[at : at + _RLE_HEADER])
+    if data.startswith(XL_BOXES):
+        return True
+    try:
+        return read_jpeg_xl_header(data[at : at + _RLE_HEADER]) == read_jpeg_xl_header(data[:_RLE_HEADER])
+    except ValueError:
+        return False
 
 
 def _starts_rle(stream: bytes) -> bool:

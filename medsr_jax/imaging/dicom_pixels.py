@@ -256,7 +256,7 @@ def _colours(header: StreamHeader, attributes: PixelAttributes, *, name: str) ->
             return "RGB", notes
         return header.colour or "RGB", (*notes, f"the code stream holds no colour transform, though {stated} says so")
     spaces = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
-    usual = "RGB" if undone or header.lossless else "YBR_FULL"
+    usual = "YBR_FULL" if header.codec == JPEG and not header.lossless else "RGB"
     chosen = header.colour or (stated if stated in spaces else usual)
     if chosen[:3] == stated[:3]:
         return stated if stated in spaces else chosen, notes
