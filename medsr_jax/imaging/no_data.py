@@ -32,7 +32,7 @@ def find_no_data(pixels: Array, tag: str | None, *, name: str) -> tuple[tuple[fl
         notes = (f"padding: pixels of {value:g} hold no data, as the file says",)
     if pixels.dtype.kind != "f" or pixels.dtype.itemsize < 4:
         return (None if value is None else (value, value)), notes
-    huge = np.abs(pixels) >= _HUGE
+    huge = (pixels >= _HUGE) | (pixels <= -_HUGE)
     if value is not None:
         huge &= pixels != value
     if not huge.any():
@@ -62,7 +62,8 @@ def _stated(pixels: Array, tag: str | None) -> float | None:
         return None
     if pixels.dtype.kind != "f":
         return value if value == int(value) and bool(np.any(pixels == int(value))) else None
-    near = pixels[np.isclose(pixels.astype(np.float64), value, rtol=1e-6, atol=0)]
+    span = abs(value) * 1e-6
+    near = pixels[(pixels >= value - span) & (pixels <= value + span)]
     if near.size == 0 or not (near == near[0]).all():
         return None
     return float(near[0])

@@ -44,7 +44,9 @@ def decode_png(data: bytes, *, name: str, max_pixels: int) -> Image:
         pixels = _sixteen_bit_png(data, name=name)
     else:
         pixels = _load(header, name=name, kind="PNG")
-    return _finish(pixels, header, kind="png", name=name, notes=notes)
+    placement = _orientation(header), _spacing(header)
+    del header  # Pillow's copy of the pixels goes before the conversion to grey takes memory.
+    return _finish(pixels, placement, kind="png", name=name, notes=notes)
 
 
 def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
@@ -70,7 +72,9 @@ def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
             raise named(name, "is a CMYK JPEG that may have its inks inverted or not; convert it to RGB or grey")
         notes = ("CMYK without an Adobe segment: 0 is no ink",) if plain else ()
         pixels = _load(header, name=name, kind="JPEG", inverted=plain)
-        return _finish(pixels, header, kind="jpeg", name=name, notes=notes)
+        placement = _orientation(header), _spacing(header)
+        del header  # As above.
+        return _finish(pixels, placement, kind="jpeg", name=name, notes=notes)
     return _unusual_jpeg(data, markers, name=name)
 
 
@@ -150,8 +154,10 @@ def _sixteen_bit_png(data: bytes, *, name: str) -> Array:
         raise named(name, f"is a damaged or truncated PNG: {_first_line(error)}") from error
 
 
-def _finish(pixels: Array, header: PIL.Image.Image, *, kind: str, name: str, notes: tuple[str, ...]) -> Image:
-    orientation = _orientation(header)
+def _finish(
+    pixels: Array, placement: tuple[int, tuple[float, float] | None], *, kind: str, name: str, notes: tuple[str, ...]
+) -> Image:
+    orientation, spacing = placement
     grey, grey_notes = (pixels, ()) if pixels.ndim == 2 else to_grey(pixels)
     grey, turn_notes = upright(grey, orientation=orientation)
     if not grey.flags.writeable:
@@ -160,7 +166,7 @@ def _finish(pixels: Array, header: PIL.Image.Image, *, kind: str, name: str, not
         pixels=grey[np.newaxis],
         value_range=(0, 255 if grey.dtype == np.uint8 else 65535),
         kind=kind,
-        spacing=upright_spacing(_spacing(header), orientation=orientation),
+        spacing=upright_spacing(spacing, orientation=orientation),
         notes=notes + grey_notes + turn_notes,
         name=name,
     )

@@ -109,7 +109,8 @@ def _grey(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[float, f
     pixels, notes = _samples(page, pixels, name=name)
     if page.photometric == _PALETTE:
         bits = 8 * pixels.dtype.itemsize
-    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+    # NaN goes through both, and neither takes memory.
+    if pixels.dtype.kind == "f" and not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
         raise named(name, "holds NaN or infinite pixels; replace them by a number, and name it in GDAL's no-data tag")
     if pixels.ndim > 2:
         pixels, grey_notes = to_grey(pixels)

@@ -3,9 +3,10 @@
     python scripts/check/fuzz_readers.py [--seconds N] [--seed N] [--keep FOLDER]
 
 Small files of every kind are made on the fly, pydicom's bundled ones are added, and mutants of them (flipped bits,
-truncation, changed lengths, splices) are read in a process of their own. A fault is an exception other than MedsrError, a
-message of several lines, a read of more than 2 seconds of processor time, a process of more than 1 GiB, or a crash.
-Prints each fault with the number of its mutant, which the seed makes again, and exits with the number of faults.
+truncation, changed lengths, splices) are read in a process of their own. A fault is an exception other than
+MedsrError, a message of several lines, a read of more than 2 seconds of processor time, a process of more than 1 GiB,
+or a crash. Prints each fault with the number of its mutant, which the seed makes again, and exits with the number of
+faults.
 """
 
 from __future__ import annotations
@@ -72,10 +73,8 @@ def seeds() -> list[tuple[str, bytes]]:
     for syntax, encode in encoders.items():
         files.append((f"{syntax}.dcm", dicom_file(np.stack([deep, deep]), syntax, encode)))
     bundled = pathlib.Path(pydicom.data.__file__).parent / "test_files"
-    for path in sorted(bundled.glob("*.dcm")):
-        if path.stat().st_size <= LARGEST_SEED:
-            files.append((path.name, path.read_bytes()))
-    return files
+    small = [path for path in sorted(bundled.glob("*.dcm")) if path.stat().st_size <= LARGEST_SEED]
+    return [*files, *((path.name, path.read_bytes()) for path in small)]
 
 
 def dicom_file(frames: np.ndarray, syntax: str, encode: Callable[[np.ndarray], bytes] | None) -> bytes:
