@@ -113,6 +113,10 @@ def _native(
         if len(data) - expected * attributes.allocated // 8 not in (0, 1):
             raise ValueError("the data hold no items")
         notes += (f"pixel data are native, not {_CODECS[syntax]} as the transfer syntax says",)
+    pixel_bytes = attributes.frames * attributes.rows * attributes.columns * attributes.allocated // 8
+    if attributes.samples == 1 and attributes.photometric[:3] in ("RGB", "YBR") and len(data) // 3 >= pixel_bytes:
+        attributes = dataclasses.replace(attributes, samples=3)
+        notes += ("pixel data hold 3 samples a pixel, as used; Samples per Pixel is 1",)
     pixels, native_notes = native_pixels.unpack_native(
         data, attributes, big_endian=syntax == _BIG_ENDIAN, words=dataset["PixelData"].VR == "OW"
     )
