@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import itertools
+import re
+import struct
 from typing import Any
 
 import numpy as np
@@ -16,6 +18,8 @@ Array = np.ndarray[Any, Any]
 
 JPEG, JPEG_LS, JPEG_2000, HTJ2K, JPEG_XL, RLE = "JPEG", "JPEG-LS", "JPEG 2000", "HTJ2K", "JPEG XL", "RLE"
 _RLE_HEADER = 64
+_LONGEST_START = 64  # Bytes that tell the codec: an RLE header is the longest.
+_NOT_ZERO = re.compile(rb"[^\0]")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,43 +98,47 @@ def decode_stream(stream: bytes, header: StreamHeader) -> Array:
 def split_images(data: bytes) -> list[bytes]:
     """The images that follow each other in `data`; a single one where no second image is found."""
     images: list[bytes] = []
-    while data:
-        end = _end_of_image(data)
+    start = 0
+    # By position: to cut off each image in turn would take time that grows with the square of their number.
+    while (end := _end_of_image(data, start)) is not None:
         # Zeros may pad an image; JP2 and JPEG XL signatures start with zeros of their own.
-        rests = [] if end is None else [data[end:], data[end:].lstrip(b"\0")]
-        rest = next((rest for rest in rests if codec_of(rest)), None)
-        if rest is None:
-            return [*images, data]
-        images.append(data[:end])
-        data = rest
-    return images
+        behind = _NOT_ZERO.search(data, end)
+        follow = (end, behind.start() if behind else len(data))
+        begin = next((at for at in follow if codec_of(data[at : at + _LONGEST_START])), None)
+        if begin is None:
+            break
+        images.append(data[start:end])
+        start = begin
+    return [*images, data[start:]]
 
 
-def _end_of_image(data: bytes) -> int | None:
-    """The position after the first image, None where it can't be told without decoding."""
-    codec = codec_of(data)
+def _end_of_image(data: bytes, start: int) -> int | None:
+    """The position after the image at `start`, None where it can't be told without decoding."""
+    codec = codec_of(data[start : start + _LONGEST_START])
     if codec == JPEG:
-        return jpeg_markers.scans_and_end(data)[1]
+        return jpeg_markers.scans_and_end(data, start=start)[1]
     if codec == JPEG_2000:
         try:
-            return read_jpeg_2000_header(data).end
-        except (ValueError, IndexError):
+            return read_jpeg_2000_header(data, start=start).end
+        except (ValueError, IndexError, struct.error):
             return None
+    if codec is None:
+        return None
     # Neither of the others says where it ends: a second image is one that starts with the same header.
-    start = {JPEG_XL: data[:12] if data.startswith(XL_BOXES) else XL_START, RLE: data[:8]}.get(codec or "", b"")
-    at = data.find(start, len(start)) if start else -1
-    while at >= 0 and not _same_start(data, at, codec):
-        at = data.find(start, at + 1)
+    first = data[start : start + _LONGEST_START]
+    boxed = first.startswith(XL_BOXES)
+    signature = XL_BOXES if boxed else XL_START if codec == JPEG_XL else first[:8]
+    at = data.find(signature, start + len(signature))
+    while at >= 0 and not (boxed or _same_start(first, data[at : at + _LONGEST_START], codec)):
+        at = data.find(signature, at + 1)
     return at if at >= 0 else None
 
 
-def _same_start(data: bytes, at: int, codec: str | None) -> bool:
+def _same_start(first: bytes, second: bytes, codec: str) -> bool:
     if codec == RLE:
-        return _starts_rle(data[at : at + _RLE_HEADER])
-    if data.startswith(XL_BOXES):
-        return True
+        return _starts_rle(second)
     try:
-        return read_jpeg_xl_header(data[at : at + _RLE_HEADER]) == read_jpeg_xl_header(data[:_RLE_HEADER])
+        return read_jpeg_xl_header(first) == read_jpeg_xl_header(second)
     except ValueError:
         return False
 

@@ -45,15 +45,15 @@ class Jpeg2000Header:
     end: int | None
 
 
-def read_jpeg_2000_header(data: bytes) -> Jpeg2000Header:
-    """Reads a code stream, alone or in a JP2 or JPH file.
+def read_jpeg_2000_header(data: bytes, *, start: int = 0) -> Jpeg2000Header:
+    """Reads the code stream at `start`, alone or in a JP2 or JPH file.
 
     Raises:
       ValueError: there is no code stream, or its main header is damaged.
     """
-    start, ycc, palette = 0, False, False
-    if data.startswith(JP2_START):
-        start, ycc, palette = _boxes(data)
+    ycc, palette = False, False
+    if data.startswith(JP2_START, start):
+        start, ycc, palette = _boxes(data, start)
     if data[start : start + 4] != J2K_START:
         raise ValueError("no JPEG 2000 code stream")
     size: tuple[int, ...] | None = None
@@ -103,10 +103,10 @@ def _end(data: bytes, at: int) -> int | None:
     return at + 2 if data[at : at + 2] == _EOC else None
 
 
-def _boxes(data: bytes) -> tuple[int, bool, bool]:
+def _boxes(data: bytes, at: int) -> tuple[int, bool, bool]:
     """Where the first code stream begins, whether the colour is YCbCr, and whether there is a palette."""
     ycc, palette = False, False
-    for kind, start, end in boxes(data):
+    for kind, start, end in boxes(data, at):
         if kind == b"jp2c":
             return start, ycc, palette
         if kind == b"jp2h":

@@ -178,3 +178,9 @@ def test_bytes_count_where_a_pixel_has_many(tmp_path: pathlib.Path) -> None:
 def test_the_data_set_stays_as_pydicom_reads_it(tmp_path: pathlib.Path) -> None:
     path = saved(image_object(GREY, PatientComments="as it was"), tmp_path / "image.dcm")
     assert read_image(path).dataset.PatientComments == pydicom.dcmread(path).PatientComments
+
+
+def test_very_many_images_in_one_fragment_take_time_in_proportion(tmp_path: pathlib.Path) -> None:
+    stream = imagecodecs.jpeg8_encode(GREY)
+    dataset = with_streams(image_object(GREY, Rows=9), [stream * 5_000], "1.2.840.10008.1.2.4.50")
+    assert "says 9 x 8 pixels" in refusal(saved(dataset, tmp_path / "image.dcm"))
