@@ -238,3 +238,29 @@ def test_native_pixels_under_a_compressed_syntax_are_read_as_native(tmp_path: pa
     image = read_image(path)
     np.testing.assert_array_equal(image.pixels[0], truth)
     assert "pixel data are native" in notes(image)
+
+
+@pytest.mark.parametrize("native", ["1.2.840.10008.1.2", "1.2.840.10008.1.2.1"])
+@of(ENCODED[::4])
+def test_code_streams_under_a_native_syntax_are_decoded(tmp_path: pathlib.Path, syntax: Syntax, native: str) -> None:
+    truth = ramp(syntax.bits)
+    dataset = object_of(truth, syntax, bits_stored=syntax.bits)
+    path = saved_as(dataset, tmp_path / "image.dcm")
+    # pydicom writes no such file: the transfer syntax is changed afterwards, at the same length.
+    stated, wanted = syntax.uid.encode(), native.encode()
+    stated += b"\0" * (len(stated) % 2)
+    path.write_bytes(path.read_bytes().replace(stated, wanted + b"\0" * (len(stated) - len(wanted)), 1))
+    image = read_image(path)
+    assert np.abs(image.pixels[0].astype(int) - truth).max() <= syntax.tolerance
+    assert "as the transfer syntax says" in notes(image)
+
+
+@of([syntax for syntax in CODE_STREAMS if syntax.bits > 8])
+def test_bits_allocated_that_are_too_few_grow(tmp_path: pathlib.Path, syntax: Syntax) -> None:
+    truth = ramp(syntax.bits)
+    dataset = object_of(truth, syntax, bits_stored=syntax.bits)
+    dataset.BitsAllocated, dataset.BitsStored, dataset.HighBit = 8, 8, 7
+    image = read(dataset, tmp_path)
+    assert image.pixels.dtype == np.uint16
+    assert np.abs(image.pixels[0].astype(int) - truth).max() <= syntax.tolerance
+    assert "as the code stream says" in notes(image)

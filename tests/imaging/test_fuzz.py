@@ -39,3 +39,24 @@ def test_mutants_are_read_or_refused_in_one_line(
         path.write_bytes(data)
         assert fuzz.fault(path) is None, f"mutant {number} of {name}"
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_fault_is_found(fuzz: ModuleType, tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import medsr_jax.imaging
+    from medsr_jax.errors import MedsrError, named
+
+    path = tmp_path / "file"
+
+    def fails_with(error: Exception) -> str | None:
+        def read(_: pathlib.Path) -> None:
+            raise error
+
+        monkeypatch.setattr(medsr_jax.imaging, "read_image", read)
+        return fuzz.fault(path)
+
+    assert fails_with(IndexError("7")) == "IndexError: 7"
+    assert "not one line" in (fails_with(MedsrError(f"{path}: is\nbad")) or "")
+    assert "names the file" in (fails_with(MedsrError("is bad")) or "")
+    assert fails_with(named(path, "is bad")) is None
+    fuzz.MOST_SECONDS = -1.0
+    assert (fails_with(named(path, "is bad")) or "").endswith(" s")
