@@ -221,6 +221,8 @@ def _decoded(streams: list[bytes], common: StreamHeader, *, name: str) -> Array:
             raise named(name, f"has a code stream of {sizes[0]} pixels that decodes to {sizes[1]}")
         if pixels is None:
             width = max(frame.dtype.itemsize, (common.precision + 7) // 8)
+            if len(streams) == 1 and width == frame.dtype.itemsize:
+                return frame[np.newaxis]
             pixels = np.empty((len(streams), *shape), f"{frame.dtype.kind}{1 << (width - 1).bit_length()}")
         pixels[number] = frame
     assert pixels is not None
