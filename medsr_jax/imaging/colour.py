@@ -8,6 +8,8 @@ import numpy as np
 
 Array = np.ndarray[Any, Any]
 
+_BLOCK = 2**20
+
 
 def luma(rgb: Array) -> Array:
     """BT.601 luma 0.299 R + 0.587 G + 0.114 B, rounded.
@@ -18,14 +20,42 @@ def luma(rgb: Array) -> Array:
     Returns:
       (...), of the same dtype. Equal channels come back unchanged.
     """
-    if rgb.dtype.itemsize > 2:
-        weighted: Array = rgb @ np.array([0.299, 0.587, 0.114])
-        return (weighted if rgb.dtype.kind == "f" else np.rint(weighted)).astype(rgb.dtype)
+    rows = rgb.reshape(-1, rgb.shape[-1])
+    grey = np.empty(len(rows), rgb.dtype)
+    # Block by block, since the wide numbers in between take several times the memory of the image.
+    for at in range(0, len(rows), _BLOCK):
+        grey[at : at + _BLOCK] = _luma(rows[at : at + _BLOCK])
+    return grey.reshape(rgb.shape[:-1])
+
+
+def _luma(rgb: Array) -> Array:
+    if rgb.dtype.itemsize > 2 or rgb.dtype.kind == "f":
+        # In double precision, which holds 32-bit integers; equal channels come back to the bit.
+        weighted: Array = rgb.astype(np.float64) @ np.array([0.299, 0.587, 0.114])
+        if rgb.dtype.kind != "f":
+            weighted = np.rint(weighted)
+        equal = (rgb[..., 0] == rgb[..., 1]) & (rgb[..., 0] == rgb[..., 2])
+        return np.where(equal, rgb[..., 0], weighted.astype(rgb.dtype))
     # The weights in 1/65536, which sum to one: 16-bit values just fit into 32 bits.
     wide: Array = rgb.astype(np.uint32)
     red, green, blue = wide[..., 0], wide[..., 1], wide[..., 2]
     grey: Array = np.right_shift(19595 * red + 38470 * green + 7471 * blue + 32768, 16)
     return grey.astype(rgb.dtype)
+
+
+def full_range_luma(luma: Array, *, bits: int) -> Array:
+    """Luma of 16..235, and as much of other bit depths, stretched to the whole range (PS3.3 C.7.6.3.1.2, YBR_PARTIAL).
+
+    Args:
+      luma: unsigned integers of any shape.
+      bits: bits of a sample, 8 or more.
+
+    Returns:
+      The same shape and dtype; what lies outside the range is clipped.
+    """
+    unit = 2 ** (bits - 8)
+    table = (np.arange(2**bits) - 16 * unit) * ((2**bits - 1) / (219 * unit))
+    return np.rint(table.clip(0, 2**bits - 1)).astype(luma.dtype)[luma]
 
 
 def through_palette(indices: Array, palette: Array) -> Array:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 import warnings
 from typing import TYPE_CHECKING, Any
@@ -10,8 +9,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.colour import through_palette, to_grey
+from medsr_jax.imaging.colour import full_range_luma, through_palette, to_grey
 from medsr_jax.imaging.image import Image
+from medsr_jax.imaging.pixel_attributes import describe_pixels
+from medsr_jax.imaging.stored_bits import limits
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -27,14 +28,14 @@ def decode_dicom(data: bytes, *, name: str, max_pixels: int) -> Image:
     Raises:
       MedsrError: no pixels, pixels that can't be decoded (the transfer syntax is named), or a damaged file.
     """
-    from medsr_jax.imaging import dicom_pixels
+    from medsr_jax.imaging import dicom_parsing, dicom_pixels
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         try:
-            dataset = _parse(data, name=name)
+            dataset, notes = dicom_parsing.parse(data, name=name)
             frames = dicom_pixels.decode_frames(dataset, name=name, max_pixels=max_pixels)
-            return _as_image(dataset, frames, name=name)
+            return _as_image(dataset, frames, notes=notes, name=name)
         except (MedsrError, MemoryError):
             raise
         except Exception as error:  # Damaged elements raise whatever pydicom's parsers stumble on.
@@ -42,57 +43,61 @@ def decode_dicom(data: bytes, *, name: str, max_pixels: int) -> Image:
             raise named(name, f"is a damaged DICOM file: {reason}") from error
 
 
-def _parse(data: bytes, *, name: str) -> Dataset:
-    import pydicom
-
-    dataset = pydicom.dcmread(io.BytesIO(data), force=True)
-    sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
-    if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
-        what = f" ({pydicom.uid.UID(sop_class).name})" if sop_class else ""
-        raise named(name, f"is a DICOM file without pixel data{what}; name a DICOM image")
-    if "PixelData" not in dataset:
-        raise named(name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry")
-    return dataset
-
-
-def _as_image(dataset: Dataset, frames: Frames, *, name: str) -> Image:
+def _as_image(dataset: Dataset, frames: Frames, *, notes: tuple[str, ...], name: str) -> Image:
     photometric = frames.photometric
-    pixels, range_, notes = _grey(frames, dataset)
-    spacing, spacing_notes = _spacing(dataset)
+    pixels, bits, grey_notes = _grey(frames, dataset, name=name)
     padding = _padding(dataset) if photometric.startswith("MONOCHROME") else None
+    describe_pixels(dataset, pixels, bits_stored=bits, signed=pixels.dtype.kind == "i")
+    if padding is not None and frames.signed:
+        padding = _padding(dataset)  # The sign of the pixels, which decoding may have changed, settles its own.
+    if photometric == "MONOCHROME2" and dataset.get("SamplesPerPixel") != 1 and frames.pixels.ndim == 3:
+        dataset.SamplesPerPixel, dataset.PhotometricInterpretation = 1, photometric
+        if "PlanarConfiguration" in dataset:
+            del dataset.PlanarConfiguration
+    spacing, spacing_notes = _spacing(dataset)
     for keyword in ("PixelData", "ExtendedOffsetTable", "ExtendedOffsetTableLengths"):
         if keyword in dataset:
             del dataset[keyword]
     return Image(
         pixels=pixels,
-        value_range=range_,
+        value_range=limits(bits, signed=pixels.dtype.kind == "i"),
         kind="dicom",
         spacing=spacing,
         inverted=photometric == "MONOCHROME1",
         padding=padding,
         dataset=dataset,
-        notes=(*frames.notes, *notes, *spacing_notes),
+        notes=(*notes, *frames.notes, *grey_notes, *spacing_notes),
         name=name,
     )
 
 
-def _grey(frames: Frames, dataset: Dataset) -> tuple[Array, tuple[float, float], tuple[str, ...]]:
-    """(frames, rows, columns), the value range, and notes."""
-    pixels, range_, photometric = frames.pixels, frames.value_range, frames.photometric
+def _grey(frames: Frames, dataset: Dataset, *, name: str) -> tuple[Array, int, tuple[str, ...]]:
+    """(frames, rows, columns), the bits that hold a value, and notes."""
+    pixels, bits, photometric = frames.pixels, frames.bits, frames.photometric
     if pixels.ndim == 3 and photometric == "PALETTE COLOR":
+        if bits > 16:
+            raise named(name, f"has palette indices of {bits} bits; up to 16 are read")
         pixels = _through_palette(pixels, dataset)
-        range_ = (0, np.iinfo(pixels.dtype).max)
+        bits = 8 * pixels.dtype.itemsize
     if pixels.ndim == 4:
+        if frames.signed:
+            raise named(name, "has signed colour samples; convert them to unsigned ones")
         if photometric.startswith("YBR_FULL"):
             # PS3.3 C.7.6.3.1.2: the Y of YBR_FULL is BT.601 luma.
             grey = np.ascontiguousarray(pixels[..., 0])
-            return grey, range_, ("colour converted to grey: the Y of YBR is BT.601 luma",)
-        grey, notes = to_grey(pixels)
-        return grey, range_, notes
-    if photometric not in ("MONOCHROME1", "MONOCHROME2"):
+            return grey, bits, ("colour converted to grey: the Y of YBR is BT.601 luma",)
+        if photometric.startswith("YBR_PARTIAL"):
+            note = "colour converted to grey: the Y of YBR_PARTIAL, stretched from its part of the range"
+            return full_range_luma(pixels[..., 0], bits=bits), bits, (note,)
+        notes: tuple[str, ...] = ()
+        if photometric != "RGB":
+            notes = (f"photometric interpretation {photometric or 'missing'} taken as RGB",)
+        grey, grey_notes = to_grey(pixels)
+        return grey, bits, notes + grey_notes
+    if photometric not in ("MONOCHROME1", "MONOCHROME2", "PALETTE COLOR"):
         what = photometric or "missing"
-        return pixels, range_, (f"photometric interpretation {what} taken as MONOCHROME2",)
-    return pixels, range_, ()
+        return pixels, bits, (f"photometric interpretation {what} taken as MONOCHROME2",)
+    return pixels, bits, ()
 
 
 def _through_palette(indices: Array, dataset: Dataset) -> Array:

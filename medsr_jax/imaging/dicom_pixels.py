@@ -1,7 +1,7 @@
 """The pixel data of a DICOM object as arrays of stored values.
 
-Native and RLE data are unpacked by pydicom, all others by imagecodecs, which knows the still images of PS3.5
-Annex A: baseline, extended (12 bits), progressive and lossless JPEG, JPEG-LS, JPEG 2000, HTJ2K and JPEG XL.
+The pixel data outrank the data set: of number of frames, codec, precision, sign, components and colour, what the
+code streams say is used, with a note where the data set says otherwise. Sizes that disagree are refused.
 """
 
 from __future__ import annotations
@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.jpeg_markers import JpegHeader, is_whole, read_header
+from medsr_jax.imaging import code_stream, encapsulation, native_pixels, overlay_bits, stored_bits
+from medsr_jax.imaging.code_stream import HTJ2K, JPEG, JPEG_2000, JPEG_LS, JPEG_XL, RLE, StreamHeader
+from medsr_jax.imaging.pixel_attributes import PixelAttributes, read_attributes
 from medsr_jax.imaging.reading import check_size
 
 if TYPE_CHECKING:
@@ -20,18 +22,20 @@ if TYPE_CHECKING:
 
 Array = np.ndarray[Any, Any]
 
-_JPEG = {f"1.2.840.10008.1.2.4.{last}" for last in (*range(50, 67), 70)}
-_JPEG_LS = {"1.2.840.10008.1.2.4.80", "1.2.840.10008.1.2.4.81"}
-_JPEG_2000 = {f"1.2.840.10008.1.2.4.{last}" for last in range(90, 94)}
-_HTJ2K = {f"1.2.840.10008.1.2.4.{last}" for last in range(201, 204)}
-_JPEG_XL = {f"1.2.840.10008.1.2.4.{last}" for last in range(110, 113)}
-_RLE = "1.2.840.10008.1.2.5"
-_NATIVE = {
-    "1.2.840.10008.1.2",
-    "1.2.840.10008.1.2.1",
-    "1.2.840.10008.1.2.1.99",
-    "1.2.840.10008.1.2.2",
+_TS = "1.2.840.10008.1.2.4."
+# The codec that a transfer syntax promises; None for native data.
+_CODECS: dict[str, str | None] = {
+    **{f"{_TS}{last}": JPEG for last in (*range(50, 67), 70)},
+    **{f"{_TS}{last}": JPEG_LS for last in (80, 81)},
+    **{f"{_TS}{last}": JPEG_2000 for last in range(90, 94)},
+    **{f"{_TS}{last}": HTJ2K for last in range(201, 204)},
+    **{f"{_TS}{last}": JPEG_XL for last in range(110, 113)},
+    "1.2.840.10008.1.2.5": RLE,
+    **dict.fromkeys(("1.2.840.10008.1.2", "1.2.840.10008.1.2.1", "1.2.840.10008.1.2.1.99", "1.2.840.10008.1.2.2")),
 }
+_BIG_ENDIAN = "1.2.840.10008.1.2.2"
+_LOSSLESS_ONLY = {f"{_TS}{last}" for last in (57, 58, 65, 66, 70, 80, 90, 92, 110, 201, 202)}
+_BASELINE = f"{_TS}50"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,45 +44,33 @@ class Frames:
 
     Attributes:
       pixels: (frames, rows, columns) or, in colour, (frames, rows, columns, 3); stored values.
-      value_range: the lowest and highest value that the bits stored allow.
+      bits: bits that hold a stored value.
+      signed: stored values are signed.
       photometric: photometric interpretation of `pixels`, which decoding may have changed.
-      notes: what was mended.
+      notes: what was mended, and where the data set was not believed.
     """
 
     pixels: Array
-    value_range: tuple[float, float]
+    bits: int
+    signed: bool
     photometric: str
     notes: tuple[str, ...]
 
 
-@dataclasses.dataclass(frozen=True)
-class _Layout:
-    frames: int
-    rows: int
-    columns: int
-    samples: int
-    allocated: int
-    stored: int
-    high: int
-    signed: bool
-    photometric: str
-
-
 def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
-    """Decodes all frames of a data set with Pixel Data.
+    """Decodes all frames of a data set with Pixel Data, and moves overlays out of unused bits into the data set.
 
     Raises:
       MedsrError: missing or impossible attributes, an unknown transfer syntax, damaged pixel data.
     """
-    layout = _layout(dataset, name=name)
-    check_size(layout.rows, layout.columns, frames=layout.frames, name=name, max_pixels=max_pixels)
+    attributes = read_attributes(dataset, name=name)
+    check_size(attributes.rows, attributes.columns, frames=attributes.frames, name=name, max_pixels=max_pixels)
     syntax = _transfer_syntax(dataset, name=name)
+    data = dataset.PixelData or b""
     try:
-        if syntax in _NATIVE or syntax == _RLE:
-            pixels, precision = _unpack(dataset, layout, syntax), layout.allocated
-            photometric = layout.photometric
-        else:
-            pixels, precision, photometric = _decompress(dataset, layout, syntax, name=name)
+        if _holds_items(data, attributes, syntax):
+            return _encapsulated(dataset, data, attributes, syntax, name=name, max_pixels=max_pixels)
+        return _native(dataset, data, attributes, syntax, name=name, max_pixels=max_pixels)
     except (MedsrError, MemoryError):
         raise
     except Exception as error:  # Each codec has its own exceptions.
@@ -86,42 +78,6 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
 
         reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
         raise named(name, f"has damaged or truncated pixel data ({UID(syntax).name}): {reason}") from error
-    # Big-endian files give big-endian arrays.
-    pixels = pixels.astype(pixels.dtype.newbyteorder("="), copy=False)
-    pixels, mended = _stored_values(pixels, layout, precision=precision)
-    bits = layout.stored
-    range_ = (-(2 ** (bits - 1)), 2 ** (bits - 1) - 1) if layout.signed else (0, 2**bits - 1)
-    return Frames(pixels, range_, photometric, mended)
-
-
-def _layout(dataset: Dataset, *, name: str) -> _Layout:
-    def number(keyword: str, default: int | None = None) -> int:
-        value = dataset.get(keyword)
-        if value is None or value == "":
-            if default is None:
-                raise named(name, f"has pixel data but no {keyword}")
-            return default
-        return int(value)
-
-    allocated = number("BitsAllocated")
-    stored = number("BitsStored", allocated)
-    layout = _Layout(
-        frames=max(number("NumberOfFrames", 1), 1),
-        rows=number("Rows"),
-        columns=number("Columns"),
-        samples=number("SamplesPerPixel", 1),
-        allocated=allocated,
-        stored=stored,
-        high=number("HighBit", stored - 1),
-        signed=bool(number("PixelRepresentation", 0)),
-        photometric=str(dataset.get("PhotometricInterpretation", "") or "").strip().upper(),
-    )
-    if allocated not in (1, 8, 16, 32) or not 1 <= stored <= allocated:
-        raise named(name, f"has {stored} bits stored of {allocated} allocated; 1, 8, 16 and 32 are read")
-    if layout.samples not in (1, 3) or layout.photometric in ("ARGB", "CMYK", "HSV"):
-        what = f"{layout.samples} samples a pixel as {layout.photometric}"
-        raise named(name, f"has {what}; grey, palette, RGB and YBR are read")
-    return layout
 
 
 def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
@@ -131,115 +87,184 @@ def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
     if not syntax:
         implicit, little = dataset.original_encoding
-        syntax = "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else "1.2.840.10008.1.2.2"
+        syntax = "1.2.840.10008.1.2" if implicit else "1.2.840.10008.1.2.1" if little else _BIG_ENDIAN
         dataset.file_meta.TransferSyntaxUID = UID(syntax)
-    if syntax not in _NATIVE | _JPEG | _JPEG_LS | _JPEG_2000 | _HTJ2K | _JPEG_XL | {_RLE}:
+    if syntax not in _CODECS:
         what = UID(syntax).name
         what = what if what == syntax else f"{what} ({syntax})"
         raise named(name, f"has transfer syntax {what}, which can't be decoded")
     return syntax
 
 
-def _unpack(dataset: Dataset, layout: _Layout, syntax: str) -> Array:
-    """Native or RLE data by pydicom, colour spaces left as they are."""
-    from pydicom.pixels.decoders.base import get_decoder
-
-    options: dict[str, Any] = {"view_only": True, "allow_excess_frames": False, "correct_unused_bits": False}
-    pixels, _ = get_decoder(syntax).as_array(dataset, raw=True, **options)
-    shape = (layout.frames, layout.rows, layout.columns) + ((3,) if layout.samples == 3 else ())
-    return pixels.reshape(shape)
+def _holds_items(data: bytes, attributes: PixelAttributes, syntax: str) -> bool:
+    """Whether the data are encapsulated, told by their start; native data could start so, of the right length only."""
+    if not encapsulation.is_encapsulated(data):
+        return False
+    samples = attributes.frames * attributes.rows * attributes.columns * attributes.samples
+    return _CODECS[syntax] is not None or abs(len(data) - samples * attributes.allocated // 8) > 1
 
 
-def _decompress(dataset: Dataset, layout: _Layout, syntax: str, *, name: str) -> tuple[Array, int, str]:
-    """Frames of encapsulated data, precision of their code streams, and photometric interpretation."""
-    from pydicom.encaps import generate_frames
+def _native(
+    dataset: Dataset, data: bytes, attributes: PixelAttributes, syntax: str, *, name: str, max_pixels: int
+) -> Frames:
+    notes: tuple[str, ...] = ()
+    if _CODECS[syntax] is not None:
+        expected = attributes.frames * attributes.rows * attributes.columns * attributes.samples
+        if len(data) - expected * attributes.allocated // 8 not in (0, 1):
+            raise ValueError("the data hold no items")
+        notes += (f"pixel data are native, not {_CODECS[syntax]} as the transfer syntax says",)
+    pixel_bytes = attributes.frames * attributes.rows * attributes.columns * attributes.allocated // 8
+    if attributes.samples == 1 and attributes.photometric[:3] in ("RGB", "YBR") and len(data) // 3 >= pixel_bytes:
+        attributes = dataclasses.replace(attributes, samples=3)
+        notes += ("pixel data hold 3 samples a pixel, as used; Samples per Pixel is 1",)
+    pixels, native_notes = native_pixels.unpack_native(
+        data, attributes, big_endian=syntax == _BIG_ENDIAN, words=dataset["PixelData"].VR == "OW"
+    )
+    notes += native_notes + _count_note(len(pixels), attributes)
+    check_size(attributes.rows, attributes.columns, frames=len(pixels), name=name, max_pixels=max_pixels)
+    return _native_values(dataset, pixels, attributes, notes)
 
-    offsets = None
-    if dataset.get("ExtendedOffsetTable") and dataset.get("ExtendedOffsetTableLengths"):
-        offsets = (dataset.ExtendedOffsetTable, dataset.ExtendedOffsetTableLengths)
-    streams = generate_frames(dataset.PixelData, number_of_frames=layout.frames, extended_offsets=offsets)
-    dtype = np.dtype(f"{'i' if layout.signed else 'u'}{max(layout.allocated // 8, 1)}")
-    shape = (layout.rows, layout.columns) + ((3,) if layout.samples == 3 else ())
+
+def _native_values(dataset: Dataset, pixels: Array, attributes: PixelAttributes, notes: tuple[str, ...]) -> Frames:
+    pixels, overlay_notes = _without_overlays(dataset, pixels, attributes, precision=attributes.allocated)
+    values = stored_bits.native_values(pixels, attributes)
+    notes += overlay_notes + values.notes
+    return Frames(values.pixels, values.bits, values.signed, attributes.photometric, notes)
+
+
+def _without_overlays(
+    dataset: Dataset, pixels: Array, attributes: PixelAttributes, *, precision: int
+) -> tuple[Array, tuple[str, ...]]:
+    """The samples with the bits of overlay planes cleared, once the planes have data of their own."""
+    mask = overlay_bits.overlay_mask(dataset)
+    if not mask or pixels.ndim != 3 or attributes.allocated == 1 or precision <= attributes.stored:
+        return pixels, ()
+    shift = max(attributes.high + 1 - attributes.stored, 0)
+    taken = (1 << attributes.stored) - 1 << shift
+    notes = overlay_bits.move_overlays(dataset, pixels, taken=taken)
+    width = 8 * pixels.dtype.itemsize
+    kept = ~(mask & ~taken) & ((1 << width) - 1)
+    unsigned = pixels.view(f"u{pixels.dtype.itemsize}")
+    return (unsigned & unsigned.dtype.type(kept)).view(pixels.dtype), notes
+
+
+def _encapsulated(
+    dataset: Dataset, data: bytes, attributes: PixelAttributes, syntax: str, *, name: str, max_pixels: int
+) -> Frames:
+    streams, notes = encapsulation.split_frames(data, offsets=_offsets(dataset))
+    if len(streams) < attributes.frames:
+        count = f"{len(streams)} of {attributes.frames}"
+        raise named(name, f"has {count} frames; the file is truncated or damaged")
+    notes += _count_note(len(streams), attributes)
+    check_size(attributes.rows, attributes.columns, frames=len(streams), name=name, max_pixels=max_pixels)
+    if all(code_stream.codec_of(stream) == RLE for stream in streams):
+        if _CODECS[syntax] != RLE:
+            notes += (_other_codec(RLE, syntax),)
+        first = native_pixels.decode_rle(streams[0], attributes)
+        pixels = np.empty((len(streams), *first.shape), first.dtype)
+        for number, stream in enumerate(streams):
+            pixels[number] = native_pixels.decode_rle(stream, attributes)
+        return _native_values(dataset, pixels, attributes, notes)
+    header = _common_header(streams, attributes, name=name, max_pixels=max_pixels)
+    pixels = _decoded(streams, header, name=name)
+    photometric, colour_notes = _colours(header, attributes, name=name)
+    pixels, overlay_notes = _without_overlays(dataset, pixels, attributes, precision=header.precision)
+    values = stored_bits.stream_values(pixels, attributes, precision=header.precision, signed_stream=header.signed)
+    notes += (*_codec_notes(header, syntax), *colour_notes, *overlay_notes, *values.notes)
+    return Frames(values.pixels, values.bits, values.signed, photometric, notes)
+
+
+def _offsets(dataset: Dataset) -> bytes:
+    offsets = dataset.get("ExtendedOffsetTable")
+    return offsets if isinstance(offsets, bytes) else b""
+
+
+def _count_note(present: int, attributes: PixelAttributes) -> tuple[str, ...]:
+    if present <= attributes.frames:
+        return ()
+    stated = f"is {attributes.frames}" if attributes.counted else "is missing"
+    return (f"Number of Frames {stated}; {present} frames are present and used",)
+
+
+def _common_header(streams: list[bytes], attributes: PixelAttributes, *, name: str, max_pixels: int) -> StreamHeader:
+    """The header that all frames share, checked before anything is decoded; precision is the largest of all."""
+    headers = [code_stream.read_stream_header(stream) for stream in streams]
+    for header in headers:
+        if header.rows * header.columns > max_pixels or (header.rows, header.columns) != (
+            attributes.rows,
+            attributes.columns,
+        ):
+            sizes = f"{attributes.rows} x {attributes.columns}", f"{header.rows} x {header.columns}"
+            raise named(name, f"says {sizes[0]} pixels but its code stream holds {sizes[1]}; get the file anew")
+        if header.scans:
+            raise named(name, f"has a JPEG of {header.scans} scans, too many to decode; recompress it as baseline")
+    first = headers[0]
+    for header in headers:
+        if (header.components, header.signed, header.colour) != (first.components, first.signed, first.colour):
+            raise named(name, "has frames that differ in components, sign or colour; split it into single frames")
+    if first.components not in (1, 3):
+        raise named(name, f"has code streams of {first.components} components; grey and three colours are read")
+    if first.signed and first.components == 3:
+        raise named(name, "has code streams of signed colour samples; convert them to unsigned ones")
+    lossy = next((header for header in headers if not header.lossless), first)
+    return dataclasses.replace(lossy, precision=max(header.precision for header in headers))
+
+
+def _decoded(streams: list[bytes], common: StreamHeader, *, name: str) -> Array:
+    """(frames, rows, columns) or (frames, rows, columns, 3) samples."""
+    shape = (common.rows, common.columns) + ((3,) if common.components == 3 else ())
     pixels: Array | None = None
-    photometric, precision, count = layout.photometric, layout.stored, 0
-    for stream, _ in zip(streams, range(layout.frames), strict=False):
-        frame, precision, photometric = _decode_stream(bytes(stream), layout, syntax, name=name)
+    for number, stream in enumerate(streams):
+        frame = code_stream.decode_stream(stream, code_stream.read_stream_header(stream))
         if frame.shape != shape:
             sizes = [" x ".join(str(side) for side in sides) for sides in (shape, frame.shape)]
-            raise named(name, f"says {sizes[0]} pixels but its code stream holds {sizes[1]}")
+            raise named(name, f"has a code stream of {sizes[0]} pixels that decodes to {sizes[1]}")
         if pixels is None:
-            pixels = np.empty((layout.frames, *shape), f"{dtype.kind}{max(dtype.itemsize, frame.itemsize)}")
-        # Kept as bits: the sign is settled by the caller.
-        pixels[count] = frame.astype(f"{frame.dtype.kind}{pixels.dtype.itemsize}").view(pixels.dtype)
-        count += 1
-    if pixels is None or count < layout.frames:
-        raise named(name, f"has {count} of {layout.frames} frames; the file is truncated or damaged")
-    return pixels, precision, photometric
+            width = max(frame.dtype.itemsize, (common.precision + 7) // 8)
+            if len(streams) == 1 and width == frame.dtype.itemsize:
+                return frame[np.newaxis]
+            pixels = np.empty((len(streams), *shape), f"{frame.dtype.kind}{1 << (width - 1).bit_length()}")
+        pixels[number] = frame
+    assert pixels is not None
+    return pixels
 
 
-def _decode_stream(stream: bytes, layout: _Layout, syntax: str, *, name: str) -> tuple[Array, int, str]:
-    """One frame (rows, columns[, 3]), its precision in bits, and its photometric interpretation."""
-    import imagecodecs
-
-    photometric = layout.photometric
-    if syntax in _JPEG or syntax in _JPEG_LS:
-        # libjpeg would fill what is missing with grey, and CharLS can spend seconds on it.
-        if not is_whole(stream):
-            raise named(name, "has truncated pixel data: the end of the JPEG image is missing")
-        header = read_header(stream)
-        if syntax in _JPEG_LS:
-            return imagecodecs.jpegls_decode(stream), header.precision, photometric
-        if layout.samples == 1:
-            return imagecodecs.jpeg8_decode(stream), header.precision, photometric
-        # What libjpeg is told to be RGB keeps its samples as they were coded.
-        frame = imagecodecs.jpeg8_decode(stream, colorspace="RGB", outcolorspace="RGB")
-        return frame, header.precision, _colours(header, photometric)
-    if syntax in _JPEG_XL:
-        return imagecodecs.jpegxl_decode(stream), layout.stored, photometric
-    decode = imagecodecs.htj2k_decode if syntax in _HTJ2K else imagecodecs.jpeg2k_decode
-    frame = decode(stream)
-    if photometric in ("YBR_ICT", "YBR_RCT"):  # Undone by the decoder.
-        photometric = "RGB"
-    return frame, _jpeg_2000_precision(stream, layout.stored), photometric
-
-
-def _colours(header: JpegHeader, photometric: str) -> str:
-    """The colour space of three-component JPEG samples.
-
-    An Adobe segment, then a JFIF one, is believed before the data set, since decoders everywhere believe it.
-    """
-    if header.adobe_transform is not None:
-        return "YBR_FULL" if header.adobe_transform == 1 else "RGB"
-    return "YBR_FULL" if header.jfif else photometric
-
-
-def _jpeg_2000_precision(stream: bytes, default: int) -> int:
-    """Bits of the first component, from the SIZ segment (ISO 15444-1, A.5.1)."""
-    siz = stream.find(b"\xff\x4f\xff\x51")
-    return (stream[siz + 42] & 0x7F) + 1 if siz >= 0 else default
-
-
-def _stored_values(pixels: Array, layout: _Layout, *, precision: int) -> tuple[Array, tuple[str, ...]]:
-    """Leaves only the bits stored, shifted down to bit 0 and sign-extended (PS3.5 section 8.1.1).
-
-    Bits above them held overlays once, and code streams hold no sign extension.
-    """
-    width = 8 * pixels.dtype.itemsize
+def _codec_notes(header: StreamHeader, syntax: str) -> tuple[str, ...]:
     notes: tuple[str, ...] = ()
-    bits, shift = layout.stored, layout.high + 1 - layout.stored
-    if precision < width and precision != layout.allocated:  # A code stream has its samples at bit 0.
-        bits, shift = min(precision, layout.stored), 0
-    if layout.allocated == 1 or (bits == width and shift == 0) or shift < 0:
-        return pixels, notes
-    unsigned = pixels.view(f"u{pixels.dtype.itemsize}")
-    values = unsigned >> shift if shift else unsigned
-    if shift:
-        notes += (f"values shifted down by {shift}: HighBit is {layout.high} with {layout.stored} bits stored",)
-    if layout.signed:
-        spare = width - bits
-        values = (values << spare).view(f"i{pixels.dtype.itemsize}") >> spare
-    else:
-        values = values & ((1 << bits) - 1)
-    if not shift and precision in (layout.allocated, width) and not np.array_equal(values, pixels):
-        notes += (f"bits above the {layout.stored} stored were cleared",)
-    return values, notes
+    if header.codec != _CODECS[syntax] or (syntax == _BASELINE and header.process != "baseline JPEG"):
+        notes += (_other_codec(header.process, syntax),)
+    if syntax in _LOSSLESS_ONLY and not header.lossless:
+        notes += (f"already lossy: the code stream is {header.process} under a lossless transfer syntax",)
+    return notes
+
+
+def _other_codec(process: str, syntax: str) -> str:
+    from pydicom.uid import UID
+
+    return f"pixel data are {process}, not {UID(syntax).name} as the transfer syntax says"
+
+
+def _colours(header: StreamHeader, attributes: PixelAttributes, *, name: str) -> tuple[str, tuple[str, ...]]:
+    """The photometric interpretation of decoded samples, and a note where the data set says another."""
+    stated = attributes.photometric
+    notes: tuple[str, ...] = ()
+    if header.components != attributes.samples:
+        count = f"{header.components} component{'s' if header.components > 1 else ''}"
+        notes += (f"the code stream has {count}, as used; Samples per Pixel is {attributes.samples}",)
+    if header.components == 1:
+        grey = stated.startswith("MONOCHROME") or (stated == "PALETTE COLOR" and attributes.samples == 1)
+        return (stated if grey or attributes.samples == 1 else "MONOCHROME2"), notes
+    if stated == "PALETTE COLOR":
+        raise named(name, "says PALETTE COLOR but its code stream holds three components; correct one of them")
+    undone = header.codec in (JPEG_2000, HTJ2K, JPEG_XL)
+    if undone and stated in ("YBR_ICT", "YBR_RCT"):
+        if header.colour == "RGB":
+            return "RGB", notes
+        return header.colour or "RGB", (*notes, f"the code stream holds no colour transform, though {stated} says so")
+    spaces = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_PARTIAL_422", "YBR_PARTIAL_420")
+    usual = "YBR_FULL" if header.codec == JPEG and not header.lossless else "RGB"
+    chosen = header.colour or (stated if stated in spaces else usual)
+    if chosen[:3] == stated[:3]:
+        return stated if stated in spaces else chosen, notes
+    what = "YCbCr" if chosen.startswith("YBR") else chosen
+    return chosen, (*notes, f"colours taken as {what}, as the code stream says; {stated or 'nothing'} is stated")

@@ -18,9 +18,9 @@ class Image:
     """A grey image, or several frames of one size, with what is needed to write the same kind of file back.
 
     Attributes:
-      pixels: (frames, rows, columns), stored values: uint8, uint16, int8, int16, uint32, int32 or float32.
+      pixels: (frames, rows, columns), stored values: (u)int8, (u)int16, (u)int32, float16, float32 or float64.
       value_range: the lowest and highest value that the storage allows, such as (0, 4095) for 12 bits stored
-        or (-2048, 2047) when they are signed. For float pixels, the lowest and highest value present.
+        or (-2048, 2047) when they are signed. For float pixels, the lowest and highest value present, padding aside.
       kind: the kind of file that it came from, one of `KINDS`.
       spacing: distance of neighbouring pixel centres in mm, between rows and between columns, when known.
       inverted: low values are shown white (DICOM MONOCHROME1, TIFF WhiteIsZero).

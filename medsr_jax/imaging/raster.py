@@ -3,22 +3,28 @@
 from __future__ import annotations
 
 import io
+import struct
+import threading
 import warnings
 from typing import Any
 
 import numpy as np
 import PIL.Image
+import PIL.ImageChops
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.colour import to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
-from medsr_jax.imaging.jpeg_markers import JpegHeader, is_whole, read_header
+from medsr_jax.imaging.jpeg_markers import JpegHeader, is_whole, read_header, too_many_scans
 from medsr_jax.imaging.reading import check_size
 
 Array = np.ndarray[Any, Any]
 
 _ORIENTATION = 0x0112
 _SCREEN_DPI = (72.0, 96.0)
+_BAND = 2**20  # pixels
+# Pillow's own limit on sizes is a global of its module, lifted while a file is opened whose size has been checked.
+_PILLOW_LIMIT = threading.Lock()
 
 
 def decode_png(data: bytes, *, name: str, max_pixels: int) -> Image:
@@ -27,7 +33,10 @@ def decode_png(data: bytes, *, name: str, max_pixels: int) -> Image:
     Raises:
       MedsrError: the PNG is damaged or too large.
     """
-    header = _open(data, name=name, kind="PNG", max_pixels=max_pixels)
+    columns, rows = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
+    width = {2: 3, 4: 2, 6: 4}.get(data[25] if len(data) > 25 else 0, 1) * (2 if data[24:25] == b"\x10" else 1)
+    check_size(rows, columns, width=width, name=name, max_pixels=max_pixels)
+    header = _open(data, name=name, kind="PNG")
     notes: tuple[str, ...] = ()
     if getattr(header, "n_frames", 1) > 1:
         notes += ("animated PNG: only the default image is read",)
@@ -35,7 +44,9 @@ def decode_png(data: bytes, *, name: str, max_pixels: int) -> Image:
         pixels = _sixteen_bit_png(data, name=name)
     else:
         pixels = _load(header, name=name, kind="PNG")
-    return _finish(pixels, header, kind="png", name=name, notes=notes)
+    placement = _orientation(header), _spacing(header)
+    del header  # Pillow's copy of the pixels goes before the conversion to grey takes memory.
+    return _finish(pixels, placement, kind="png", name=name, notes=notes)
 
 
 def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
@@ -48,17 +59,33 @@ def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
         markers = read_header(data)
     except ValueError as error:
         raise named(name, f"is a damaged or truncated JPEG: {error}") from error
+    width = markers.components * (1 if markers.precision <= 8 else 2)
+    check_size(markers.rows, markers.columns, width=width, name=name, max_pixels=max_pixels)
+    if scans := too_many_scans(data, rows=markers.rows, columns=markers.columns):
+        raise named(name, f"is a JPEG of {scans} scans, too many to decode; save it anew")
     if markers.precision == 8 and not markers.lossless:
-        header = _open(data, name=name, kind="JPEG", max_pixels=max_pixels)
-        return _finish(_load(header, name=name, kind="JPEG"), header, kind="jpeg", name=name, notes=())
-    return _unusual_jpeg(data, markers, name=name, max_pixels=max_pixels)
+        header = _open(data, name=name, kind="JPEG")
+        # Pillow takes all CMYK for Adobe's, where 255 is no ink.
+        plain = header.mode == "CMYK" and markers.adobe_transform is None
+        if header.mode == "CMYK" and not plain and not markers.adobe_flags:
+            # libjpeg marks what it writes as Adobe's, whichever way its caller had the inks.
+            raise named(name, "is a CMYK JPEG that may have its inks inverted or not; convert it to RGB or grey")
+        notes = ("CMYK without an Adobe segment: 0 is no ink",) if plain else ()
+        pixels = _load(header, name=name, kind="JPEG", inverted=plain)
+        placement = _orientation(header), _spacing(header)
+        del header  # As above.
+        return _finish(pixels, placement, kind="jpeg", name=name, notes=notes)
+    return _unusual_jpeg(data, markers, name=name)
 
 
-def _unusual_jpeg(data: bytes, markers: JpegHeader, *, name: str, max_pixels: int) -> Image:
+def _unusual_jpeg(data: bytes, markers: JpegHeader, *, name: str) -> Image:
     """12 or 16 bits, or lossless, which Pillow does not decode; such files carry no EXIF worth reading."""
     import imagecodecs
 
-    check_size(markers.rows, markers.columns, name=name, max_pixels=max_pixels)
+    if markers.components not in (1, 3):
+        raise named(
+            name, f"is a {markers.precision}-bit or lossless JPEG of {markers.components} components; make it grey"
+        )
     if not is_whole(data):
         raise named(name, "is a truncated JPEG: the end of the image is missing")
     try:
@@ -70,37 +97,50 @@ def _unusual_jpeg(data: bytes, markers: JpegHeader, *, name: str, max_pixels: in
     return Image(grey[np.newaxis], range_, "jpeg", notes=notes, name=name)
 
 
-def _open(data: bytes, *, name: str, kind: str, max_pixels: int) -> PIL.Image.Image:
-    """Opens the file without decoding it, and refuses sizes that would not fit."""
+def _open(data: bytes, *, name: str, kind: str) -> PIL.Image.Image:
+    """Opens the file without decoding it; its size has been checked."""
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _PILLOW_LIMIT:
             warnings.simplefilter("ignore")
-            header = PIL.Image.open(io.BytesIO(data), formats=(kind,))
-    except PIL.Image.DecompressionBombError:
-        header = None
+            limit, PIL.Image.MAX_IMAGE_PIXELS = PIL.Image.MAX_IMAGE_PIXELS, None
+            try:
+                return PIL.Image.open(io.BytesIO(data), formats=(kind,))
+            finally:
+                PIL.Image.MAX_IMAGE_PIXELS = limit
     except Exception as error:  # Pillow raises whatever its parsers stumble on.
         raise named(name, f"is a damaged {kind}: {_first_line(error)}") from error
-    if header is None:
-        raise named(name, f"has more than the {max_pixels / 1e6:.0f} million pixels that are read; split it")
-    columns, rows = header.size
-    check_size(rows, columns, name=name, max_pixels=max_pixels)
-    return header
 
 
-def _load(header: PIL.Image.Image, *, name: str, kind: str) -> Array:
+def _load(header: PIL.Image.Image, *, name: str, kind: str, inverted: bool = False) -> Array:
     """(rows, columns[, channels]) uint8 or uint16 of a file that Pillow decodes without loss."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             header.load()
-            if header.mode == "1":
-                return np.asarray(header.convert("L"))
-            if header.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
-                opaque = header.mode != "PA" and "transparency" not in header.info
-                return np.asarray(header.convert("RGB" if opaque else "RGBA"))
-            pixels = np.asarray(header)
+            columns, rows = header.size
+            band = max(_BAND // columns, 1)
+            # Band by band: Pillow's own copy of a colour image takes four bytes a pixel already.
+            first = _band(header, 0, min(band, rows), inverted=inverted)
+            pixels = np.empty((rows, *first.shape[1:]), first.dtype)
+            pixels[: len(first)] = first
+            for top in range(band, rows, band):
+                bottom = min(top + band, rows)
+                pixels[top:bottom] = _band(header, top, bottom, inverted=inverted)
     except Exception as error:  # As above.
         raise named(name, f"is a damaged or truncated {kind}: {_first_line(error)}") from error
+    return pixels
+
+
+def _band(header: PIL.Image.Image, top: int, bottom: int, *, inverted: bool) -> Array:
+    band = header.crop((0, top, header.size[0], bottom))
+    if inverted:
+        band = PIL.ImageChops.invert(band)
+    if band.mode == "1":
+        band = band.convert("L")
+    elif band.mode in ("P", "PA", "CMYK", "YCbCr", "LAB", "HSV"):
+        opaque = band.mode != "PA" and "transparency" not in header.info
+        band = band.convert("RGB" if opaque else "RGBA")
+    pixels = np.asarray(band)
     return pixels.astype(np.uint16) if pixels.dtype.itemsize > 1 else pixels
 
 
@@ -114,8 +154,10 @@ def _sixteen_bit_png(data: bytes, *, name: str) -> Array:
         raise named(name, f"is a damaged or truncated PNG: {_first_line(error)}") from error
 
 
-def _finish(pixels: Array, header: PIL.Image.Image, *, kind: str, name: str, notes: tuple[str, ...]) -> Image:
-    orientation = _orientation(header)
+def _finish(
+    pixels: Array, placement: tuple[int, tuple[float, float] | None], *, kind: str, name: str, notes: tuple[str, ...]
+) -> Image:
+    orientation, spacing = placement
     grey, grey_notes = (pixels, ()) if pixels.ndim == 2 else to_grey(pixels)
     grey, turn_notes = upright(grey, orientation=orientation)
     if not grey.flags.writeable:
@@ -124,7 +166,7 @@ def _finish(pixels: Array, header: PIL.Image.Image, *, kind: str, name: str, not
         pixels=grey[np.newaxis],
         value_range=(0, 255 if grey.dtype == np.uint8 else 65535),
         kind=kind,
-        spacing=upright_spacing(_spacing(header), orientation=orientation),
+        spacing=upright_spacing(spacing, orientation=orientation),
         notes=notes + grey_notes + turn_notes,
         name=name,
     )

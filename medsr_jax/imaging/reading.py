@@ -9,8 +9,8 @@ from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.image import Image
 from medsr_jax.imaging.sniffing import kind_of, read_start
 
-MAX_PIXELS = 2**28
-"""Most pixels a frame that are read unless the caller says otherwise: 16384 x 16384."""
+MAX_PIXELS = 2**27
+"""Most pixels a frame that are read unless the caller says otherwise, 16384 x 8192: reading them takes up to 1 GiB."""
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -21,7 +21,8 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
 
     Args:
       path: the file.
-      max_pixels: larger frames are refused before memory is taken for them; four times as many in all.
+      max_pixels: larger frames are refused before memory is taken for them; twice as many in all frames. Pixels of
+        more than 4 bytes, as 16-bit colour has, count as several.
 
     Raises:
       MedsrError: the file can't be read, with the reason in one line.
@@ -50,15 +51,23 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         raise named(path, f"can't be read: {error.strerror or error}") from error
 
 
-def check_size(rows: int, columns: int, *, frames: int = 1, name: str, max_pixels: int) -> None:
+def check_size(rows: int, columns: int, *, frames: int = 1, width: int = 1, name: str, max_pixels: int) -> None:
     """Refuses images without pixels and images too large to hold.
+
+    Args:
+      rows, columns, frames: size of the image.
+      width: bytes of a pixel, all channels together.
+      name, max_pixels: as in `read_image`.
 
     Raises:
       MedsrError: a side is zero, or there are too many pixels.
     """
     if rows < 1 or columns < 1 or frames < 1:
         raise named(name, f"has no pixels: {frames} frames of {rows} rows and {columns} columns")
-    if rows * columns > max_pixels or frames * rows * columns > 4 * max_pixels:
-        size = f"{rows} x {columns}" + (f" x {frames} frames" if frames > 1 else "")
-        most = max_pixels if rows * columns > max_pixels else 4 * max_pixels
-        raise named(name, f"has {size} pixels, more than the {most / 1e6:.0f} million that are read; split it")
+    most = 4 * max_pixels // max(width, 4)
+    size = f"{rows} x {columns}" + (f" x {frames} frames" if frames > 1 else "")
+    if rows * columns > most:
+        what = f"pixels of {width} bytes" if width > 4 else "pixels"
+        raise named(name, f"has {size} {what}, more than the {most / 1e6:.0f} million that are read; split it")
+    if frames * rows * columns > 2 * most:
+        raise named(name, f"has {size} pixels, more than the {2 * most / 1e6:.0f} million that are read; split it")

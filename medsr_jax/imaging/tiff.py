@@ -12,8 +12,11 @@ import numpy as np
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.colour import through_palette, to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
+from medsr_jax.imaging.no_data import GDAL_NODATA, find_no_data, value_range
 from medsr_jax.imaging.raster import spacing_of_dpi
 from medsr_jax.imaging.reading import check_size
+from medsr_jax.imaging.tiff_colour import check_subsampling, is_coded_ycbcr, ycbcr_luma
+from medsr_jax.imaging.tiff_structure import check_directories, check_segments
 
 Array = np.ndarray[Any, Any]
 
@@ -26,13 +29,14 @@ _REDUCED_OR_MASK = 0b101
 def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
     """A TIFF of one page: integers of up to 32 bits or floats, grey, palette or colour, however compressed.
 
-    Half and double floats become float32. Reduced copies of the page (thumbnails, pyramids) are passed over.
+    Pixels that hold no data become padding. Reduced copies of the page (thumbnails, pyramids) are passed over.
 
     Raises:
       MedsrError: the TIFF is damaged or too large, has several pages, or holds NaN or infinite numbers.
     """
     import tifffile
 
+    check_directories(data, name=name)
     # tifffile logs what it repairs; what matters here is raised below.
     logging.getLogger("tifffile").addHandler(logging.NullHandler())
     logging.getLogger("tifffile").propagate = False
@@ -41,9 +45,19 @@ def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
             warnings.simplefilter("ignore")
             with tifffile.TiffFile(io.BytesIO(data)) as file:
                 page = _only_page(file, name=name)
-                check_size(page.imagelength, page.imagewidth, name=name, max_pixels=max_pixels)
+                width = int(page.samplesperpixel) * ((int(page.bitspersample) + 7) // 8)
+                check_size(page.imagelength, page.imagewidth, width=width, name=name, max_pixels=max_pixels)
                 _check_strips(page, size=len(data), name=name)
+                check_segments(page, data, name=name)
+                check_subsampling(page, name=name)
                 pixels, range_, notes = _grey(page, np.asarray(page.asarray(maxworkers=1)), name=name)
+                padding: tuple[float, float] | None = None
+                if pixels.ndim == 2 and page.photometric in (_WHITE_IS_ZERO, _BLACK_IS_ZERO):
+                    tag = page.tags.get(GDAL_NODATA)
+                    padding, padding_notes = find_no_data(pixels, str(tag.value) if tag else None, name=name)
+                    notes += padding_notes
+                if pixels.dtype.kind == "f":
+                    range_ = value_range(pixels, padding)
                 orientation, spacing = _orientation(page), _spacing(page)
                 inverted = page.photometric == _WHITE_IS_ZERO
     except (MedsrError, MemoryError):
@@ -58,6 +72,7 @@ def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
         kind="tiff",
         spacing=upright_spacing(spacing, orientation=orientation),
         inverted=inverted,
+        padding=padding,
         notes=notes + turn_notes,
         name=name,
     )
@@ -94,15 +109,14 @@ def _grey(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[float, f
     pixels, notes = _samples(page, pixels, name=name)
     if page.photometric == _PALETTE:
         bits = 8 * pixels.dtype.itemsize
-    if pixels.dtype.kind == "f":
-        pixels = pixels.astype(np.float32)
-        if not np.isfinite(pixels).all():
-            raise named(name, "holds NaN or infinite pixels; replace them first")
+    # NaN goes through both, and neither takes memory.
+    if pixels.dtype.kind == "f" and not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
+        raise named(name, "holds NaN or infinite pixels; replace them by a number, and name it in GDAL's no-data tag")
     if pixels.ndim > 2:
         pixels, grey_notes = to_grey(pixels)
         notes += grey_notes
     if pixels.dtype.kind == "f":
-        return pixels, (float(pixels.min()), float(pixels.max())), notes
+        return pixels, (0.0, 0.0), notes  # The caller knows the padding.
     if bits in (1, 2, 4):
         notes += (f"{bits} bits a pixel spread over 0..255",) if bits > 1 else ()
         pixels, bits = pixels.astype(np.uint8) * np.uint8(255 // (2**bits - 1)), 8
@@ -124,6 +138,10 @@ def _samples(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[str, 
         pixels = np.moveaxis(pixels, 0, -1)
     colours = 3 if page.photometric in (_RGB, _YCBCR) else 1
     extra = pixels.shape[-1] - colours
+    if is_coded_ycbcr(page):
+        if pixels.dtype.kind != "u" or extra < 0:
+            raise named(name, f"has YCbCr pixels of {pixels.dtype}; convert it to RGB or grey")
+        return ycbcr_luma(page, pixels)
     if extra > 1:
         return pixels[..., :colours], (f"{extra} extra channels ignored",)
     return pixels, ()

@@ -12,6 +12,7 @@ import sys
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset, FileMetaDataset
+from pydicom.encaps import encapsulate
 from pydicom.uid import UID, ExplicitVRLittleEndian, generate_uid
 
 VALIDATOR = shutil.which("dciodvfy") or shutil.which("dciodvfy", path=pathlib.Path(sys.executable).parent)
@@ -114,3 +115,43 @@ def validator_errors(path: pathlib.Path) -> set[str]:
     assert VALIDATOR is not None
     done = subprocess.run([VALIDATOR, str(path)], capture_output=True, text=True, errors="replace", check=False)
     return {line for line in (done.stdout + done.stderr).splitlines() if line.startswith("Error")}
+
+
+def with_streams(dataset: Dataset, streams: list[bytes], syntax: str, *, table: bool = False) -> Dataset:
+    """The data set with code streams, one a fragment, for its pixels; with an offset table or an empty one."""
+    dataset.PixelData = encapsulate(streams, has_bot=table)
+    dataset["PixelData"].VR, dataset["PixelData"].is_undefined_length = "OB", True
+    dataset.file_meta.TransferSyntaxUID = UID(syntax)
+    return dataset
+
+
+def saved_as(dataset: Dataset, path: pathlib.Path) -> pathlib.Path:
+    """Writes the data set under any transfer syntax, those that pydicom does not know included."""
+    syntax = UID(dataset.file_meta.TransferSyntaxUID)
+    if syntax.is_transfer_syntax:
+        return saved(dataset, path)
+    # One of as many digits stands in for it.
+    known = "1.2.840.10008.1.2.4.201"
+    assert len(known) == len(syntax)
+    dataset.file_meta.TransferSyntaxUID = UID(known)
+    saved(dataset, path)
+    dataset.file_meta.TransferSyntaxUID = syntax
+    path.write_bytes(path.read_bytes().replace(known.encode(), syntax.encode(), 1))
+    return path
+
+
+def rle_stream(frame: np.ndarray) -> bytes:
+    """One frame as an RLE stream (PS3.5 Annex G), every byte written as a literal."""
+    samples = frame.reshape(-1, frame.shape[-1]) if frame.ndim == 3 else frame.reshape(-1, 1)
+    planes = samples.astype(frame.dtype.newbyteorder("<")).view(np.uint8).reshape(len(samples), samples.shape[1], -1)
+    segments = []
+    for sample in range(planes.shape[1]):
+        for byte in reversed(range(planes.shape[2])):
+            plane = planes[:, sample, byte].tobytes()
+            parts = [plane[at : at + 128] for at in range(0, len(plane), 128)]
+            segment = b"".join(bytes([len(part) - 1]) + part for part in parts)
+            segments.append(segment + b"\0" * (len(segment) % 2))
+    starts = np.cumsum([64, *map(len, segments[:-1])])
+    header = np.zeros(16, "<u4")
+    header[0], header[1 : 1 + len(segments)] = len(segments), starts
+    return header.tobytes() + b"".join(segments)

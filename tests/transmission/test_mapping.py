@@ -68,4 +68,4 @@ def test_levels_on_top_of_a_large_offset_are_kept(dtype: str, offset: float) -> 
     values = from_codes(packet.decode(), low=header.low, high=header.high, levels=header.levels)
     restored = to_stored(values, dtype=dtype, value_range=image.value_range)
     assert restored.dtype == dtype
-    assert np.abs(restored.astype(np.float64) - offset - levels).max() < 2
+    assert np.abs(restored.astype(np.float64) - offset - levels).max() < 3  # of 1023
