@@ -20,8 +20,8 @@ import numpy as np
 from medsr_jax.evaluation.fidelity import BETTER_BELOW, MEASURES, Fidelity
 from medsr_jax.evaluation.link import Measured
 from medsr_jax.evaluation.statistics import Mean, bootstrap
+from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, write_image
-from medsr_jax.imaging.files import atomic_write
 from medsr_jax.transmission.ceilings import ratio_label
 
 PAGE, TABLE = "index.html", "images.csv"

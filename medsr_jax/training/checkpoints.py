@@ -13,7 +13,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write
 
 _log = logging.getLogger(__name__)
 

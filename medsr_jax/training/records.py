@@ -18,7 +18,7 @@ from ml_collections import ConfigDict, FieldReference
 
 from medsr_jax import zoo
 from medsr_jax.errors import named
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write
 
 _log = logging.getLogger(__name__)
 
