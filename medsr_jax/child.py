@@ -82,7 +82,7 @@ def _be_child(requests: int, replies: int, *, noisy: bool) -> None:
         os.dup2(replies, 1)
         if not noisy:
             os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
-            sys.stderr = open(2, "w", closefd=False)
+            sys.stderr = os.fdopen(2, "w", closefd=False)
         # The parent's ends too: it would not see that this process is dead while another holds its pipe.
         os.closerange(3, 1024)
         from medsr_jax.worker import main

@@ -10,7 +10,7 @@ import typer
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.jobs import failing, progress
-from medsr_jax.terminal import complain, say
+from medsr_jax.terminal import Terminated, complain, say
 
 if TYPE_CHECKING:
     from medsr_jax.data.prepare import Report
@@ -69,6 +69,9 @@ def prepare(
         except KeyboardInterrupt:
             complain("interrupted; nothing was written")
             raise typer.Exit(130) from None
+        except Terminated:
+            complain("terminated; nothing was written")
+            raise typer.Exit(143) from None
         _show(report, out)
 
 

@@ -131,6 +131,8 @@ class _Process(Generic[T]):
         code = self._child.wait()
         if code >= 0:
             return f"the decoder ended (exit status {code})"
+        if code == -signal.SIGKILL:
+            return f"the decoder was killed (signal {-code}), as happens where memory runs out"
         with contextlib.suppress(ValueError):
             return f"the decoder crashed (signal {-code}, {signal.Signals(-code).name})"
         return f"the decoder crashed (signal {-code})"

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 import ctypes
 import os
+import pathlib
 import pickle
 import signal
 import sys
@@ -27,11 +28,12 @@ def main() -> None:
     nowhere = os.open(os.devnull, os.O_RDWR)
     os.dup2(nowhere, 0)
     os.dup2(nowhere, 1)
-    sys.stdout = open(1, "w", closefd=False)
+    sys.stdout = os.fdopen(1, "w", closefd=False)
     # Ctrl-C goes to the whole group of processes; the first of them decides what is still done.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     _end_with_parent()
     _leave_no_core()
+    _be_killed_first()
     with contextlib.suppress(BrokenPipeError):
         send(replies, READY)
         work = receive(requests)
@@ -82,3 +84,9 @@ def _leave_no_core() -> None:
         import resource
 
         resource.setrlimit(resource.RLIMIT_CORE, (0, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+
+
+def _be_killed_first() -> None:
+    """Where memory runs out, Linux ends this process and not the one that waits for it."""
+    with contextlib.suppress(OSError):
+        pathlib.Path("/proc/self/oom_score_adj").write_text("1000")

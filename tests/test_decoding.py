@@ -47,7 +47,8 @@ def test_a_crash_is_the_line_of_one_file_and_a_new_process_goes_on(folder, way, 
     files = sorted(folder.iterdir())
     with Decoding(Call(__name__, "own_process", {"deadly": "b.png", "number": number}), files) as decoding:
         a, b, c, d = decoding
-    assert b.problem.startswith(f"{files[1]}: the decoder crashed (signal {number:d}, {number.name})")
+    assert b.problem.startswith(f"{files[1]}: the decoder ")
+    assert f"(signal {number:d}" in b.problem
     assert a.value != c.value == d.value != os.getpid()
     assert not any(one.problem for one in (a, c, d))
 
