@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -67,16 +69,20 @@ class Checkpoints:
             data: position of the data iterator.
             course: what validation has decided.
             score: of these weights, higher is better, if they were validated at this step: the best are kept.
+
+        Raises:
+            MedsrError: this one, or the one before, which was still being written, can't be written.
         """
         if step in self._manager.all_steps():
             return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
-            ),
-            metrics={"score": score},
-        )
+        with self._writing():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
+                ),
+                metrics={"score": score},
+            )
 
     def restore(self, template: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         """The newest checkpoint that can be read, as (state, data position, course).
@@ -121,13 +127,38 @@ class Checkpoints:
         return _shapes(self._manager.item_metadata(step)["state"].tree)
 
     def wait(self) -> None:
-        """Until what was started is on disk."""
-        self._manager.wait_until_finished()
+        """Until what was started is on disk.
+
+        Raises:
+            MedsrError: it can't be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Wait, and end the threads."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Wait, and end the threads.
+
+        Raises:
+            MedsrError: what was started can't be written.
+        """
+        try:
+            self.wait()
+        finally:
+            # What could not be written is said once.
+            with contextlib.suppress(Exception):
+                self._manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        # Orbax and TensorStore have no common type for a disk that is full.
+        except Exception as error:
+            raise named(
+                self._folder,
+                f"a checkpoint can't be written ({_first_line(error)}); free some space, and the same command goes on"
+                " from the last whole one",
+            ) from error
 
 
 def _forget_damaged_scores(folder: pathlib.Path) -> None:
