@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pathlib
 import sys
+from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -67,9 +68,17 @@ def log_to_stdout() -> None:
     log.propagate = False
     # Progress is for a terminal.
     absl_logging.set_verbosity(absl_logging.INFO if sys.stderr.isatty() else absl_logging.WARNING)
+    # Orbax logs the traceback of a failed write before it raises the exception, which is reported in one line.
     absl_logging.get_absl_logger().addFilter(
-        lambda record: record.levelno >= logging.WARNING or "work unit notes" in record.msg
+        lambda record: (record.levelno >= logging.WARNING and not record.exc_info) or "work unit notes" in record.msg
     )
+    sys.excepthook = _without_late_writes
+
+
+def _without_late_writes(kind: type[BaseException], error: BaseException, trace: Any) -> None:
+    """Writes of TensorStore that fail once Orbax has given up print, through this hook, that no one waits for them."""
+    if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
+        sys.__excepthook__(kind, error, trace)
 
 
 def parse_flags(argv: list[str]) -> list[str]:

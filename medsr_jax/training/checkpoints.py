@@ -156,7 +156,7 @@ class Checkpoints:
         except Exception as error:
             raise named(
                 self._folder,
-                f"a checkpoint can't be written ({_first_line(error)}); free some space, and the same command goes on"
+                f"a checkpoint can't be written ({_cause(error)}); free some space, and the same command goes on"
                 " from the last whole one",
             ) from error
 
@@ -192,8 +192,13 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     return {_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _first_line(error: Exception | None) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+def _first_line(error: Exception | None, most: int = 120) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:most]
+
+
+def _cause(error: Exception) -> str:
+    """The end of TensorStore's line, behind all paths: such as "No space left on device"."""
+    return _first_line(error, 10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
 
 
 def _name(path: tuple[Any, ...]) -> str:
