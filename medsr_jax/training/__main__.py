@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import pathlib
 import sys
-from typing import Any
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -72,13 +71,6 @@ def log_to_stdout() -> None:
     absl_logging.get_absl_logger().addFilter(
         lambda record: (record.levelno >= logging.WARNING and not record.exc_info) or "work unit notes" in record.msg
     )
-    sys.excepthook = _without_late_writes
-
-
-def _without_late_writes(kind: type[BaseException], error: BaseException, trace: Any) -> None:
-    """Writes of TensorStore that fail once Orbax has given up print, through this hook, that no one waits for them."""
-    if not (isinstance(error, RuntimeError) and str(error) == "Event loop is closed"):
-        sys.__excepthook__(kind, error, trace)
 
 
 def parse_flags(argv: list[str]) -> list[str]:
