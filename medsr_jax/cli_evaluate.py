@@ -24,12 +24,17 @@ from medsr_jax.cli_model import (
     load,
 )
 from medsr_jax.cli_sending import AUTO, Codec, MaxBytes, Scale, checked_budget, chosen_codec, chosen_scale
+from medsr_jax.decoding import Call
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.jobs import Inputs, failing, progress, report
+from medsr_jax.jobs import Debug, Inputs, MaxPixels, failing, progress, reading, report
+from medsr_jax.outcome import failed as failure
+from medsr_jax.terminal import say, show
+from medsr_jax.text import visible
 
 if TYPE_CHECKING:
     from medsr_jax.evaluation.link import Measured
     from medsr_jax.evaluation.report import Row
+    from medsr_jax.imaging.image import Image
     from medsr_jax.restoration import Restorer
 
 
@@ -79,10 +84,12 @@ def evaluate(
         typer.Option("--report", help="A folder for a page with pictures and zooms, and a table of all measures."),
     ] = None,
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS for the report; it takes longest.")] = False,
+    max_pixels: MaxPixels = None,
+    debug: Debug = False,
 ) -> None:
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
     from medsr_jax.evaluation.report import PICTURES
-    from medsr_jax.imaging import find_inputs, output_paths
+    from medsr_jax.files import Outputs, find_inputs
 
     scored: list[tuple[str, Scores]] = []
     rows: list[Row] = []
@@ -93,6 +100,12 @@ def evaluate(
         options["max_bytes"] = checked_budget(max_bytes)
         if lpips and report_folder is None:
             raise MedsrError("--lpips: is part of the report; name a folder for it with --report")
+        if not 1 <= quality <= 100:
+            raise MedsrError(f"--quality is an integer from 1 to 100, not {quality}")
+        files = find_inputs(inputs)
+        decoding = reading(
+            Call("medsr_jax.receiving", "image", {"max_pixels": max_pixels}), [file for file, _ in files]
+        )
         restorer = load(
             model,
             blend=blend,
@@ -104,31 +117,39 @@ def evaluate(
             tile=tile,
             refine=not no_refine,
         )
-        files = find_inputs(inputs)
         perceptual = _perceptual() if lpips else None
         if report_folder is not None:
             _make_folder(report_folder)
 
     # Refused where two inputs would have the same pictures.
-    places = [None] * len(files) if report_folder is None else output_paths(files, report_folder / PICTURES)
-    for (file, relative), place in progress(list(zip(files, places, strict=True)), "Evaluating"):
-        try:
-            if isinstance(place, MedsrError):
-                raise place
-            result, row = _measured(file, relative, restorer, report_folder, perceptual, options)
-            scored.append((str(relative), Scores.of(result)))
-            notes |= dict.fromkeys(note for note in result.restored.notes if note not in result.packet.header.notes)
-            rows += [row] if row is not None else []
-        except MedsrError as error:
-            failed = report(error)
+    outputs = None if report_folder is None else Outputs((file for file, _ in files), report_folder / PICTURES)
+
+    def measured(file: pathlib.Path, relative: pathlib.Path, original: Image) -> None:
+        if outputs is not None:
+            outputs.claim(file, relative)
+        result, row = _measured(original, relative, restorer, report_folder, perceptual, options)
+        scored.append((str(relative), Scores.of(result)))
+        notes.update(dict.fromkeys(note for note in result.restored.notes if note not in result.packet.header.notes))
+        rows.extend([row] if row is not None else [])
+
+    with decoding:
+        for (file, relative), outcome in zip(progress(files, "Evaluating"), decoding, strict=True):
+            if not outcome.problem:
+                try:
+                    measured(file, relative, outcome.value)
+                    continue
+                except Exception as error:
+                    outcome = failure(error, file, *([] if report_folder is None else [report_folder]))
+            failed = report(outcome)
     if scored:
-        typer.echo("; ".join([f"model {_models(scored)}", *notes]))
+        say("; ".join([f"model {_models(scored)}", *notes]))
         table(scored)
-        typer.echo(_summary(scored))
+        for line in _summary(scored):
+            say(line)
     if report_folder is not None and rows:
         with failing():
             _write(report_folder, rows, _models(scored), max_bytes, pathlib.Path(inputs[0]).name)
-        typer.echo(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
+        say(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
     if failed or not scored:
         raise typer.Exit(1)
 
@@ -147,22 +168,17 @@ def _perceptual() -> Any:
 
 
 def _measured(
-    file: pathlib.Path,
+    image: Image,
     relative: pathlib.Path,
     restorer: Restorer,
     report_folder: pathlib.Path | None,
     perceptual: Any,
     options: dict[str, Any],
 ) -> tuple[Measured, Row | None]:
-    """One image; its pictures and all measures where there is to be a report. Errors name the file."""
+    """One image; its pictures and all measures where there is to be a report."""
     from medsr_jax.evaluation.link import measure, measured_range
-    from medsr_jax.imaging import read_image
 
-    image = read_image(file)
-    try:
-        result = measure(image, restorer, **options)
-    except MedsrError as error:
-        raise error if str(error).startswith(str(file)) else named(file, str(error)) from error
+    result = measure(image, restorer, **options)
     if report_folder is None:
         return result, None
     from medsr_jax.evaluation.fidelity import fidelity
@@ -208,28 +224,30 @@ def _models(scored: list[tuple[str, Scores]]) -> str:
     return " and ".join(dict.fromkeys(score.model for _, score in scored))
 
 
-def _summary(scored: list[tuple[str, Scores]]) -> str:
+def _summary(scored: list[tuple[str, Scores]]) -> list[str]:
     """The mean gain with its interval, and where the ratio lies."""
     from medsr_jax.evaluation.statistics import bootstrap
     from medsr_jax.transmission.ceilings import ratio_label
 
     label = f"ratio {ratio_label(*(score.ratio for _, score in scored))}; not for primary diagnosis"
     if len(scored) == 1:
-        return label
+        return [label]
     gains = [score.psnr - score.psnr_bicubic for _, score in scored]
     gain = bootstrap(gains)
     similarity = bootstrap([score.ssim - score.ssim_bicubic for _, score in scored])
-    return (
+    return [
         f"mean gain over bicubic of the same packet: {gain.value:+.3f} dB [{gain.low:+.3f}, {gain.high:+.3f}]"
         f" (worst {min(gains):+.3f}), SSIM {similarity.value:+.4f} [{similarity.low:+.4f}, {similarity.high:+.4f}];"
-        f" {len(gains)} images, 95 % intervals\n{label}"
-    )
+        f" {len(gains)} images, 95 % intervals",
+        label,
+    ]
 
 
 def table(scored: list[tuple[str, Scores]]) -> None:
     """Bytes, ratio and fidelity, an image a row."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     rich_table = Table()
     heads = ("image", "bytes", "ratio", "sent as", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
@@ -237,7 +255,7 @@ def table(scored: list[tuple[str, Scores]]) -> None:
         rich_table.add_column(head, justify="left" if head == "image" else "right")
     for name, score in scored:
         rich_table.add_row(
-            name,
+            Text(visible(name)),
             f"{score.sent_bytes:,}",
             f"{score.ratio:.0f}:1",
             f"1/{score.scale} {score.codec} q {score.quality}",
@@ -249,4 +267,8 @@ def table(scored: list[tuple[str, Scores]]) -> None:
         )
     # A pipe has no width; 120 columns hold the table unbroken.
     console = Console()
-    Console(width=None if console.is_terminal else 120).print(rich_table)
+    if not console.is_terminal:
+        console = Console(width=120)
+    with console.capture() as laid_out:
+        console.print(rich_table)
+    show(laid_out.get().rstrip("\n"))

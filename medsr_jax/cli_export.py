@@ -11,6 +11,7 @@ import typer
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import failing
+from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
     from medsr_jax import zoo
@@ -44,17 +45,17 @@ def export(
         weights = for_grey(weights) if grey else weights
         how = _WRITERS[format](weights, out)
         for file in files:
-            typer.echo(f"{file}: {file.stat().st_size:,} bytes")
+            say(f"{file}: {file.stat().st_size:,} bytes")
         name = weights.card.get("name") or weights.path.stem
-        typer.echo(f"  {name}, {weights.model}, {weights.parameters:,} parameters")
+        say(f"  {name}, {weights.model}, {weights.parameters:,} parameters")
         for line in _ends(weights, channels_first=format == "onnx"):
-            typer.echo(f"  {line}")
-        typer.echo(f"  {WARNING}")
-        typer.echo(how)
+            say(f"  {line}")
+        say(f"  {WARNING}")
+        say(how)
 
 
 def _onnx(weights: zoo.Weights, out: pathlib.Path) -> str:
-    from medsr_jax.imaging.files import atomic_write
+    from medsr_jax.files import atomic_write
     from medsr_jax.zoo.interface import interface
     from medsr_jax.zoo.onnx_graph import onnx_model
 
@@ -64,7 +65,7 @@ def _onnx(weights: zoo.Weights, out: pathlib.Path) -> str:
 
 
 def _stablehlo(weights: zoo.Weights, out: pathlib.Path) -> str:
-    from medsr_jax.imaging.files import atomic_write
+    from medsr_jax.files import atomic_write
     from medsr_jax.zoo.interface import interface, metadata
     from medsr_jax.zoo.stablehlo import serialized
 

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from medsr_jax.jobs import failing
+from medsr_jax.terminal import say
 
 
 def register(app: typer.Typer) -> None:
@@ -37,9 +38,9 @@ def import_(
         weights = import_weights(file, name=name, licence=licence)
         zoo.save(out, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card, dtype=None)
         fields = ", ".join(f"{key} {value}" for key, value in weights.fields.items())
-        typer.echo(f"{out}: {weights.model}, {weights.parameters:,} parameters; {fields}")
+        say(f"{out}: {weights.model}, {weights.parameters:,} parameters; {fields}")
         for key, value in weights.card.items():
-            typer.echo(f"  {key}: {value}")
+            say(f"  {key}: {value}")
         if weights.fields["channels"] == 3:
-            typer.echo("  three channels: folded to grey, exactly, where it restores")
-        typer.echo(f"use it with `medsr restore --model {out}`; `medsr evaluate --model {out}` measures it")
+            say("  three channels: folded to grey, exactly, where it restores")
+        say(f"use it with `medsr restore --model {out}`; `medsr evaluate --model {out}` measures it")

@@ -10,6 +10,7 @@ import typer
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.jobs import failing, progress
+from medsr_jax.terminal import Terminated, complain, say
 
 if TYPE_CHECKING:
     from medsr_jax.data.prepare import Report
@@ -66,16 +67,19 @@ def prepare(
         try:
             report = make(folders, out, settings=settings, overwrite=overwrite, progress=progress)
         except KeyboardInterrupt:
-            typer.echo("interrupted; nothing was written", err=True)
+            complain("interrupted; nothing was written")
             raise typer.Exit(130) from None
+        except Terminated:
+            complain("terminated; nothing was written")
+            raise typer.Exit(143) from None
         _show(report, out)
 
 
 def _show(report: Report, out: pathlib.Path) -> None:
     for split, images in report.images.items():
-        typer.echo(f"{split:10} {_count(images, 'image'):>14} of {_count(report.patients[split], 'patient')}")
+        say(f"{split:10} {_count(images, 'image'):>14} of {_count(report.patients[split], 'patient')}")
     if report.sixteen_bit:
-        typer.echo(f"of 16 bits: {report.sixteen_bit} of {sum(report.images.values())} images")
+        say(f"of 16 bits: {report.sixteen_bit} of {sum(report.images.values())} images")
     told = report.patients_from
     origins = {
         "manifest": "by the manifest",
@@ -83,16 +87,16 @@ def _show(report: Report, out: pathlib.Path) -> None:
         "file": "each taken for a patient of its own, since nothing says whose it is",
     }
     parts = [f"{_count(told[origin], 'file')} {how}" for origin, how in origins.items() if told[origin]]
-    typer.echo(f"patients: {', '.join(parts)}")
+    say(f"patients: {', '.join(parts)}")
     if report.unmatched:
-        typer.echo(f"manifest: {_count(report.unmatched, 'name')} of no file in the folders")
+        say(f"manifest: {_count(report.unmatched, 'name')} of no file in the folders")
     if report.skipped:
         kinds = Counter(skipped.kind for skipped in report.skipped)
         causes = ", ".join(f"{count} {kind}" for kind, count in kinds.most_common())
-        typer.echo(f"skipped: {len(report.skipped)} ({causes}); {out / 'skipped.csv'} says which and why")
+        say(f"skipped: {len(report.skipped)} ({causes}); {out / 'skipped.csv'} says which and why")
     if "validation" not in report.images:
-        typer.echo("no patient fell to validation; more patients or a larger --validation give one")
-    typer.echo(f"{out}: ready to train on; tfds.builder_from_directory opens it too")
+        say("no patient fell to validation; more patients or a larger --validation give one")
+    say(f"{out}: ready to train on; tfds.builder_from_directory opens it too")
 
 
 def _count(number: int, what: str) -> str:

@@ -23,12 +23,16 @@ from medsr_jax.cli_model import (
     Views,
     load,
 )
+from medsr_jax.decoding import Call
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.jobs import Inputs, Output, failing, for_each
+from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
     from medsr_jax.restoration import Restored, Restorer
     from medsr_jax.transmission.packet import Packet
+
+MapPath = Callable[[pathlib.Path, pathlib.Path], pathlib.Path]
 
 
 def register(app: typer.Typer) -> None:
@@ -56,59 +60,41 @@ def restore(
     assume_scale: Annotated[
         int | None, typer.Option(help="Take a JPEG that is no packet as one that was shrunk by this.")
     ] = None,
+    max_pixels: MaxPixels = None,
+    debug: Debug = False,
 ) -> None:
     """Restore packets to their original size, type and values."""
-    from medsr_jax.transmission.packet_io import assume_packet, is_packet, read_packet
-
     loaded: list[Restorer] = []
-    done: dict[pathlib.Path, Restored] = {}
+    beside: list[MapPath] = []
 
-    def restorer() -> Restorer:
-        if not loaded:
-            loaded.append(
-                load(
-                    model,
-                    blend=blend,
-                    alpha=alpha,
-                    backend=backend,
-                    precision=precision,
-                    ensemble=ensemble,
-                    views=views,
-                    uncertainty=uncertainty,
-                    tile=tile,
-                    batch=batch,
-                    refine=not no_refine,
-                )
+    def prepare() -> None:
+        if uncertainty:
+            beside.append(maps_beside(inputs))
+        loaded.append(
+            load(
+                model,
+                blend=blend,
+                alpha=alpha,
+                backend=backend,
+                precision=precision,
+                ensemble=ensemble,
+                views=views,
+                uncertainty=uncertainty,
+                tile=tile,
+                batch=batch,
+                refine=not no_refine,
             )
-        return loaded[0]
+        )
 
-    map_beside = maps_beside(inputs) if uncertainty else None
-
-    def read(file: pathlib.Path) -> Packet:
-        if assume_scale is not None and not is_packet(file):
-            return assume_packet(file, scale=assume_scale)
-        return read_packet(file)
-
-    def ahead(files: list[pathlib.Path]) -> None:
-        try:
-            done.update(zip(files, restorer().restore([read(file) for file in files]), strict=True))
-        except MedsrError:
-            done.clear()  # one of them is at fault: one by one they will say which
-
-    def suffix(file: pathlib.Path) -> str:
+    def suffix(packet: Packet) -> str:
         from medsr_jax.restoration.output import restored_suffix
 
-        return restored_suffix(read(file))
+        return restored_suffix(packet)
 
-    def work(file: pathlib.Path, target: pathlib.Path) -> str:
+    def write(file: pathlib.Path, target: pathlib.Path, packet: Packet, restored: Restored) -> str:
         from medsr_jax.restoration.output import write_restored
 
-        packet = read(file)
-        map_path = map_beside(file, target) if map_beside is not None else None
-        try:
-            restored = done.pop(file, None) or restorer()(packet)
-        except MedsrError as error:
-            raise named(file, str(error)) from error
+        map_path = beside[0](file, target) if beside else None
         write_restored(target, packet, restored, uncertainty=map_path)
         header = packet.header
         about = f"{header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restored.model}"
@@ -121,10 +107,16 @@ def restore(
         return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
 
     with failing():
-        restorer()
-    for_each(
-        inputs, out, suffix=suffix, work=work, doing="Restoring", together=batch, ahead=ahead if batch > 1 else None
+        if assume_scale is not None and not 1 <= assume_scale <= 8:
+            raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
+    work: Work[Packet, Restored] = Work(
+        read=Call("medsr_jax.receiving", "received", {"assume_scale": assume_scale, "max_pixels": max_pixels}),
+        suffix=suffix,
+        process=lambda packets: loaded[0].restore(packets),
+        write=write,
+        together=batch,
     )
+    for_each(inputs, out, work, doing="Restoring", prepare=prepare)
 
 
 def demo(
@@ -137,13 +129,13 @@ def demo(
         from medsr_jax.evaluation import demo as demonstration
 
         results = demonstration.run(out, restorer)
-        typer.echo(demonstration.TITLE)
+        say(demonstration.TITLE)
         table([(name, Scores.of(result)) for name, result in results])
         for name, result in results:
             if result.restored.violation is not None:
-                typer.echo(f"{name}: {agreement(result.restored)}")
-        typer.echo(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
-        typer.echo("lossy: not for primary diagnosis")
+                say(f"{name}: {agreement(result.restored)}")
+        say(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
+        say("lossy: not for primary diagnosis")
 
 
 def models() -> None:
@@ -155,17 +147,17 @@ def models() -> None:
         for name in zoo.names():
             weights = zoo.load(name)
             size = weights.path.stat().st_size / 1e6
-            typer.echo(f"{name}: {weights.model}, {weights.parameters:,} parameters, {size:.1f} MB")
+            say(f"{name}: {weights.model}, {weights.parameters:,} parameters, {size:.1f} MB")
             for key in sorted(weights.card):
-                typer.echo(f"  {key}: {weights.card[key]}")
-        typer.echo(f"{BICUBIC}: interpolation of what was sent, no parameters; for any scale")
+                say(f"  {key}: {weights.card[key]}")
+        say(f"{BICUBIC}: interpolation of what was sent, no parameters; for any scale")
         scales = ", ".join(f"{name} for packets shrunk by {scale}" for scale, name in AUTOMATIC.items())
-        typer.echo(f"{AUTO}: {scales}, {BICUBIC} for all others; what is taken where nothing is named")
+        say(f"{AUTO}: {scales}, {BICUBIC} for all others; what is taken where nothing is named")
 
 
-def maps_beside(inputs: list[pathlib.Path]) -> Callable[[pathlib.Path, pathlib.Path], pathlib.Path]:
+def maps_beside(inputs: list[pathlib.Path]) -> MapPath:
     """(input, its result) -> the path of the map beside it, refused where that is anything else of this run."""
-    from medsr_jax.imaging.files import find_inputs
+    from medsr_jax.files import find_inputs
     from medsr_jax.restoration.uncertainty import uncertainty_path
 
     sources = {os.path.realpath(file) for file, _ in find_inputs(inputs)}

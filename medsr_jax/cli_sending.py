@@ -9,6 +9,7 @@ import typer
 from medsr_jax.errors import MedsrError
 
 AUTO = "auto"
+AREA = "area"
 
 Scale = Annotated[
     str,
@@ -27,14 +28,13 @@ def chosen_scale(text: str) -> int | None:
     """The scale; None for auto.
 
     Raises:
-        MedsrError: it is neither auto nor a number.
+        MedsrError: it is neither auto nor a number in range.
     """
     if text == AUTO:
         return None
-    try:
-        return int(text)
-    except ValueError:
-        raise MedsrError(f"--scale is auto or an integer from 1 to 8, not {text}") from None
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 8:
+        raise MedsrError(f"--scale is auto or an integer from 1 to 8, not {text}")
+    return int(text)
 
 
 def chosen_codec(text: str) -> str | None:
@@ -43,12 +43,14 @@ def chosen_codec(text: str) -> str | None:
     Raises:
         MedsrError: there is no such codec.
     """
-    from medsr_jax.transmission.codecs import CODECS
-
     if text == AUTO:
         return None
+    from medsr_jax.transmission.codecs import CODECS, has_avif
+
     if text not in CODECS:
         raise MedsrError(f"--codec is one of {', '.join([AUTO, *CODECS])}, not {text}")
+    if text == "avif" and not has_avif():
+        raise MedsrError("--codec avif: Pillow was built without it here; choose jpeg or jpeg2000")
     return text
 
 
@@ -56,14 +58,13 @@ def chosen_quality(text: str) -> int | str:
     """The quality, or auto.
 
     Raises:
-        MedsrError: it is neither auto nor a number.
+        MedsrError: it is neither auto nor a number in range.
     """
     if text == AUTO:
         return text
-    try:
-        return int(text)
-    except ValueError:
-        raise MedsrError(f"--quality is auto or an integer from 1 to 100, not {text}") from None
+    if not text.isdecimal() or not 1 <= int(text[:9]) <= 100:
+        raise MedsrError(f"--quality is auto or an integer from 1 to 100, not {text}")
+    return int(text)
 
 
 def checked_budget(max_bytes: int | None) -> int | None:
@@ -75,3 +76,18 @@ def checked_budget(max_bytes: int | None) -> int | None:
     if max_bytes is not None and max_bytes < 1:
         raise MedsrError(f"--max-bytes is a number from 1 up, not {max_bytes}")
     return max_bytes
+
+
+def checked_kernel(name: str) -> str:
+    """The kernel's name.
+
+    Raises:
+        MedsrError: there is no such kernel.
+    """
+    if name == AREA:
+        return name
+    from medsr_jax.transmission.downscale import KERNELS
+
+    if name not in KERNELS:
+        raise MedsrError(f"--kernel is one of {', '.join(KERNELS)}, not {name}")
+    return name

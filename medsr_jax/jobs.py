@@ -3,80 +3,138 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
 import pathlib
 import sys
-from collections.abc import Callable, Iterator
-from typing import Annotated, TypeVar
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 
 import typer
 
+from medsr_jax import terminal
 from medsr_jax.errors import MedsrError
+from medsr_jax.outcome import Outcome, described, failed
 
-_Job = TypeVar("_Job")
+if TYPE_CHECKING:
+    from medsr_jax.files import Outputs
+
+T = TypeVar("T")
+V = TypeVar("V")
+R = TypeVar("R")
 _SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".j2k", ".avif"}
 
 Inputs = Annotated[list[pathlib.Path], typer.Argument(help="Files and folders; folders are walked.")]
 Output = Annotated[
     pathlib.Path, typer.Option("-o", "--out", help="Folder for the results; for one input, a file name will do.")
 ]
+MaxPixels = Annotated[
+    int | None,
+    typer.Option(
+        help="Refuse images with more pixels a frame, before memory is taken for them. [default: 268435456]", min=1
+    ),
+]
+
+
+def _debug(shown: bool) -> bool:
+    if shown:
+        terminal.set_debug(True)
+    return shown
+
+
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", callback=_debug, help="Print the traceback of each problem, for reports of defects."),
+]
+
+
+@dataclasses.dataclass(frozen=True)
+class Work(Generic[V, R]):
+    """The steps from a file to its result.
+
+    Attributes:
+        read: of one file, its value; pickled, since it runs in a process of its own where there are several files.
+        suffix: of the result's name, which follows from what was read.
+        process: the values of several files together, such as a network's batch.
+        write: (file, result's path, value, what process made of it) -> a line to print.
+        together: how many files are processed at once.
+    """
+
+    read: Callable[[pathlib.Path], V]
+    suffix: Callable[[V], str]
+    process: Callable[[list[V]], Sequence[R]]
+    write: Callable[[pathlib.Path, pathlib.Path, V, R], str]
+    together: int = 1
+
+
+@dataclasses.dataclass(frozen=True)
+class _Read(Generic[V]):
+    """A file that was read, and where its result goes."""
+
+    file: pathlib.Path
+    target: pathlib.Path
+    value: V
 
 
 def for_each(
     inputs: list[pathlib.Path],
     out: pathlib.Path,
+    work: Work[V, R],
     *,
-    suffix: Callable[[pathlib.Path], str],
-    work: Callable[[pathlib.Path, pathlib.Path], str],
     doing: str,
-    together: int = 1,
-    ahead: Callable[[list[pathlib.Path]], None] | None = None,
+    prepare: Callable[[], object] | None = None,
 ) -> None:
-    """Does the work for each input and prints the line it returns; goes on after errors and exits 1 if there were any.
+    """Do the work for each input and print the line it returns; go on after errors and exit 1 if there were any.
 
     Args:
         inputs: files and folders.
         out: a folder; or a file's name, where there is one input that is no folder.
-        suffix: of the result for an input.
-        work: (input, result) -> a line to print.
+        work: its steps. Whatever one of them raises is a line that names the file.
         doing: heads the progress bar, which is shown on a terminal where there are several inputs.
-        together: how many inputs ``ahead`` is told of at once, before they are worked on one by one.
-        ahead: may prepare their work together; what it can't do is left to ``work``, whose errors are reported.
+        prepare: what else must be had before the first result; the first files are read meanwhile.
     """
-    failed = False
-    pairs = []
-    for entry in inputs:
-        try:
-            pairs += _found(entry)
-        except MedsrError as error:
-            failed = report(error)
-    jobs = []
-    for file, relative in pairs:
-        try:
-            jobs.append((file, _renamed(relative, suffix(file))))
-        except MedsrError as error:
-            failed = report(error)
+    from medsr_jax.files import Outputs, find_inputs
+
     try:
-        pairs_of_paths = list(zip([file for file, _ in jobs], _targets(inputs, jobs, out), strict=True))
-        for number, (file, target) in enumerate(progress(pairs_of_paths, doing)):
-            if ahead is not None and number % together == 0:
-                ahead([file for file, _ in pairs_of_paths[number : number + together]])
-            try:
-                if isinstance(target, MedsrError):
-                    raise target
-                typer.echo(work(file, target))
-            except MedsrError as error:
-                failed = report(error)
+        with failing():
+            pairs = find_inputs(inputs)
+            folder, name = _folder_and_name(inputs, pairs, out)
+            decoding = reading(work.read, [file for file, _ in pairs])
+        with decoding:
+            with failing():
+                if prepare is not None:
+                    prepare()
+            outputs = Outputs((file for file, _ in pairs), folder)
+            problems = 0
+            read = _read(zip(progress(pairs, doing), decoding, strict=True), outputs, name, work.suffix)
+            for group in _groups(read, work.together):
+                for outcome in _done([one for one in group if isinstance(one, _Read)], work):
+                    problems += _reported(outcome)
+                for one in group:
+                    if isinstance(one, Outcome):
+                        problems += _reported(one)
     except KeyboardInterrupt:
-        typer.echo("interrupted; finished files are kept", err=True)
+        terminal.complain("interrupted; finished files are kept")
         raise typer.Exit(130) from None
-    if failed:
+    if problems:
         raise typer.Exit(1)
 
 
-def _found(entry: pathlib.Path) -> list[tuple[pathlib.Path, pathlib.Path]]:
-    from medsr_jax.imaging.files import find_inputs
+def reading(read: Callable[[pathlib.Path], V], files: Sequence[pathlib.Path]) -> Any:
+    """A context manager and iterable: the outcomes of reading files, where there are several in another process."""
+    from medsr_jax.decoding import Decoding
 
-    return find_inputs([entry])
+    return Decoding(read, files, noisy=terminal.debugging())
+
+
+def _folder_and_name(
+    inputs: list[pathlib.Path], pairs: list[tuple[pathlib.Path, pathlib.Path]], out: pathlib.Path
+) -> tuple[pathlib.Path, str | None]:
+    """The output folder, and the result's name where the user gave that of one file."""
+    alone = len(inputs) == 1 and len(pairs) == 1 and inputs[0].is_file()
+    if alone and out.suffix.lower() in _SUFFIXES and not out.is_dir():
+        return out.parent, out.name
+    return out, None
 
 
 def _renamed(relative: pathlib.Path, suffix: str) -> pathlib.Path:
@@ -86,25 +144,64 @@ def _renamed(relative: pathlib.Path, suffix: str) -> pathlib.Path:
     return relative.with_name(relative.name + suffix)
 
 
-def _targets(
-    inputs: list[pathlib.Path], jobs: list[tuple[pathlib.Path, pathlib.Path]], out: pathlib.Path
-) -> list[pathlib.Path | MedsrError]:
-    from medsr_jax.imaging.files import output_paths
+def _read(
+    outcomes: Iterator[tuple[tuple[pathlib.Path, pathlib.Path], Outcome[V]]],
+    outputs: Outputs,
+    name: str | None,
+    suffix: Callable[[V], str],
+) -> Iterator[_Read[V] | Outcome[Any]]:
+    for (file, relative), outcome in outcomes:
+        if outcome.problem:
+            yield outcome
+            continue
+        assert outcome.value is not None
+        try:
+            path = pathlib.Path(name) if name else _renamed(relative, suffix(outcome.value))
+            yield _Read(file, outputs.claim(file, path), outcome.value)
+        except Exception as error:
+            yield failed(error, file)
 
-    if (
-        len(inputs) == 1
-        and len(jobs) == 1
-        and inputs[0].is_file()
-        and out.suffix.lower() in _SUFFIXES
-        and not out.is_dir()
-    ):
-        return output_paths([(jobs[0][0], pathlib.Path(out.name))], out.parent)
-    return output_paths(jobs, out)
+
+def _groups(entries: Iterator[T], size: int) -> Iterator[list[T]]:
+    while group := list(itertools.islice(entries, max(size, 1))):
+        yield group
 
 
-def progress(entries: list[_Job], doing: str) -> Iterator[_Job]:
+def _done(group: list[_Read[V]], work: Work[V, R]) -> Iterator[Outcome[str]]:
+    """The lines of files that are processed together."""
+    results: Sequence[R | Outcome[Any]]
+    try:
+        results = work.process([one.value for one in group]) if group else []
+    except Exception:  # One by one, so that the error names the file.
+        results = [_alone(one, work.process) for one in group]
+    for one, result in zip(group, results, strict=True):
+        if isinstance(result, Outcome):
+            yield result
+            continue
+        try:
+            yield Outcome(work.write(one.file, one.target, one.value, result))
+        except Exception as error:
+            yield failed(error, one.file, one.target, one.target.parent)
+
+
+def _alone(one: _Read[V], process: Callable[[list[V]], Sequence[R]]) -> R | Outcome[Any]:
+    try:
+        return process([one.value])[0]
+    except Exception as error:
+        return failed(error, one.file)
+
+
+def _reported(outcome: Outcome[str]) -> bool:
+    """Print a line; whether it is a problem."""
+    if outcome.problem:
+        return report(outcome)
+    terminal.say(str(outcome.value))
+    return False
+
+
+def progress(entries: list[T], doing: str) -> Iterator[T]:
     """The entries, with a bar on a terminal where there are several."""
-    if len(entries) < 2 or not sys.stderr.isatty():
+    if len(entries) < 2 or sys.stderr is None or not sys.stderr.isatty():
         yield from entries
         return
     from rich.console import Console
@@ -112,21 +209,28 @@ def progress(entries: list[_Job], doing: str) -> Iterator[_Job]:
 
     # Lines that go to the terminal appear above the bar; lines that go to a pipe must not be caught by it.
     console = Console(stderr=True)
-    with Progress(console=console, transient=True, redirect_stdout=sys.stdout.isatty()) as bar:
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    with Progress(console=console, transient=True, redirect_stdout=on_terminal) as bar:
         yield from bar.track(entries, description=doing)
 
 
 @contextlib.contextmanager
 def failing() -> Iterator[None]:
-    """Prints an error's line and exits 1."""
+    """Print an error's line and exit 1."""
     try:
         yield
     except MedsrError as error:
-        report(error)
+        report(Outcome(problem=str(error), trace=failed(error, pathlib.Path()).trace))
+        raise typer.Exit(1) from None
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception as error:
+        report(Outcome(problem=described(error), trace=failed(error, pathlib.Path()).trace))
         raise typer.Exit(1) from None
 
 
-def report(error: MedsrError) -> bool:
-    """Print an error's line; always True, to be kept as 'something failed'."""
-    typer.echo(str(error), err=True)
+def report(outcome: Outcome[Any]) -> bool:
+    """Print a problem's line, and its traceback under --debug; always True, to be kept as 'something failed'."""
+    terminal.complain(outcome.problem)
+    terminal.trace(outcome.trace)
     return True

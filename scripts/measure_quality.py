@@ -14,7 +14,6 @@ line says how many images the sender would have smoothed.
 from __future__ import annotations
 
 import argparse
-import csv
 import dataclasses
 import math
 import os
@@ -29,6 +28,7 @@ from medsr_jax.evaluation.link import Measured, central_crop, measure
 from medsr_jax.imaging import Image, find_inputs, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
+from medsr_jax.tables import csv_bytes
 from medsr_jax.transmission import compress
 
 SIDE, SCALE = 512, 4
@@ -193,10 +193,8 @@ def _progress(folder: str, done: int, count: int) -> None:
 
 
 def _write(path: pathlib.Path, rows: list[Row]) -> None:
-    with path.open("w", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow([*(field.name for field in dataclasses.fields(Row)), "gain"])
-        writer.writerows([*dataclasses.astuple(row), row.gain] for row in rows)
+    heads = [*(field.name for field in dataclasses.fields(Row)), "gain"]
+    path.write_bytes(csv_bytes([heads, *([*dataclasses.astuple(row), row.gain] for row in rows)]))
 
 
 def _print_targets(rows: list[Row]) -> None:

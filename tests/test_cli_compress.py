@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import pathlib
 import subprocess
 import sys
@@ -10,7 +11,6 @@ from PIL import Image as Pillow
 from typer.testing import CliRunner
 
 from medsr_jax.cli import app
-from medsr_jax.transmission import compress as module_function
 from medsr_jax.transmission import is_packet, read_packet
 from tests.transmission.images import BUNDLED, made
 
@@ -154,14 +154,15 @@ def test_ctrl_c_in_a_folder_keeps_what_is_done_and_leaves_nothing_half_written(
     for name in "abc":
         Pillow.fromarray(made().pixels[0]).save(tmp_path / f"{name}.png")
     calls = []
+    to_disk = os.fsync
 
-    def interrupted(*args: object, **options: object) -> object:
-        calls.append(args)
+    def interrupted(handle: int) -> None:
+        calls.append(handle)
         if len(calls) == 2:
             raise KeyboardInterrupt
-        return module_function(*args, **options)  # type: ignore[arg-type]
+        to_disk(handle)
 
-    monkeypatch.setattr(sys.modules["medsr_jax.transmission.compress"], "compress", interrupted)
+    monkeypatch.setattr(os, "fsync", interrupted)
     files = [str(tmp_path / f"{name}.png") for name in "abc"]
     done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out")])
     assert done.exit_code == 130

@@ -83,7 +83,7 @@ def test_ctrl_c_on_a_terminal_shows_progress_and_leaves_nothing(folder, tmp_path
         text=True,
     ) as process:
         os.close(follower)
-        while not list(tmp_path.glob(".set.*/stage/0.png")):
+        while not list(tmp_path.glob(".medsr-*/stage/0.png")):
             assert process.poll() is None
             time.sleep(0.01)
         process.send_signal(signal.SIGINT)

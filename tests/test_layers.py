@@ -21,7 +21,7 @@ ALLOWED = {
     "evaluation": {"imaging", "transmission", "models", "zoo", "restoration"},
     "training": {"imaging", "transmission", "models", "zoo", "data", "degradation", "evaluation"},
 }
-SHARED = {"errors"}
+SHARED = {"errors", "files", "tables", "temporary", "terminal", "text"}
 
 
 def imported_rooms(path):

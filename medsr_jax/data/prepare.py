@@ -7,14 +7,11 @@ which can be read in any order. Neither TensorFlow nor a network is needed.
 from __future__ import annotations
 
 import contextlib
-import csv
 import dataclasses
 import io
 import json
 import os
 import pathlib
-import shutil
-import tempfile
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -26,6 +23,8 @@ from medsr_jax.data.collection import Collection, Example, PrepareSettings, Prog
 from medsr_jax.data.patients import SPLITS
 from medsr_jax.data.windows import DEFAULTS
 from medsr_jax.errors import named
+from medsr_jax.tables import csv_bytes
+from medsr_jax.temporary import temporary_folder
 
 _DESCRIPTION = f"""Grey medical images for training super-resolution, made by `medsr prepare`.
 
@@ -177,15 +176,13 @@ def _check(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrite: boo
 @contextlib.contextmanager
 def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """A hidden folder on the same disk as ``out``, removed in the end whatever happens."""
-    try:
-        out.parent.mkdir(parents=True, exist_ok=True)
-        part = pathlib.Path(tempfile.mkdtemp(prefix=f".{out.name[:100]}.", suffix=".part", dir=out.parent))
-    except OSError as error:
-        raise named(out, f"can't be written: {error.strerror or error}; choose another output folder") from error
-    try:
+    with contextlib.ExitStack() as stack:
+        try:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            part = stack.enter_context(temporary_folder(out.parent))
+        except OSError as error:
+            raise named(out, f"can't be written: {error.strerror or error}; choose another output folder") from error
         yield part
-    finally:
-        shutil.rmtree(part, ignore_errors=True)
 
 
 def _build(
@@ -266,12 +263,8 @@ def _write_reports(folder: pathlib.Path, report: Report, settings: PrepareSettin
         "values": DEFAULTS,
     }
     (folder / "report.json").write_text(json.dumps(content, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
-    with (folder / "skipped.csv").open("w", newline="", encoding="utf-8", errors="backslashreplace") as stream:
-        table = csv.writer(stream)
-        table.writerow(("file", "frame", "kind", "reason"))
-        for skipped in report.skipped:
-            frame = "" if skipped.frame is None else skipped.frame
-            table.writerow((skipped.source, frame, skipped.kind, skipped.reason))
+    skipped = ((one.source, "" if one.frame is None else one.frame, one.kind, one.reason) for one in report.skipped)
+    (folder / "skipped.csv").write_bytes(csv_bytes([("file", "frame", "kind", "reason"), *skipped]))
 
 
 def _plain(settings: PrepareSettings) -> dict[str, Any]:

@@ -6,11 +6,11 @@ size, with a lens that follows the pointer over all three.
 
 from __future__ import annotations
 
-import csv
 import dataclasses
+import hashlib
 import html
-import io
 import math
+import os
 import pathlib
 import urllib.parse
 from collections.abc import Mapping, Sequence
@@ -20,12 +20,16 @@ import numpy as np
 from medsr_jax.evaluation.fidelity import BETTER_BELOW, MEASURES, Fidelity
 from medsr_jax.evaluation.link import Measured
 from medsr_jax.evaluation.statistics import Mean, bootstrap
+from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, write_image
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.tables import csv_bytes
+from medsr_jax.text import visible
 from medsr_jax.transmission.ceilings import ratio_label
 
 PAGE, TABLE = "index.html", "images.csv"
 PICTURES = "pictures"
+# File systems take 255 bytes, of which "-original.png" needs some.
+_LONGEST_NAME = 240
 _VIEWS = ("original", "bicubic", "restored")
 
 
@@ -74,7 +78,7 @@ def write_pictures(folder: pathlib.Path, stem: str, image: Image, measured: Meas
     for view, pixels in zip(_VIEWS, (image.pixels, measured.bicubic, measured.restored.pixels), strict=True):
         codes = np.clip(np.rint((pixels[0].astype(np.float64) - low) * (255.0 / (high - low))), 0, 255)
         shown = (255 - codes if image.inverted else codes).astype(np.uint8)
-        path = pathlib.PurePosixPath(PICTURES, f"{stem}-{view}.png")
+        path = pathlib.PurePosixPath(PICTURES, f"{_short(stem)}-{view}.png")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)
         write_image(target, Image(pixels=shown[None], value_range=(0, 255), kind="png"))
@@ -82,18 +86,26 @@ def write_pictures(folder: pathlib.Path, stem: str, image: Image, measured: Meas
     return tuple(paths)
 
 
+def _short(stem: str) -> str:
+    """The path with a digest in place of the end of a name that leaves no room for what is added to it."""
+    path = pathlib.PurePosixPath(stem)
+    name = os.fsencode(path.name)
+    if len(name) <= _LONGEST_NAME:
+        return stem
+    digest = hashlib.sha256(name).hexdigest()[:16]
+    return str(path.with_name(f"{name[: _LONGEST_NAME - 17].decode(errors='ignore')}-{digest}"))
+
+
 def write_table(path: pathlib.Path, rows: Sequence[Row]) -> None:
     """All figures of all images as CSV, a column a measure and method."""
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
     measures = [field.name for field in dataclasses.fields(Fidelity)]
     heads = [f"{measure}_{method}" for measure in measures for method in ("bicubic", "restored")]
-    writer.writerow(["image", "bytes", "ratio", "scale", "codec", "quality", "model", *heads])
+    table: list[list[object]] = [["image", "bytes", "ratio", "scale", "codec", "quality", "model", *heads]]
     for row in rows:
         values = [getattr(result, measure) for measure in measures for result in (row.bicubic, row.restored)]
         sent = [row.sent_bytes, f"{row.ratio:.2f}", row.scale, row.codec, row.quality, row.model]
-        writer.writerow([row.name, *sent, *(f"{v:.6g}" for v in values)])
-    atomic_write(path, stream.getvalue().encode("utf-8", "backslashreplace"))
+        table.append([row.name, *sent, *(f"{v:.6g}" for v in values)])
+    atomic_write(path, csv_bytes(table))
 
 
 def write_page(path: pathlib.Path, rows: Sequence[Row], *, title: str, settings: Mapping[str, str]) -> None:
@@ -107,15 +119,21 @@ def write_page(path: pathlib.Path, rows: Sequence[Row], *, title: str, settings:
     """
     ratio = ratio_label(*(row.ratio for row in rows))
     body = [
-        f"<h1>{html.escape(title)}</h1>",
-        f"<p class=warning>Ratio {html.escape(ratio)}. Not for primary diagnosis.</p>",
-        "<dl>" + "".join(f"<dt>{html.escape(k)}</dt><dd>{html.escape(v)}</dd>" for k, v in settings.items()) + "</dl>",
+        f"<h1>{_shown(title)}</h1>",
+        f"<p class=warning>Ratio {_shown(ratio)}. Not for primary diagnosis.</p>",
+        "<dl>" + "".join(f"<dt>{_shown(k)}</dt><dd>{_shown(v)}</dd>" for k, v in settings.items()) + "</dl>",
         _summary(rows),
         "<h2>Images</h2><p>Point at a picture to enlarge the same place of all three.</p>",
         *(_section(row) for row in rows),
     ]
-    page = _PAGE.replace("TITLE", html.escape(title)).replace("BODY", "\n".join(body))
+    head, foot = _PAGE.split("BODY\n")
+    page = "\n".join([head.replace("TITLE", _shown(title)).rstrip("\n"), *body, foot])
     atomic_write(path, page.encode("utf-8", "backslashreplace"))
+
+
+def _shown(text: str) -> str:
+    """Text from outside, as HTML that shows it and does nothing else."""
+    return html.escape(visible(text))
 
 
 def compared(rows: Sequence[Row]) -> dict[str, tuple[Mean, Mean, Mean]]:
@@ -136,7 +154,7 @@ def _summary(rows: Sequence[Row]) -> str:
         digits = 2 if measure == "psnr" else 4
         better = "less" if measure in BETTER_BELOW else "more"
         values = "".join(f"<td>{_interval(mean, digits, signed=mean is means[2])}</td>" for mean in means)
-        cells.append(f"<tr><th>{html.escape(MEASURES[measure])} <small>({better} is better)</small></th>{values}</tr>")
+        cells.append(f"<tr><th>{_shown(MEASURES[measure])} <small>({better} is better)</small></th>{values}</tr>")
     size = float(np.mean([row.sent_bytes for row in rows]))
     plural = "image" if len(rows) == 1 else "images"
     return (
@@ -162,14 +180,14 @@ def _section(row: Row) -> str:
         if result is not None:
             caption += f": {result.psnr:.2f} dB, SSIM {result.ssim:.3f}"
             caption += f", LPIPS {result.lpips:.3f}" if math.isfinite(result.lpips) else ""
-        source = html.escape(urllib.parse.quote(picture))
+        source = html.escape(urllib.parse.quote(os.fsencode(picture)))
         figures.append(
             f'<figure><a href="{source}"><img src="{source}" loading="lazy" alt="{view}"></a>'
-            f"<div class=lens></div><figcaption>{html.escape(caption)}</figcaption></figure>"
+            f"<div class=lens></div><figcaption>{_shown(caption)}</figcaption></figure>"
         )
     about = f"{row.sent_bytes:,} bytes, {row.ratio:.0f}:1, 1/{row.scale} of the side, {row.codec} q {row.quality}"
     return (
-        f"<section><h3>{html.escape(row.name)} <small>{about}</small></h3>"
+        f"<section><h3>{_shown(row.name)} <small>{about}</small></h3>"
         f"<div class=views>{''.join(figures)}</div></section>"
     )
 

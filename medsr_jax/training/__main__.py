@@ -10,6 +10,8 @@ from absl import app, flags
 from absl import logging as absl_logging
 from ml_collections import config_flags
 
+from medsr_jax.text import visible
+
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file with get_config(), or FILE:VARIANT.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and weights go; a run there is resumed.")
 _COORDINATOR = flags.DEFINE_string(
@@ -24,6 +26,13 @@ _DISTRIBUTED = flags.DEFINE_boolean(
 
 def main(argv: list[str]) -> None:
     del argv
+    from medsr_jax import terminal
+
+    with terminal.session(kept="the same command goes on from the last checkpoint"):
+        _train()
+
+
+def _train() -> None:
     from medsr_jax.errors import MedsrError
     from medsr_jax.training.distributed import join
     from medsr_jax.training.loop import train_and_evaluate
@@ -43,13 +52,13 @@ def main(argv: list[str]) -> None:
         )
         train_and_evaluate(config, pathlib.Path(str(_WORKDIR.value)))
     except MedsrError as error:
-        sys.exit(str(error))
-    except KeyboardInterrupt:
-        sys.exit("interrupted; the same command goes on from the last checkpoint")
+        sys.exit(visible(str(error)))
 
 
 def log_to_stdout() -> None:
     """Our lines and clu's progress; of Orbax and JAX, which write dozens of lines a checkpoint, warnings alone."""
+    # A log that can't be written, to a full disk, is no reason to end a run, nor for a traceback a line.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
     log = logging.getLogger("medsr_jax")
@@ -58,8 +67,9 @@ def log_to_stdout() -> None:
     log.propagate = False
     # Progress is for a terminal.
     absl_logging.set_verbosity(absl_logging.INFO if sys.stderr.isatty() else absl_logging.WARNING)
+    # Orbax logs the traceback of a failed write before it raises the exception, which is reported in one line.
     absl_logging.get_absl_logger().addFilter(
-        lambda record: record.levelno >= logging.WARNING or "work unit notes" in record.msg
+        lambda record: (record.levelno >= logging.WARNING and not record.exc_info) or "work unit notes" in record.msg
     )
 
 

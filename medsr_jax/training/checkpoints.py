@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import math
 import pathlib
+from collections.abc import Iterator
 from typing import Any
 
 import jax
@@ -13,7 +15,7 @@ import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write
 
 _log = logging.getLogger(__name__)
 
@@ -67,16 +69,20 @@ class Checkpoints:
             data: position of the data iterator.
             course: what validation has decided.
             score: of these weights, higher is better, if they were validated at this step: the best are kept.
+
+        Raises:
+            MedsrError: this one, or the one before, which was still being written, can't be written.
         """
         if step in self._manager.all_steps():
             return
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
-            ),
-            metrics={"score": score},
-        )
+        with self._writing():
+            self._manager.save(
+                step,
+                args=ocp.args.Composite(
+                    state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
+                ),
+                metrics={"score": score},
+            )
 
     def restore(self, template: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         """The newest checkpoint that can be read, as (state, data position, course).
@@ -121,13 +127,38 @@ class Checkpoints:
         return _shapes(self._manager.item_metadata(step)["state"].tree)
 
     def wait(self) -> None:
-        """Until what was started is on disk."""
-        self._manager.wait_until_finished()
+        """Until what was started is on disk.
+
+        Raises:
+            MedsrError: it can't be written.
+        """
+        with self._writing():
+            self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Wait, and end the threads."""
-        self._manager.wait_until_finished()
-        self._manager.close()
+        """Wait, and end the threads.
+
+        Raises:
+            MedsrError: what was started can't be written.
+        """
+        try:
+            self.wait()
+        finally:
+            # What could not be written is said once.
+            with contextlib.suppress(Exception):
+                self._manager.close()
+
+    @contextlib.contextmanager
+    def _writing(self) -> Iterator[None]:
+        try:
+            yield
+        # Orbax and TensorStore have no common type for a disk that is full.
+        except Exception as error:
+            raise named(
+                self._folder,
+                f"a checkpoint can't be written ({_cause(error)}); free some space, and the same command goes on"
+                " from the last whole one",
+            ) from error
 
 
 def _forget_damaged_scores(folder: pathlib.Path) -> None:
@@ -161,8 +192,13 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     return {_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _first_line(error: Exception | None) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:120]
+def _first_line(error: Exception | None, most: int = 120) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:most]
+
+
+def _cause(error: Exception) -> str:
+    """The end of TensorStore's line, behind all paths: such as "No space left on device"."""
+    return _first_line(error, 10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
 
 
 def _name(path: tuple[Any, ...]) -> str:

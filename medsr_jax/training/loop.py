@@ -21,6 +21,7 @@ from medsr_jax.training.distributed import of_the_first
 from medsr_jax.training.feed import Feed
 from medsr_jax.training.guards import Alarms, Guard
 from medsr_jax.training.inputs import describe_source, training_batches
+from medsr_jax.training.lock import locked
 from medsr_jax.training.metrics import Pulse, computed, totals_for
 from medsr_jax.training.records import Records
 from medsr_jax.training.schedules import Course
@@ -48,6 +49,11 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+    with locked(workdir):
+        return _run(config, workdir)
+
+
+def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
     require_folders(config.validation.folder)
     setup = build_setup(config)
     course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())

@@ -18,7 +18,7 @@ from ml_collections import ConfigDict, FieldReference
 
 from medsr_jax import zoo
 from medsr_jax.errors import named
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write
 
 _log = logging.getLogger(__name__)
 
@@ -44,9 +44,7 @@ class Records:
             return
         try:
             self._save_config(start)
-            lines = self._path.read_text().splitlines(keepends=True) if self._path.exists() else []
-            kept = [line for line in lines if line.endswith("\n") and json.loads(line)["step"] <= start]
-            atomic_write(self._path, "".join(kept).encode())
+            _drop_later_lines(self._path, start)
         except OSError as error:
             raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
         self._events = event_writer(workdir / "tensorboard")
@@ -80,8 +78,12 @@ class Records:
         # JSON has no NaN and no infinity.
         rounded = {name: float(f"{value:.5g}") if math.isfinite(value) else None for name, value in values.items()}
         _log.info("step %d %s", step, " ".join(f"{name} {value}" for name, value in rounded.items()))
-        with self._path.open("a") as file:
-            file.write(json.dumps({"step": step, **rounded}, allow_nan=False) + "\n")
+        try:
+            with self._path.open("a") as file:
+                file.write(json.dumps({"step": step, **rounded}, allow_nan=False) + "\n")
+        except OSError as error:
+            problem = f"can't be written ({error.strerror}); the same command goes on from the last checkpoint"
+            raise named(self._path, problem) from error
         if self._events is None:
             return
         self._events.write_scalars(step, dict(values))
@@ -109,6 +111,35 @@ class Records:
         """Until all is written."""
         if self._events is not None:
             self._events.close()
+
+
+def _drop_later_lines(path: pathlib.Path, start: int) -> None:
+    """Keep the lines of a log up to a step; damaged ones go to a file beside it, with a note."""
+    if not path.exists():
+        atomic_write(path, b"")
+        return
+    kept, damaged = [], []
+    for line in path.read_bytes().splitlines(keepends=True):
+        step = _step_of(line)
+        if step is None:
+            damaged.append(line if line.endswith(b"\n") else line + b"\n")
+        elif step <= start:
+            kept.append(line)
+    if damaged:
+        aside = path.with_name(f"{path.name}.damaged")
+        with aside.open("ab") as file:
+            file.writelines(damaged)
+        _log.warning("%s: %d damaged line(s) were moved to %s", path, len(damaged), aside.name)
+    atomic_write(path, b"".join(kept))
+
+
+def _step_of(line: bytes) -> int | None:
+    """The step of a whole line of the log; None for any other."""
+    try:
+        step = json.loads(line)["step"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    return step if isinstance(step, int) and not isinstance(step, bool) and line.endswith(b"\n") else None
 
 
 def event_writer(folder: pathlib.Path) -> Any:

@@ -1,16 +1,18 @@
 """Pickles read without trusting them: a pickle names functions for Python to call, and here only a few of ours.
 
-Python's `pickle.Unpickler` asks `find_class` for every name that a pickle holds. Ours answers with stand-ins that
-build plain data, and refuses everything else before anything has been called.
+`pickle_machine` asks for every name that a pickle holds. The answers are stand-ins that build plain data; everything
+else is refused before anything has been called.
 """
 
 from __future__ import annotations
 
-import pickle
+import reprlib
 from collections.abc import Callable, Mapping
 from typing import Any, BinaryIO
 
 import numpy as np
+
+from medsr_jax.zoo.pickle_machine import run
 
 Name = tuple[str, str]
 
@@ -33,36 +35,40 @@ def load_restricted(
         Refused: with the name that is not admitted, or for a damaged pickle.
     """
     try:
-        return _Restricted(file, names, persistent).load()
+        return run(file, _Builder(names, persistent))
     except (Refused, OSError):
         raise
     except Exception as error:  # The opcodes of a damaged pickle meet the wrong operands in every way.
-        raise Refused(f"the pickle is damaged ({error})") from error
+        raise Refused(f"the pickle is damaged ({str(error)[:200]})") from error
 
 
-class _Restricted(pickle.Unpickler):
-    def __init__(
-        self,
-        file: BinaryIO,
-        names: Mapping[Name, Callable[..., Any]],
-        persistent: Callable[[Any], Any] | None,
-    ) -> None:
-        super().__init__(file)
+class _Builder:
+    def __init__(self, names: Mapping[Name, Callable[..., Any]], persistent: Callable[[Any], Any] | None) -> None:
         self._names, self._persistent = names, persistent
 
-    def find_class(self, module: str, name: str) -> Any:
+    def name(self, module: str, name: str) -> Any:
         if (module, name) not in self._names:
-            raise Refused(f"it asks for {module}.{name}, which weights don't need")
+            raise Refused(f"it asks for {module[:100]}.{name[:100]}, which weights don't need")
         return _Call(self._names[module, name])
 
-    def persistent_load(self, pid: Any) -> Any:
+    def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
+        if not isinstance(function, _Call):
+            raise Refused("it calls what is no function")
+        return function(*arguments)
+
+    def state(self, target: Any, state: Any) -> None:
+        if not isinstance(target, _STATEFUL):
+            raise Refused("it gives a state to what has none")
+        target.__setstate__(state)
+
+    def persistent(self, pid: Any) -> Any:
         if self._persistent is None:
             raise Refused("it refers to data outside itself")
         return self._persistent(pid)
 
 
 class _Call:
-    """A function that a pickle can call and nothing more; made anew for each use, so that nothing can be left in it."""
+    """A function that a pickle can call and nothing more."""
 
     __slots__ = ("_function",)
 
@@ -98,12 +104,14 @@ class _Type:
 
     def __init__(self, code: Any, *_: Any) -> None:
         if code not in ("f2", "f4", "f8", "i1", "i2", "i4", "i8", "u1", "u2", "u4", "u8"):
-            raise Refused(f"it holds values of type {code!r}, not numbers")
+            raise Refused(f"it holds values of type {reprlib.repr(code)}, not numbers")
         self.dtype = np.dtype(code)
 
     def __setstate__(self, state: Any) -> None:
         self.dtype = self.dtype.newbyteorder(state[1])
 
+
+_STATEFUL = (Dict, Array, _Type)
 
 # What NumPy names in its pickles, before and since version 2.
 NUMPY: dict[Name, Callable[..., Any]] = {

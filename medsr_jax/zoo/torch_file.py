@@ -12,6 +12,7 @@ import dataclasses
 import io
 import math
 import pathlib
+import reprlib
 import struct
 import zipfile
 from collections.abc import Callable, Mapping
@@ -35,6 +36,7 @@ _TYPES: dict[str, str] = {
     "ByteStorage": "u1",
     "BoolStorage": "?",
 }
+_MOST_AXES = 32
 _MAGIC, _PROTOCOL = 0x1950A86A20F9469CFC6C, 1001
 
 
@@ -174,7 +176,10 @@ def _read_structure(file: BinaryIO) -> tuple[Any, set[_Storage]]:
         tag, kind, key, _, count, *view = pid
         kind = kind()
         if tag != "storage" or kind not in _TYPES or any(view):
-            raise Refused(f"it refers to {tag!r} of {kind!r}")
+            raise Refused(f"it refers to {reprlib.repr(tag)} of {reprlib.repr(kind)}")
+        # Nested tuples that share their parts would be written out without end.
+        if not isinstance(key, str | int):
+            raise Refused("it has a storage without a name")
         found = _Storage(str(key), kind, int(count))
         storages.add(found)
         return found
@@ -207,7 +212,9 @@ def _array(tensor: _Tensor, data: Mapping[_Storage, bytes]) -> np.ndarray:
     storage, shape = tensor.storage, tensor.shape
     if len(raw := data.get(storage, b"")) != storage.bytes:
         raise Refused(f"storage {storage.key} has {len(raw)} bytes, not {storage.count} numbers")
-    if not all(isinstance(n, int) and n >= 0 for n in (tensor.offset, *shape, *tensor.strides)):
+    if len(shape) > _MOST_AXES or not all(
+        isinstance(n, int) and 0 <= n < 1 << 63 for n in (tensor.offset, *shape, *tensor.strides)
+    ):
         raise Refused("it holds a tensor of an impossible shape")
     count = math.prod(shape)
     last = tensor.offset + sum((side - 1) * step for side, step in zip(shape, tensor.strides, strict=True))

@@ -14,7 +14,7 @@ import numpy as np
 import safetensors.numpy
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write
 from medsr_jax.zoo.file_kinds import SAFETENSORS, kind_of
 from medsr_jax.zoo.safetensors_file import read_safetensors
 

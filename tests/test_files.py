@@ -10,8 +10,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from medsr_jax import files
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import atomic_write, files, find_inputs, output_paths, read_image
+from medsr_jax.files import atomic_write, find_inputs, output_paths
+from medsr_jax.imaging import read_image
 
 
 def test_a_file_is_written_with_the_folders_it_needs(tmp_path: pathlib.Path) -> None:

@@ -1,0 +1,77 @@
+"""The receiver's part that needs no network: files read and decoded. It runs in the decoders' process, without JAX."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+import pathlib
+from typing import Any
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.imaging.image import Image
+from medsr_jax.transmission.packet import Packet
+
+
+@dataclasses.dataclass(frozen=True)
+class DecodedPacket(Packet):
+    """A packet whose code streams are decoded already.
+
+    Attributes:
+        small: the small images, as `Packet.decode` gives them.
+        indices: as `Packet.coefficients` gives them.
+    """
+
+    small: np.ndarray | None = None
+    indices: np.ndarray | None = None
+
+    def decode(self) -> np.ndarray:
+        """The small images."""
+        assert self.small is not None
+        return self.small
+
+    def coefficients(self) -> np.ndarray | None:
+        """The DCT coefficients as sent."""
+        return self.indices
+
+
+def received(file: pathlib.Path, *, assume_scale: int | None, max_pixels: int | None) -> Packet:
+    """A packet with its code streams decoded.
+
+    Args:
+        file: the packet's.
+        assume_scale: take an image that is no packet as one that was shrunk by this; None refuses it.
+        max_pixels: of a frame; None for the reader's own limit.
+
+    Raises:
+        MedsrError: as `read_packet`, `assume_packet` and `Packet.decode`.
+    """
+    packet = _packet(file, assume_scale=assume_scale, max_pixels=max_pixels)
+    fields = {field.name: getattr(packet, field.name) for field in dataclasses.fields(Packet)}
+    return DecodedPacket(**fields, small=packet.decode(), indices=packet.coefficients())
+
+
+def _packet(file: pathlib.Path, *, assume_scale: int | None, max_pixels: int | None) -> Packet:
+    from medsr_jax.transmission.packet_io import assume_packet, is_packet, read_packet
+
+    limit: dict[str, Any] = {}
+    if max_pixels is not None and "max_pixels" in inspect.signature(read_packet).parameters:
+        limit = {"max_pixels": max_pixels}
+    try:
+        return read_packet(file, **limit)
+    except MedsrError:
+        if assume_scale is None or is_packet(file):
+            raise
+        return assume_packet(file, scale=assume_scale, **limit)
+
+
+def image(file: pathlib.Path, *, max_pixels: int | None) -> Image:
+    """An image; None as ``max_pixels`` is the reader's own limit.
+
+    Raises:
+        MedsrError: as `read_image`.
+    """
+    from medsr_jax.imaging.reading import MAX_PIXELS, read_image
+
+    return read_image(file, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)

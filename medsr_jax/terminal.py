@@ -1,0 +1,178 @@
+"""The lines of a command on a terminal or in a pipe: one place that prints, and that knows when it can't.
+
+Results go to the standard output and problems to the standard error. Text from file names, DICOM attributes and model
+cards reaches neither without `text.visible`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from typing import Any
+
+from medsr_jax.text import visible
+
+_LONGEST = 2000
+_BROKEN_PIPE, _INTERRUPTED, _TERMINATED = 128 + 13, 128 + 2, 128 + 15
+
+
+class Terminated(BaseException):
+    """SIGTERM arrived. No subclass of Exception: nothing but `session` may stop it on its way out."""
+
+
+class _State:
+    """Whether the standard output was lost, and whether tracebacks are shown."""
+
+    lost = False
+    debug = False
+
+
+def say(line: str) -> None:
+    """Print a line of results."""
+    show(visible(line))
+
+
+def show(block: str) -> None:
+    """Print text that is laid out already and whose parts from outside went through `visible`.
+
+    Where the standard output can't be written, the rest of the work is still done: the problem is reported once, and
+    `session` exits 1. A reader that has closed the pipe wants no more: the command ends.
+    """
+    if _State.lost:
+        return
+    stream = sys.stdout
+    try:
+        if stream is None:
+            raise OSError("it is closed")
+        _write(stream, f"{block}\n")
+    except BrokenPipeError:
+        _discard(stream)
+        raise SystemExit(_BROKEN_PIPE) from None
+    except (OSError, ValueError) as error:
+        _State.lost = True
+        _discard(stream)
+        complain(f"the standard output can't be written ({_reason(error)}); files are written all the same")
+
+
+def complain(line: str) -> None:
+    """Print a problem on the standard error; where that can't be written there is no one left to tell."""
+    text = visible(line)
+    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
+    with contextlib.suppress(OSError, ValueError):
+        if sys.stderr is not None:
+            _write(sys.stderr, f"{text}\n")
+
+
+def trace(text: str) -> None:
+    """Print a traceback under --debug."""
+    if _State.debug and text:
+        for line in text.rstrip("\n").split("\n"):
+            complain(line)
+
+
+def set_debug(shown: bool) -> None:
+    """Whether tracebacks are shown."""
+    _State.debug = shown
+
+
+def debugging() -> bool:
+    """Whether tracebacks are shown."""
+    return _State.debug
+
+
+def output_lost() -> bool:
+    """Whether lines of results could not be printed."""
+    return _State.lost
+
+
+@contextlib.contextmanager
+def session(*, kept: str = "finished files are kept") -> Iterator[None]:
+    """A whole command: every way in which it can end has its line and its exit status, and none a traceback.
+
+    Args:
+        kept: what remains after an interruption.
+    """
+    _State.lost = False
+    _occupy_standard_streams()
+    _listen()
+    for stream in (sys.stdout, sys.stderr):
+        if stream is not None:
+            with contextlib.suppress(AttributeError, ValueError):
+                stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    try:
+        yield
+    except KeyboardInterrupt:
+        complain(f"interrupted; {kept}")
+        _exit(_INTERRUPTED)
+    except Terminated:
+        # A second signal must not cut off the way out.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        complain(f"terminated; {kept}")
+        _exit(_TERMINATED)
+    except BrokenPipeError:
+        _discard(sys.stdout)
+        _exit(_BROKEN_PIPE)
+    except OSError as error:
+        # Of what prints by itself, such as the help.
+        _discard(sys.stdout)
+        complain(f"the command ended early: {_reason(error)}")
+        _exit(1)
+    except SystemExit as ending:
+        _exit(ending.code)
+    else:
+        _exit(0)
+
+
+def _exit(code: Any) -> None:
+    if sys.stdout is not None and not _State.lost:
+        try:
+            sys.stdout.flush()
+        except (OSError, ValueError) as error:
+            _State.lost = True
+            _discard(sys.stdout)
+            if not isinstance(error, BrokenPipeError):
+                complain(f"the standard output can't be written ({_reason(error)})")
+    raise SystemExit(1 if _State.lost and not code else code)
+
+
+def _write(stream: Any, text: str) -> None:
+    try:
+        stream.write(text)
+    except UnicodeEncodeError:
+        encoding = stream.encoding or "ascii"
+        stream.write(text.encode(encoding, "backslashreplace").decode(encoding))
+    stream.flush()
+
+
+def _discard(stream: Any) -> None:
+    """Let what is still in the stream's buffer go nowhere: at its end Python would complain once more."""
+    with contextlib.suppress(OSError, ValueError, AttributeError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
+
+
+def _occupy_standard_streams() -> None:
+    """Open what was closed: else the next file opened would be the standard output, and libraries print into it."""
+    for number in (0, 1, 2):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)
+
+
+def _listen() -> None:
+    """Make SIGTERM an exception, unless whoever started the command has it ignored."""
+    if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
+        signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(*_: Any) -> None:
+    raise Terminated
+
+
+def _reason(error: BaseException) -> str:
+    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -1,0 +1,54 @@
+"""One run at a time in a folder."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import pathlib
+import platform
+from collections.abc import Iterator
+
+import jax
+
+from medsr_jax.errors import named
+
+_log = logging.getLogger(__name__)
+_NAME = ".lock"
+
+
+@contextlib.contextmanager
+def locked(workdir: pathlib.Path) -> Iterator[None]:
+    """Keep other runs out of a folder that exists; of several processes of one run the first alone locks it.
+
+    The system releases the lock when the process ends in whatever way. File systems without locks are warned of.
+
+    Raises:
+        MedsrError: another run is under way there, or the folder can't be written.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    if jax.process_index():
+        yield
+        return
+    try:
+        file = (workdir / _NAME).open("a+")
+    except OSError as error:
+        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+    with file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.seek(0)
+            who = file.read(200).strip() or "another process"
+            raise named(workdir, f"{who} trains in this folder; wait for its end, or name another --workdir") from error
+        except OSError as error:
+            _log.warning("%s: can't be locked (%s); start no second run there", workdir, error.strerror)
+        with contextlib.suppress(OSError):  # a full disk is found out where it matters
+            file.truncate(0)
+            file.write(f"process {os.getpid()} on {platform.node()}\n")
+            file.flush()
+        yield
