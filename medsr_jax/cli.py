@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsr_jax import cli_evaluate, cli_export, cli_import, cli_info, cli_prepare, cli_receiver, terminal
+from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_sending import (
     AREA,
     AUTO,
@@ -63,6 +64,7 @@ def compress(
     ] = None,
     preprocess: Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")] = True,
     max_pixels: MaxPixels = None,
+    key: Key = None,
     debug: Debug = False,
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens."""
@@ -77,6 +79,7 @@ def compress(
             "window": _window(window),
             "preprocess": preprocess,
         }
+        secret = key_of(key)
 
     def write(file: pathlib.Path, target: pathlib.Path, packet: Encoded, _: Encoded) -> str:
         from medsr_jax.files import atomic_write
@@ -85,7 +88,7 @@ def compress(
         return f"{target}: {packet.about}"
 
     work: Work[Encoded, Encoded] = Work(
-        read=Call("medsr_jax.sending", "encoded", {"max_pixels": max_pixels, "options": options}),
+        read=Call("medsr_jax.sending", "encoded", {"max_pixels": max_pixels, "options": options, "key": secret}),
         suffix=lambda packet: packet.suffix,
         process=lambda packets: packets,
         write=write,

@@ -176,7 +176,7 @@ def _measured(
     options: dict[str, Any],
 ) -> tuple[Measured, Row | None]:
     """One image; its pictures and all measures where there is to be a report."""
-    from medsr_jax.evaluation.link import measure, measured_range
+    from medsr_jax.evaluation.link import measure, measured_range, valid_pixels
 
     result = measure(image, restorer, **options)
     if report_folder is None:
@@ -184,7 +184,11 @@ def _measured(
     from medsr_jax.evaluation.fidelity import fidelity
     from medsr_jax.evaluation.report import Row, write_pictures
 
-    values: dict[str, Any] = {"value_range": measured_range(image), "perceptual": perceptual}
+    values: dict[str, Any] = {
+        "value_range": measured_range(image),
+        "perceptual": perceptual,
+        "valid": valid_pixels(image),
+    }
     row = Row(
         name=str(relative),
         sent_bytes=result.sent_bytes,

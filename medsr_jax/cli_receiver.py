@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsr_jax.cli_evaluate import Scores, table
+from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_model import (
     DEFAULT,
     Alpha,
@@ -61,6 +62,7 @@ def restore(
         int | None, typer.Option(help="Take a JPEG that is no packet as one that was shrunk by this.")
     ] = None,
     max_pixels: MaxPixels = None,
+    key: Key = None,
     debug: Debug = False,
 ) -> None:
     """Restore packets to their original size, type and values."""
@@ -109,8 +111,13 @@ def restore(
     with failing():
         if assume_scale is not None and not 1 <= assume_scale <= 8:
             raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
+        secret = key_of(key)
     work: Work[Packet, Restored] = Work(
-        read=Call("medsr_jax.receiving", "received", {"assume_scale": assume_scale, "max_pixels": max_pixels}),
+        read=Call(
+            "medsr_jax.receiving",
+            "received",
+            {"assume_scale": assume_scale, "max_pixels": max_pixels, "key": secret},
+        ),
         suffix=suffix,
         process=lambda packets: loaded[0].restore(packets),
         write=write,

@@ -31,7 +31,7 @@ Output = Annotated[
 MaxPixels = Annotated[
     int | None,
     typer.Option(
-        help="Refuse images with more pixels a frame, before memory is taken for them. [default: 268435456]", min=1
+        help="Refuse images with more pixels a frame, before memory is taken for them. [default: 134217728]", min=1
     ),
 ]
 
@@ -91,7 +91,7 @@ def for_each(
         out: a folder; or a file's name, where there is one input that is no folder.
         work: its steps. Whatever one of them raises is a line that names the file.
         doing: heads the progress bar, which is shown on a terminal where there are several inputs.
-        prepare: what else must be had before the first result; the first files are read meanwhile.
+        prepare: what else must be had before the first result.
     """
     from medsr_jax.files import Outputs, find_inputs
 
@@ -101,14 +101,19 @@ def for_each(
             folder, name = _folder_and_name(inputs, pairs, out)
             decoding = reading(work.read, [file for file, _ in pairs])
         with decoding:
-            with failing():
-                if prepare is not None:
+            # What several files need is had while the first are read; one file is read first, and may be refused.
+            if prepare is not None and len(pairs) > 1:
+                with failing():
                     prepare()
             outputs = Outputs((file for file, _ in pairs), folder)
             problems = 0
             read = _read(zip(progress(pairs, doing), decoding, strict=True), outputs, name, work.suffix)
             for group in _groups(read, work.together):
-                for outcome in _done([one for one in group if isinstance(one, _Read)], work):
+                ready = [one for one in group if isinstance(one, _Read)]
+                if prepare is not None and len(pairs) == 1 and ready:
+                    with failing():
+                        prepare()
+                for outcome in _done(ready, work):
                     problems += _reported(outcome)
                 for one in group:
                     if isinstance(one, Outcome):

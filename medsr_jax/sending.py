@@ -22,8 +22,10 @@ class Encoded:
     about: str
 
 
-def encoded(file: pathlib.Path, *, max_pixels: int | None, options: dict[str, Any]) -> Encoded:
-    """The packet of an image, compressed with the options of `transmission.compress`.
+def encoded(
+    file: pathlib.Path, *, max_pixels: int | None, options: dict[str, Any], key: bytes | None = None
+) -> Encoded:
+    """The packet of an image, compressed with the options of `transmission.compress` and signed with the key if any.
 
     Raises:
         MedsrError: as `read_image` and `compress`.
@@ -34,7 +36,7 @@ def encoded(file: pathlib.Path, *, max_pixels: int | None, options: dict[str, An
     from medsr_jax.transmission.packet_io import packet_bytes, packet_suffix
 
     packet = compress(image(file, max_pixels=max_pixels), **options)
-    data = packet_bytes(packet)
+    data = packet_bytes(packet, key=key)
     header, size = packet.header, len(data)
     alone = packet.dataset is None
     ratio = packet.ratio(size if alone else None)

@@ -7,7 +7,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError, named
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -16,17 +16,17 @@ _DEFLATED = "1.2.840.10008.1.2.1.99"
 _EXPLICIT = "1.2.840.10008.1.2.1"
 MOST_INFLATED = 2**28
 """Most bytes that a deflated data set may inflate to; a few kilobytes could otherwise fill any memory."""
-MOST_NESTED = 32
-"""Deepest nesting of sequences: structured reports reach about 15, and every later copy recurses."""
 
 
 def parse(data: bytes, *, name: str) -> tuple[Dataset, tuple[str, ...]]:
-    """The data set of a file, every element parsed, and notes on those that were left out.
+    """The data set of a file, every element parsed, and notes on those that can't be.
 
     Raises:
       MedsrError: there is no image in it, it inflates without bound, or its sequences are nested too deep.
     """
     import pydicom
+
+    from medsr_jax.imaging.verbatim import parse_elements  # of pydicom's classes, which take a while to import
 
     inflated = _inflated(data, name=name)
     dataset = pydicom.dcmread(io.BytesIO(data if inflated is None else inflated), force=True)
@@ -41,44 +41,22 @@ def parse(data: bytes, *, name: str) -> tuple[Dataset, tuple[str, ...]]:
         raise named(name, f"is a DICOM file without pixel data{what}; name a DICOM image")
     if "PixelData" not in dataset:
         raise named(name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry")
-    return dataset, _settle(dataset, depth=1, name=name)
+    try:
+        return dataset, parse_elements(dataset)
+    except MedsrError as error:
+        raise named(name, str(error)) from error
 
 
-def _settle(dataset: Dataset, *, depth: int, name: str) -> tuple[str, ...]:
-    """Parses every element, and leaves out those that can't be: one bad number should keep no image behind.
-
-    Elements that describe the pixels (group 0028) must be sound: what they raise refuses the file.
-    """
-    from pydicom.datadict import dictionary_has_tag, dictionary_VR, keyword_for_tag
-
-    if depth > MOST_NESTED:
-        raise named(name, f"has sequences nested more than {MOST_NESTED} deep; the file is damaged or hostile")
-    notes: tuple[str, ...] = ()
-    for tag in list(dataset.keys()):
-        problem = ""
-        element = None
-        try:
-            element = dataset[tag]
-        except Exception:
-            if tag.group == 0x0028 and depth == 1:
-                raise
-            problem = "could not be parsed"
-        known = dictionary_VR(tag) if dictionary_has_tag(tag) else ""
-        if element is not None and known == "SQ" and element.VR not in ("SQ", "UN"):
-            problem = f"is {element.VR} where a sequence belongs"
-        if problem:
-            del dataset[tag]
-            notes += (f"{keyword_for_tag(tag) or tag} {problem} and was left out",)
-        elif element is not None and element.VR == "SQ":
-            for item in element.value or []:
-                notes += _settle(item, depth=depth + 1, name=name)
-    return notes
+def is_deflated(data: bytes) -> bool:
+    """Whether the data set is deflated, so that reading it takes more memory than the file."""
+    found = _meta_syntax(data)
+    return found is not None and found[2].rstrip(b"\0 ") == _DEFLATED.encode()
 
 
 def _inflated(data: bytes, *, name: str) -> bytes | None:
     """The file with its data set inflated, under the explicit transfer syntax; None unless it is deflated."""
     found = _meta_syntax(data)
-    if found is None or found[2].rstrip(b"\0 ") != _DEFLATED.encode():
+    if found is None or not is_deflated(data):
         return None
     first, last, _, end = found
     inflate = zlib.decompressobj(-zlib.MAX_WBITS)

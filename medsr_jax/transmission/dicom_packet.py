@@ -27,6 +27,7 @@ from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.imaging.dicom_parsing import is_deflated
 from medsr_jax.imaging.verbatim import parse_elements
 from medsr_jax.transmission import dicom_seal
 from medsr_jax.transmission.codecs import CODECS
@@ -172,6 +173,8 @@ def _written(dataset: Dataset) -> bytes:
 
 
 def _open(data: bytes) -> Dataset:
+    if is_deflated(data):
+        raise MedsrError("is a deflated DICOM object, which no packet is")
     try:
         return pydicom.dcmread(io.BytesIO(data))
     except MemoryError:

@@ -27,6 +27,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 from pydicom.values import convert_SQ
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.imaging.verbatim import check_depth
 
 COERCIBLE = tuple(
     Tag(keyword)
@@ -239,8 +240,9 @@ def _tags(dataset: Dataset) -> list[BaseTag]:
     return [tag for tag in sorted(dataset.keys()) if tag.element]
 
 
-def _canonical(dataset: Dataset, tags: list[BaseTag], encodings: list[str]) -> Iterator[bytes | str]:
+def _canonical(dataset: Dataset, tags: list[BaseTag], encodings: list[str], *, depth: int = 1) -> Iterator[bytes | str]:
     """Bytes that are the same for every lawful way of writing the elements; as text the VRs of private ones."""
+    check_depth(depth)
     encodings = _encodings(dataset, encodings)
     for tag in tags:
         element = dataset.get_item(tag)
@@ -251,7 +253,7 @@ def _canonical(dataset: Dataset, tags: list[BaseTag], encodings: list[str]) -> I
             yield struct.pack("<II", tag, 0xFFFFFFFF)
             for item in items:
                 yield b"item"
-                yield from _canonical(item, _tags(item), encodings)
+                yield from _canonical(item, _tags(item), encodings, depth=depth + 1)
             yield b"end"
         else:
             data = _bytes_of(element, encodings)

@@ -26,6 +26,7 @@ import zlib
 from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError, named
+from medsr_jax.imaging.jpeg_markers import too_many_scans
 from medsr_jax.imaging.reading import MAX_PIXELS
 from medsr_jax.imaging.sniffing import read_start
 from medsr_jax.transmission import jpeg_stream
@@ -136,7 +137,7 @@ def read_packet(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, k
 
     Args:
         path: the file.
-        max_pixels: packets of larger originals are refused; four times as many in all frames.
+        max_pixels: packets of larger originals are refused; twice as many in all frames.
         key: that the packet must be signed with.
 
     Raises:
@@ -178,6 +179,8 @@ def assume_packet(path: str | os.PathLike[str], *, scale: int = 4, max_pixels: i
             raise MedsrError(f"scale is an integer from 1 to 8, not {scale!r}")
         rows, columns = _stream_shape(data)
         _check_size(rows * scale, columns * scale, 1, max_pixels)
+        if codec == "jpeg" and (scans := too_many_scans(data, rows=rows, columns=columns)):
+            raise MedsrError(f"has {scans} scans, more than a JPEG of its size needs; save it anew")
         quality, said = 75, "unknown quality"
         table = jpeg_stream.parse(data).table if codec == "jpeg" else None
         if table is not None:
@@ -237,7 +240,7 @@ def _header_of(data: bytes) -> str | None:
 
 
 def _check_size(rows: int, columns: int, frames: int, max_pixels: int) -> None:
-    if rows * columns > max_pixels or frames * rows * columns > 4 * max_pixels:
+    if rows * columns > max_pixels or frames * rows * columns > 2 * max_pixels:
         size = f"{rows}x{columns} pixels" + (f" in {frames} frames" if frames > 1 else "")
         raise MedsrError(f"stands for {size}, more than the {max_pixels / 1e6:.0f} million that are restored")
 

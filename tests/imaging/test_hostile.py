@@ -88,13 +88,14 @@ def test_text_where_a_sequence_belongs_is_left_out_with_a_note(tmp_path: pathlib
     assert "SourceImageSequence" not in image.dataset
 
 
-def test_a_number_of_too_few_bytes_is_left_out_with_a_note(tmp_path: pathlib.Path) -> None:
+def test_a_number_of_too_few_bytes_stays_as_it_is_with_a_note(tmp_path: pathlib.Path) -> None:
     whole = saved(image_object(GREY, AcquisitionDuration=1.0), tmp_path / "image.dcm").read_bytes()
     number = b"FD\x08\0" + struct.pack("<d", 1.0)
     assert number in whole
     (tmp_path / "image.dcm").write_bytes(whole.replace(number, b"FD\x06\0" + bytes(6)))
     image = read_image(tmp_path / "image.dcm")
-    assert image.notes == ("AcquisitionDuration could not be parsed and was left out",)
+    assert image.notes == ("AcquisitionDuration can't be parsed or decoded: its bytes travel as they are",)
+    assert image.dataset["AcquisitionDuration"].value == bytes(6)
 
 
 @pytest.mark.parametrize("number", ["50", "70", "80", "90", "110"])
