@@ -106,6 +106,9 @@ RESTORED_FROM_COLOUR: dict[str, str] = {
 }
 """Elements of originals whose pixels are not MONOCHROME1 or MONOCHROME2."""
 
+CORRECTED = ("NumberOfFrames", "BitsAllocated", "BitsStored", "HighBit", "PixelRepresentation")
+"""Elements that differ, with a note, where the original's own code streams or pixel bytes contradict it."""
+
 ADDED_EMPTY = (
     "AccessionNumber",
     "InstanceNumber",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -76,7 +77,10 @@ def rescale_values(
 def _rescale_of(dataset: Dataset) -> tuple[float, float]:
     def number(keyword: str, default: float) -> float:
         value = dataset.get(keyword)
-        return default if value is None or value == "" else float(value)
+        number = default if value is None or value == "" else float(value)
+        if not math.isfinite(number):
+            raise ValueError(f"{keyword} is {number}")
+        return number
 
     return number("RescaleSlope", 1.0), number("RescaleIntercept", 0.0)
 
