@@ -1,6 +1,7 @@
 # make demo    a real chest radiograph through both ends of the link, with a picture of the result
 # make test    the test suite
 # make check   style and types
+# make fuzz    damaged files into every reader, SECONDS each; for a nightly run
 #
 # Each makes .venv and installs what it needs. Another interpreter: make test PYTHON=python3.12
 
@@ -10,7 +11,7 @@ BIN := $(VENV)/bin
 export JAX_PLATFORMS ?= cpu
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 
-.PHONY: demo test check clean
+.PHONY: demo test check fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medsr demo --out out/demo
@@ -22,6 +23,13 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+SECONDS ?= 60
+SEED ?= 0
+fuzz: $(VENV)/.dev
+	$(BIN)/python scripts/check/fuzz_readers.py --seconds $(SECONDS) --seed $(SEED)
+	$(BIN)/python scripts/check/fuzz_packets.py --seconds $(SECONDS) --seed $(SEED)
+	$(BIN)/python scripts/check/fuzz_weights.py --seconds $(SECONDS) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) .cache out build *.egg-info

@@ -105,8 +105,7 @@ def encode_padding(
 def _all_of_squares(marked: np.ndarray, step: int) -> np.ndarray:
     frames, rows, columns = marked.shape
     padded = np.pad(marked, ((0, 0), (0, -rows % step), (0, -columns % step)), mode="edge")
-    squares: np.ndarray = padded.reshape(frames, padded.shape[1] // step, step, -1, step).all((2, 4))
-    return squares
+    return np.asarray(padded.reshape(frames, padded.shape[1] // step, step, -1, step).all((2, 4)))
 
 
 def _packed(marked: np.ndarray) -> bytes | None:

@@ -52,7 +52,7 @@ class Weights:
         digest = hashlib.sha256(json.dumps([self.model, self.fields], sort_keys=True, default=str).encode())
         for name, leaf in sorted(flatten(self.params).items()):
             digest.update(f"{name} {leaf.shape} {leaf.dtype}".encode())
-            digest.update(np.ascontiguousarray(leaf))
+            digest.update(np.ascontiguousarray(leaf).tobytes())
         return digest.hexdigest()
 
 

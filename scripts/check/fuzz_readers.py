@@ -134,15 +134,21 @@ def mutant(files: list[tuple[str, bytes]], *, seed: int, number: int) -> tuple[s
     return name, bytes(data)
 
 
-def fault(path: pathlib.Path) -> str | None:
-    """What is wrong with how the file is read, or None."""
-    from medsr_jax.errors import MedsrError
+def fault(path: pathlib.Path, name: str = "") -> str | None:
+    """What is wrong with how the file, a mutant of `name`, is read, or None."""
     from medsr_jax.imaging import read_image
+
+    return fault_of(path, lambda: read_image(path))
+
+
+def fault_of(path: pathlib.Path, read: Callable[[], object]) -> str | None:
+    """What is wrong with how `read` reads the file: it raises anything but MedsrError, or takes too much."""
+    from medsr_jax.errors import MedsrError
 
     start = time.process_time()
     problem = None
     try:
-        read_image(path)
+        read()
     except MedsrError as error:
         if "\n" in str(error) or not str(error).startswith(f"{path}: "):
             problem = f"not one line that names the file: {str(error)!r}"
@@ -156,24 +162,30 @@ def fault(path: pathlib.Path) -> str | None:
     return problem
 
 
-def _work(files: list[tuple[str, bytes]], seed: int, first: int, folder: str, results: Connection) -> None:
+Fault = Callable[[pathlib.Path, str], str | None]
+
+
+def _work(files: list[tuple[str, bytes]], find: Fault, seed: int, first: int, folder: str, results: Connection) -> None:
     path = pathlib.Path(folder) / "mutant"
     number = first
     while True:
-        path.write_bytes(mutant(files, seed=seed, number=number)[1])
-        results.send((number, fault(path)))
+        name, data = mutant(files, seed=seed, number=number)
+        path.write_bytes(data)
+        results.send((number, find(path, name)))
         number += 1
 
 
-def faults(files: list[tuple[str, bytes]], *, seed: int, seconds: float) -> Iterator[tuple[int, str | None]]:
-    """Reads mutants for a time; the number of each, and its fault if it has one."""
+def faults(
+    files: list[tuple[str, bytes]], *, seed: int, seconds: float, find: Fault = fault
+) -> Iterator[tuple[int, str | None]]:
+    """Reads mutants for a time; the number of each, and its fault if `find` finds one."""
     end = time.monotonic() + seconds
     number = 0
     with tempfile.TemporaryDirectory() as folder:
         while time.monotonic() < end:
             results, sender = multiprocessing.Pipe(duplex=False)
             context = multiprocessing.get_context("fork")
-            child = context.Process(target=_work, args=(files, seed, number, folder, sender), daemon=True)
+            child = context.Process(target=_work, args=(files, find, seed, number, folder, sender), daemon=True)
             child.start()
             sender.close()
             problem = None
@@ -192,15 +204,15 @@ def faults(files: list[tuple[str, bytes]], *, seed: int, seconds: float) -> Iter
             child.join()
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def run(files: list[tuple[str, bytes]], *, find: Fault, description: str | None) -> None:
+    """The command: reads mutants of the files, prints faults and exits with their number."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for the files at fault")
     options = parser.parse_args()
-    files = seeds()
     count = found = 0
-    for number, problem in faults(files, seed=options.seed, seconds=options.seconds):
+    for number, problem in faults(files, seed=options.seed, seconds=options.seconds, find=find):
         count += 1
         if problem is None:
             continue
@@ -215,4 +227,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    run(seeds(), find=fault, description=__doc__)
