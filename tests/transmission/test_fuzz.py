@@ -51,6 +51,7 @@ def test_a_changed_packet_that_is_accepted_is_a_fault(
         packet.dataset.RescaleSlope = "0.03"
         return packet
 
+    fuzz.whole()
     monkeypatch.setattr(fuzz, "read_packet", forgetful)
     assert fuzz.fault(tmp_path / "packet", name) == "accepted with another RescaleSlope"
     monkeypatch.setattr(fuzz, "read_packet", lambda path: dataclasses.replace(read(path), codes=read(path).codes * 2))
