@@ -71,7 +71,7 @@ def restore(
 
     def prepare() -> None:
         if uncertainty:
-            beside.append(maps_beside(inputs))
+            beside.append(maps_beside(inputs, out))
         loaded.append(
             load(
                 model,
@@ -162,12 +162,12 @@ def models() -> None:
         say(f"{AUTO}: {scales}, {BICUBIC} for all others; what is taken where nothing is named")
 
 
-def maps_beside(inputs: list[pathlib.Path]) -> MapPath:
+def maps_beside(inputs: list[pathlib.Path], out: pathlib.Path) -> MapPath:
     """(input, its result) -> the path of the map beside it, refused where that is anything else of this run."""
     from medsr_jax.files import find_inputs
     from medsr_jax.restoration.uncertainty import uncertainty_path
 
-    sources = {os.path.realpath(file) for file, _ in find_inputs(inputs)}
+    sources = {os.path.realpath(file) for file, _ in find_inputs(inputs, out=out)}
     taken: dict[str, pathlib.Path] = {}
 
     def beside(file: pathlib.Path, target: pathlib.Path) -> pathlib.Path:

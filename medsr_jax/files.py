@@ -67,14 +67,19 @@ def _reason(error: OSError) -> str:
     return remedies.get(error.errno or 0, error.strerror or str(error))
 
 
-def find_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[tuple[pathlib.Path, pathlib.Path]]:
+def find_inputs(
+    inputs: Sequence[str | os.PathLike[str]], *, out: str | os.PathLike[str] | None = None
+) -> list[tuple[pathlib.Path, pathlib.Path]]:
     """The files behind a list of files and folders.
 
-    Folders are walked in sorted order; hidden files and folders are left out unless named themselves. What is
-    missing, empty or unreadable stays in the list, so that reading it names the problem and the others go on.
+    Folders are walked in sorted order, links to folders after the folders beside them; each folder once, however many
+    links lead to it. Hidden files and folders are left out unless named themselves. What is missing, empty or
+    unreadable stays in the list, so that reading it names the problem and the others go on.
 
     Args:
       inputs: files and folders.
+      out: the output folder, which is not walked where it lies inside an input folder: a second run would take the
+        first one's results for inputs.
 
     Returns:
       Pairs of a file and the path relative to the output folder where its result belongs: its own name for a
@@ -83,23 +88,36 @@ def find_inputs(inputs: Sequence[str | os.PathLike[str]]) -> list[tuple[pathlib.
     found: list[tuple[pathlib.Path, pathlib.Path]] = []
     for entry in inputs:
         path = pathlib.Path(entry)
-        below = _files_below(path) if path.is_dir() else []
+        below = _files_below(path, but=out) if path.is_dir() else []
         found.extend((file, file.relative_to(path)) for file in below)
         if not below:
             found.append((path, pathlib.Path(path.name)))
     return found
 
 
-def _files_below(folder: pathlib.Path) -> list[pathlib.Path]:
+def _files_below(folder: pathlib.Path, *, but: str | os.PathLike[str] | None) -> list[pathlib.Path]:
     """Files below a folder, and the folders that can't be listed."""
     files: list[pathlib.Path] = []
+    left_out = None if but is None or _key(folder) == _key(pathlib.Path(but)) else _key(pathlib.Path(but))
+    walked: set[str] = set()
+    waiting = [folder]
 
     def keep(error: OSError) -> None:
         files.append(pathlib.Path(error.filename))
 
-    for where, folders, names in os.walk(folder, onerror=keep):
-        folders[:] = sorted(name for name in folders if not name.startswith("."))
-        files.extend(pathlib.Path(where, name) for name in sorted(names) if not name.startswith("."))
+    while waiting:
+        start, links = waiting.pop(0), list[pathlib.Path]()
+        for where, folders, names in os.walk(start, onerror=keep):
+            real = os.path.realpath(where)
+            if real in walked or real == left_out:
+                folders.clear()
+                continue
+            walked.add(real)
+            visible = sorted(name for name in folders if not name.startswith("."))
+            links += [path for name in visible if (path := pathlib.Path(where, name)).is_symlink()]
+            folders[:] = visible
+            files.extend(pathlib.Path(where, name) for name in sorted(names) if not name.startswith("."))
+        waiting += links
     return files
 
 

@@ -97,7 +97,7 @@ def for_each(
 
     try:
         with failing():
-            pairs = find_inputs(inputs)
+            pairs = find_inputs(inputs, out=out)
             folder, name = _folder_and_name(inputs, pairs, out)
             decoding = reading(work.read, [file for file, _ in pairs])
         with decoding:

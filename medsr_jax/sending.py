@@ -4,7 +4,12 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from medsr_jax.errors import named
+
+if TYPE_CHECKING:
+    from medsr_jax.imaging.image import Image
 
 
 @dataclasses.dataclass(frozen=True)
@@ -35,7 +40,10 @@ def encoded(
     from medsr_jax.transmission.compress import compress
     from medsr_jax.transmission.packet_io import packet_bytes, packet_suffix
 
-    packet = compress(image(file, max_pixels=max_pixels), **options)
+    source = image(file, max_pixels=max_pixels)
+    if _is_packet(file, source):
+        raise named(file, "is a packet of `medsr compress` already; restore it, or send its original")
+    packet = compress(source, **options)
     data = packet_bytes(packet, key=key)
     header, size = packet.header, len(data)
     alone = packet.dataset is None
@@ -50,3 +58,14 @@ def encoded(
     ]
     about = f"{', '.join(parts)}; {against_ceilings(ratio)}; not for primary diagnosis"
     return Encoded(packet_suffix(packet), data, about)
+
+
+def _is_packet(file: pathlib.Path, source: Image) -> bool:
+    """Whether an image is a packet, which would be shrunk once more: a watched folder would do so for ever."""
+    if source.dataset is not None:
+        from medsr_jax.transmission.dicom_packet import is_dicom_packet
+
+        return is_dicom_packet(source.dataset)
+    from medsr_jax.transmission.packet_io import is_packet
+
+    return source.kind == "jpeg" and is_packet(file)

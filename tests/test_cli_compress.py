@@ -191,3 +191,13 @@ def test_whole_process_loads_nothing_heavy(tmp_path: pathlib.Path) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert np.all(read_packet(tmp_path / "sent.dcm").decode().shape == (1, 32, 32))
+
+
+def test_packets_are_not_shrunk_once_more(tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
+    Pillow.fromarray(radiograph).save(tmp_path / "a.png")
+    sources = [str(tmp_path / "a.png"), str(BUNDLED / "CT_small.dcm")]
+    assert CliRunner().invoke(app, ["compress", *sources, "-o", str(tmp_path / "sent")]).exit_code == 0
+    again = CliRunner().invoke(app, ["compress", str(tmp_path / "sent"), "-o", str(tmp_path / "twice")])
+    assert again.exit_code == 1
+    assert again.output.count("is a packet of `medsr compress` already; restore it") == 2
+    assert not (tmp_path / "twice").exists()

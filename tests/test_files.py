@@ -89,6 +89,27 @@ def test_folders_are_walked_and_their_structure_kept(tmp_path: pathlib.Path) -> 
     assert all(file.exists() for file, _ in found)
 
 
+def test_links_to_folders_are_walked_once_and_loops_kept_out(tmp_path: pathlib.Path) -> None:
+    for name in ("in/a.png", "in/real/b.png", "elsewhere/c.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    for link, folder in (("linked", "elsewhere"), ("again", "elsewhere"), ("alias", "in/real"), ("loop", "in")):
+        (tmp_path / "in" / link).symlink_to(tmp_path / folder)
+    (tmp_path / "elsewhere" / "back").symlink_to(tmp_path / "in")
+    found = find_inputs([tmp_path / "in"])
+    # A folder has its own name before that of any link to it.
+    assert [str(relative) for _, relative in found] == ["a.png", "real/b.png", "again/c.png"]
+
+
+def test_an_output_folder_inside_an_input_folder_is_not_walked(tmp_path: pathlib.Path) -> None:
+    for name in ("a.png", "sent/a.jpg", "sent.old/b.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    found = find_inputs([tmp_path], out=tmp_path / "sent")
+    assert [str(relative) for _, relative in found] == ["a.png", "sent.old/b.png"]
+    assert len(find_inputs([tmp_path], out=tmp_path)) == 3
+
+
 def test_missing_and_empty_inputs_are_named_when_they_are_read(tmp_path: pathlib.Path) -> None:
     (tmp_path / "empty").mkdir()
     absent, empty = find_inputs([tmp_path / "absent", tmp_path / "empty"])

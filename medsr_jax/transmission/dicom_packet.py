@@ -36,6 +36,7 @@ from medsr_jax.transmission.packet import Packet, PacketHeader, check_version
 
 GROUP, CREATOR = 0x6D73, "MEDSR_JAX"
 SERIES_OFFSET = 91
+_MOST_NOTES, _LONGEST_NOTE = 32, 300
 _HEADER, _NOTES, _FORM, _MARKS, _SEAL = 0x01, 0x02, 0x03, 0x05, 0x06
 
 # What the restored object's history begins with.
@@ -240,8 +241,7 @@ def _packet(dataset: Dataset, text: str, *, key: bytes | None, open_sealed: Call
     notes = dicom_seal.check_seal(dataset, value, marks, but=Tag(start | _SEAL), key=key)
     count = int(dataset.get("NumberOfFrames") or 1)
     codes = tuple(_unpadded(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count))
-    sender_notes = (_value(dataset, start | _NOTES) or b"").rstrip(b" \0").decode("latin-1").splitlines()
-    header = open_sealed(text, codes, codec=codec, notes=(*sender_notes, *notes), key=None)
+    header = open_sealed(text, codes, codec=codec, notes=(*_sender_notes(dataset, start), *notes), key=None)
     parse_elements(dataset)
     del dataset.PixelData
     for tag in [tag for tag in dataset.keys() if tag.element == 0]:  # noqa: SIM118
@@ -252,6 +252,17 @@ def _packet(dataset: Dataset, text: str, *, key: bytes | None, open_sealed: Call
         if keyword in dataset:
             sent[keyword] = dataset[keyword]
     return Packet(codes=codes, header=header, dataset=rebuilt(dataset, form), sent=sent)
+
+
+def _sender_notes(dataset: Dataset, start: int) -> list[str]:
+    """What the sender noted, within bounds: whoever made the packet should not flood a terminal."""
+    lines = (_value(dataset, start | _NOTES) or b"").rstrip(b" \0").decode("latin-1").splitlines()
+    return [line[:_LONGEST_NOTE] for line in lines[:_MOST_NOTES]]
+
+
+def is_dicom_packet(dataset: Dataset) -> bool:
+    """Whether a data set has the private block of a packet."""
+    return _block(dataset) is not None
 
 
 def _codec_of(dataset: Dataset) -> str:
