@@ -128,8 +128,7 @@ def _sealed(source: Dataset, derived: Dataset, packet: Packet, text: str, *, key
     block.add_new(_FORM, "OB", _even(original_form(source, derived)))
     # Seals are of what a reader finds in the file, so it is written and read once without them.
     parsed = _open(_written(derived))
-    derived[marks] = DataElement(marks, "OB", _even(dicom_seal.marks(parsed)))
-    parsed = _open(_written(derived))
+    parsed[marks] = derived[marks] = DataElement(marks, "OB", _even(dicom_seal.marks(parsed)))
     derived[seal] = DataElement(seal, "OB", _even(dicom_seal.seal(parsed, but=seal, key=key)))
     return _written(derived)
 
