@@ -26,6 +26,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.derived import STALE, is_plane
 from medsr_jax.imaging.differences import ADDED_EMPTY, COLOUR_ELEMENTS, RESTORED
 from medsr_jax.imaging.geometry import POSITIONED
+from medsr_jax.imaging.verbatim import parse_elements
 
 FORM = frozenset(
     Tag(keyword)
@@ -197,7 +198,9 @@ def _inflated(form: bytes) -> Dataset:
         if len(data) > _LARGEST_FORM:
             raise MedsrError(f"the packet's attributes take more than {_LARGEST_FORM >> 20} MB; don't trust it")
         item = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True, bytelength=len(data))
-        item.set_original_encoding(False, True, item.get("SpecificCharacterSet", pydicom.charset.default_encoding))
+        character_set = item.get("SpecificCharacterSet") or pydicom.charset.default_encoding
+        item.set_original_encoding(False, True, pydicom.charset.convert_encodings(character_set))
+        parse_elements(item)  # while the character set is there
         _filter_tables(item, _sums)
     except (MedsrError, MemoryError):
         raise

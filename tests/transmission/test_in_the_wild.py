@@ -21,6 +21,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from medsr_jax.imaging.differences import CORRECTED
 from medsr_jax.imaging.verbatim import VerbatimElement
+from medsr_jax.transmission.packet_io import read_packet
 from tests.imaging.dicom_objects import STORAGE, code, enhanced_mr, image_object, saved
 from tests.transmission.test_true_to_the_object import there_and_back, undeclared
 
@@ -83,6 +84,30 @@ def item_of_another_character_set(ds: Dataset) -> None:
     ds.SpecificCharacterSet = "ISO_IR 100"
     ds.ProcedureCodeSequence = [item]
     ds.InstitutionName = "Krankenhaus Süd"
+
+
+@pytest.mark.parametrize(
+    ("character_set", "text"),
+    [
+        ("ISO_IR 100", "Schädel"),
+        ("ISO_IR 192", "Schädel 頭"),
+        (["", "ISO 2022 IR 87"], "頭部"),
+        ("GB18030", "头颅"),
+        ("ISO_IR 144", "Череп"),
+    ],
+)
+def test_text_that_the_packet_replaces_comes_back_in_its_script(
+    character_set: object, text: str, tmp_path: pathlib.Path
+) -> None:
+    keywords = ("SeriesDescription", "ImageComments", "DerivationDescription", "StudyDescription", "PatientName")
+    source = image_object(PIXELS, SpecificCharacterSet=character_set, **dict.fromkeys(keywords, text))
+    restored = returns(saved(source, tmp_path / "original.dcm"), tmp_path)
+    assert restored is not None
+    assert str(restored.PatientName) == restored.StudyDescription == text
+    assert restored.DerivationDescription.startswith(f"{text}; downscaled")
+    original = read_packet(tmp_path / "sent.dcm").dataset
+    assert original is not None
+    assert [str(original[keyword].value) for keyword in keywords] == [text] * 5
 
 
 def our_group_used_by_another(ds: Dataset) -> None:
