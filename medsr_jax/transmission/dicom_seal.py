@@ -121,7 +121,8 @@ def check_seal(dataset: Dataset, value: bytes, marked: bytes, *, but: BaseTag, k
     expected = seal(dataset, but=but, key=key if signed else None)
     if not (signed or len(value) == plain) or value[:_SEAL_BYTES] != expected[:_SEAL_BYTES]:
         raise _damaged()
-    notes = check_marks(dataset, marked)
+    coerced = check_marks(dataset, marked)
+    notes = list(coerced)
     if value[_SEAL_BYTES:plain] != expected[_SEAL_BYTES:plain]:
         if "UN" not in _all_private(dataset):
             raise _damaged()
@@ -129,7 +130,7 @@ def check_seal(dataset: Dataset, value: bytes, marked: bytes, *, but: BaseTag, k
     if signed and key is not None:
         sealed = slice(plain, plain + _KEYED_BYTES)
         # Where nothing was coerced, marks of 4 bytes could have been forged.
-        whole = notes or hmac.compare_digest(value[-_KEYED_BYTES:], expected[-_KEYED_BYTES:])
+        whole = coerced or hmac.compare_digest(value[-_KEYED_BYTES:], expected[-_KEYED_BYTES:])
         if not (hmac.compare_digest(value[sealed], expected[sealed]) and whole):
             raise MedsrError("the packet's signature doesn't match the key: another sender's, or a changed packet")
     if signed and key is None:
