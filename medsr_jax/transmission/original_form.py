@@ -72,7 +72,8 @@ FORM = frozenset(
 
 LARGEST_BULK = 4096
 """Bytes that an overlay, a curve or a look-up table may take, deflated, to travel. A ring drawn on 512x512 pixels takes
-300, a smooth table of 4096 entries 200; a photograph of a form as an overlay takes more than the image."""
+332, a sigmoid table of 4096 entries 976, a power function of 65536 entries 3,523; an overlay of 512x512 scattered dots
+(2 %) takes 6,196, more than the image."""
 
 _LARGEST_FORM = 1 << 26
 _BULKY_SEQUENCES = ("ModalityLUTSequence", "PixelIntensityRelationshipLUTSequence", "RealWorldValueMappingSequence")
