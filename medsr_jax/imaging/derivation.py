@@ -34,6 +34,8 @@ def set_class(dataset: Dataset, sop_class: str, *, frames: int) -> None:
     from pydicom.uid import UID
 
     dataset.SOPClassUID = UID(sop_class)
+    if dataset.get("PhotometricInterpretation") == "MONOCHROME1" and dataset.get("PresentationLUTShape") == "IDENTITY":
+        dataset.PresentationLUTShape = "INVERSE"  # what MONOCHROME1 means (PS3.3 C.7.6.3.1.2), whatever the source says
     if sop_class not in (SECONDARY_CAPTURE, MULTIFRAME_BYTE, MULTIFRAME_WORD):
         return
     dataset.ConversionType = dataset.get("ConversionType") or "WSD"

@@ -215,6 +215,13 @@ def test_inverted_frames_of_secondary_capture_are_not_called_identity(tmp_path: 
     assert (sent.PhotometricInterpretation, sent.PresentationLUTShape) == ("MONOCHROME1", "INVERSE")
 
 
+def test_a_contradiction_of_the_original_is_not_repeated_in_the_packet(tmp_path: pathlib.Path) -> None:
+    source = image_object(PIXELS, PhotometricInterpretation="MONOCHROME1", PresentationLUTShape="IDENTITY")
+    restored = restored_dataset(source, tmp_path)
+    assert restored.PresentationLUTShape == "IDENTITY"  # true to the object
+    assert pydicom.dcmread(tmp_path / "sent.dcm").PresentationLUTShape == "INVERSE"
+
+
 def test_a_preamble_that_says_tiff_does_not_travel(tmp_path: pathlib.Path) -> None:
     path = saved(image_object(PIXELS), tmp_path / "original.dcm")
     path.write_bytes(b"II*\0" + path.read_bytes()[4:])
