@@ -1,6 +1,6 @@
 """How good the restored images are: PSNR and SSIM beside bicubic of the same packet, for each folder of a data set.
 
-    python scripts/measure_quality.py --data FOLDER [--model NAME|PATH] [--quality 60] [--csv PATH] [--limit N]
+    python scripts/measure_quality.py --data FOLDER [--model NAME|PATH] [--quality 60] [--codec jpeg] [--csv PATH] [--limit N]
 
 FOLDER (default $MEDSR_DATA, else data) holds val/chest, test/chest, test/ct, test/radiograph and train/mammo; those
 that are missing are left out. Each image's central 512x512 (a smaller one whole) goes through the link at scale 4.
@@ -91,7 +91,7 @@ def main() -> None:
         sys.exit(str(error))
     first = next(iter(restorers.values()))
     size = f"{first.weights.parameters} parameters"
-    print(f"{first.name}: {size}; scale {SCALE}, q {options.quality}, {SIDE}x{SIDE} crops\n")
+    print(f"{first.name}: {size}; scale {SCALE}, {options.codec} q {options.quality}, {SIDE}x{SIDE} crops\n")
     print(f"{'':53}       PSNR, dB                            SSIM")
     print(f"{'':15} {'':26} {'':11} bicubic restored   gain  worst  bicubic restored    gain   worst  harmed  bytes")
     rows: list[Row] = []
@@ -108,7 +108,8 @@ def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
     parser.add_argument("--model", default="xray-x4", help="a packaged model or a weights file [xray-x4]")
-    parser.add_argument("--quality", type=int, default=60, help="of the JPEG [60]")
+    parser.add_argument("--quality", type=int, default=60, help="as of medsr compress [60]")
+    parser.add_argument("--codec", default="jpeg", help="as of medsr compress [jpeg]")
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
     parser.add_argument("--csv", type=pathlib.Path, help="a table of all images goes here")
@@ -130,9 +131,11 @@ def _measure_folder(options: argparse.Namespace, folder: str, remark: str, resto
     rows, touched = [], 0
     for number, (file, mapping, image) in enumerate(images):
         _progress(folder, number, len(images))
-        touched += bool(compress(image, scale=SCALE, quality=options.quality).header.preprocess)
+        touched += bool(compress(image, scale=SCALE, quality=options.quality, codec=options.codec).header.preprocess)
         for variant, restorer in restorers.items():
-            measured = measure(image, restorer, scale=SCALE, quality=options.quality, preprocess=False)
+            measured = measure(
+                image, restorer, scale=SCALE, quality=options.quality, codec=options.codec, preprocess=False
+            )
             rows.append(_row(measured, folder=folder, file=file, mapping=mapping, variant=variant))
     _progress(folder, len(images), len(images))
     for mapping in dict.fromkeys(row.mapping for row in rows):

@@ -14,7 +14,13 @@ import imagecodecs
 import numpy as np
 from PIL import Image
 
-from medsr_jax.transmission.codecs import CODECS, decode_jpeg, decode_jpeg2000, encode_jpeg
+from medsr_jax.transmission.codecs import (
+    decode_jpeg,
+    decode_jpeg2000,
+    encode_jpeg,
+    encode_jpeg2000,
+    jpeg2000_setting,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -37,7 +43,7 @@ class FullSizeCodec:
 
 
 def _jpeg2000(image: np.ndarray, level: float) -> bytes:
-    return CODECS["jpeg2000"].encode(image, 4 * (level - 22))  # type: ignore[arg-type]  # its q is (PSNR - 22) * 4
+    return encode_jpeg2000(image, jpeg2000_setting(level))
 
 
 def _jpegxl(image: np.ndarray, level: float) -> bytes:

@@ -12,9 +12,16 @@ from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.restoration.consistency import largest_violation
 from medsr_jax.restoration.function import Inputs, Outputs
 from medsr_jax.restoration.tiles import GRID, Span, spans
+from medsr_jax.transmission.codecs import jpeg_table
 from medsr_jax.transmission.downscale import downscale
 from medsr_jax.transmission.mapping import above, from_codes, to_stored
 from medsr_jax.transmission.packet import Packet
+
+
+OTHER_CODECS_STRENGTH = 0.6
+"""The strength of quantisation that a network is told for a packet that is no JPEG, relative to the JPEG of its
+quality, which is as faithful. JPEG 2000 and AVIF leave no blocks, but noise; told of none, a network keeps it. Over 12
+validation radiographs at q 50, 60, 75 and 90 the gain is flat from 0.5 to 0.8, and up to 0.3 dB more than with 0."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +69,7 @@ class Assembly:
         self._packet = packet
         self._small = packet.decode()
         self._table = packet.quantisation()
-        self._strength = quantisation_strength(self._table)
+        self._strength = _strength(header.quality, self._table)
         self._indices = packet.coefficients()
         self._project = refine and self._indices is not None and header.kernel == "area"
         self._before = 0.0 if self._project else None
@@ -158,6 +165,12 @@ class Assembly:
             small = downscale(above(frame, h.low), scale=h.scale, kernel=h.kernel) * (255.0 / (h.high - h.low))
             worst = max(worst, largest_violation(np.clip(small, 0.0, 255.0), indices, self._table))
         return worst
+
+
+def _strength(quality: int, table: np.ndarray | None) -> float:
+    if table is not None:
+        return quantisation_strength(table)
+    return OTHER_CODECS_STRENGTH * quantisation_strength(jpeg_table(quality))
 
 
 def _window(array: np.ndarray, rows: Span, columns: Span, *, fill: Any) -> np.ndarray:

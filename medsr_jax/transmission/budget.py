@@ -25,9 +25,9 @@ radiographs (256x256 and 512x512) the two are even at about 1100 bytes, of CT sl
 # Radiographs are best sent with a tenth of a bit for each small pixel, give or take a factor of four.
 _MOST_BITS = 0.5
 # Errors near the best scale differ little and not always in order: the search ends where one is this many times the
-# least. And sizes rise with quality but for a hundredth here and there, with AVIF.
+# least. And sizes rise with the setting but for a hundredth here and there, with AVIF.
 _CLEARLY_WORSE, _NEARLY = 1.1, 1.02
-# The quality that is tried first, about what the logarithm of the size rises by with each, and when to bisect.
+# The setting that is tried first, about what the logarithm of the size rises by with each, and when to bisect.
 _FIRST, _SLOPE, _GUESSES = 40, 0.03, 6
 _BANDS, _BAND = 8, 64
 
@@ -54,11 +54,11 @@ def best_scale(
 ) -> Packet:
     """The packet that fits and whose small image, enlarged by bicubic interpolation, is nearest to the original.
 
-    Each scale is tried with the best quality that fits: finer ones until one doesn't fit or is clearly worse than the
-    best, and coarser ones where none of them was better than the first.
+    Each scale is tried with the highest setting that fits: finer ones until one doesn't fit or is clearly worse than
+    the best, and coarser ones where none of them was better than the first.
 
     Args:
-        maker: scale -> quality 1..100 -> packet.
+        maker: scale -> setting 1..100 of the codec -> packet.
         frames: (frames, rows, columns) of the original, stored values; the middle one stands for all.
         max_bytes, size: as of `best_that_fits`.
 
@@ -66,21 +66,23 @@ def best_scale(
         MedsrError: where nothing fits.
     """
     found: list[tuple[float, Packet]] = []
+    settings: list[int] = []
     refusals: list[MedsrError] = []
 
     def promising(scale: int) -> bool:
         """Tries a scale; whether the next one in the same direction may be better."""
         first = _FIRST
         if found:
-            # At one quality the size rises with the pixels to the power of 0.6.
-            header = found[-1][1].header
-            first = header.quality - round(1.2 * math.log(header.scale / scale) / _SLOPE)
+            # At one setting the size rises with the pixels to the power of 0.6.
+            first = settings[-1] - round(1.2 * math.log(found[-1][1].header.scale / scale) / _SLOPE)
         try:
-            packet = best_that_fits(maker(scale), max_bytes=max_bytes, size=size, first=min(max(first, 1), 100))
+            first = min(max(first, 1), 100)
+            packet, setting = best_that_fits(maker(scale), max_bytes=max_bytes, size=size, first=first)
         except MedsrError as error:
             refusals.append(error)
             return False
         found.append((packet_error(packet, frames[len(frames) // 2]), packet))
+        settings.append(setting)
         return found[-1][0] <= _CLEARLY_WORSE * min(error for error, _ in found)
 
     start = _start(8 * max_bytes / frames.size)
@@ -132,43 +134,45 @@ def packet_error(packet: Packet, frame: np.ndarray) -> float:
     return total / len(tops) / h.levels**2
 
 
-def best_that_fits(make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST) -> Packet:
-    """The packet of the greatest quality whose size is at most `max_bytes`.
+def best_that_fits(
+    make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST
+) -> tuple[Packet, int]:
+    """The packet of the highest setting whose size is at most `max_bytes`, and the setting.
 
-    The logarithm of the size rises about in line with the quality: qualities are tried where a line through the sizes
+    The logarithm of the size rises about in line with the setting: settings are tried where a line through the sizes
     nearest to the budget meets it, and after six of them by bisection.
 
     Args:
-        make: quality 1..100 -> packet.
+        make: setting 1..100 of the codec -> packet.
         max_bytes: the budget for the whole file.
         size: packet -> bytes of its file.
-        first: the quality to try first.
+        first: the setting to try first.
 
     Raises:
         MedsrError: where nothing fits; it says how small the packet can be.
     """
     sizes: dict[int, int] = {}
-    best: Packet | None = None
+    best: tuple[Packet, int] | None = None
 
-    def fits(quality: int) -> bool:
+    def fits(setting: int) -> bool:
         nonlocal best
-        packet = make(quality)
-        sizes[quality] = size(packet)
-        if sizes[quality] > max_bytes:
+        packet = make(setting)
+        sizes[setting] = size(packet)
+        if sizes[setting] > max_bytes:
             return False
-        if best is None or quality > best.header.quality:
-            best = packet
+        if best is None or setting > best[1]:
+            best = packet, setting
         return True
 
-    low, high, quality = 0, 101, first
+    low, high, setting = 0, 101, first
     while high - low > 1:
-        low, high = (quality, high) if fits(quality) else (low, quality)
+        low, high = (setting, high) if fits(setting) else (low, setting)
         meets = _meeting(sizes, max_bytes) if len(sizes) < _GUESSES else (low + high) / 2
-        quality = min(max(math.floor(meets), low + 1), high - 1)
+        setting = min(max(math.floor(meets), low + 1), high - 1)
     if high <= 100 and sizes[high] <= _NEARLY * max_bytes:
-        for quality in range(high + 1, min(high + 3, 101)):
-            if quality not in sizes:
-                fits(quality)
+        for setting in range(high + 1, min(high + 3, 101)):
+            if setting not in sizes:
+                fits(setting)
     if best is None:
         packet = make(1)
         header, smallest = packet.header, min(sizes.values())
@@ -184,9 +188,9 @@ def best_that_fits(make: Maker, *, max_bytes: int, size: Callable[[Packet], int]
 
 
 def _meeting(sizes: dict[int, int], budget: int) -> float:
-    """The quality at which the line through the two sizes nearest to the budget meets it."""
-    distances = {quality: math.log(bytes_ / budget) for quality, bytes_ in sizes.items()}
-    nearest, *others = sorted(distances, key=lambda quality: abs(distances[quality]))
+    """The setting at which the line through the two sizes nearest to the budget meets it."""
+    distances = {setting: math.log(bytes_ / budget) for setting, bytes_ in sizes.items()}
+    nearest, *others = sorted(distances, key=lambda setting: abs(distances[setting]))
     slope = _SLOPE
     if others:
         slope = max((distances[others[0]] - distances[nearest]) / (others[0] - nearest), _SLOPE / 4)

@@ -1,8 +1,8 @@
 """The codecs that carry a small grey image, by name in `CODECS`.
 
-Each takes one (rows, columns) image of uint8, or uint16 where it can, and a quality from 1 to 100 that raises size and
-fidelity. Code streams carry no metadata and no header that a decoder can do without: a packet is about 1.7 KB, so that
-twenty bytes are one percent of it.
+Each takes one (rows, columns) image of uint8, or uint16 where it can, and a setting from 1 to 100, on a scale of its
+own, that raises size and fidelity; `fidelity` relates settings to qualities. Code streams carry no metadata and no
+header that a decoder can do without: a packet is about 1.7 KB, so that twenty bytes are one percent of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import imagecodecs
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.transmission.jpeg_stream import parse
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,33 +24,42 @@ class Codec:
 
     Attributes:
         name: the name on the command line and in the packet.
-        encode: (image, quality) -> code stream.
+        encode: (image, setting) -> code stream.
         decode: code stream -> image; raises MedsrError for a stream that is damaged.
         bits: the most bits a sample may have.
         suffix: of the file that a packet of one frame becomes.
         transfer_syntax: the DICOM transfer syntax that carries the stream, or None.
         method: the term for LossyImageCompressionMethod (0028,2114).
         refusal: why there is no transfer syntax.
+        setting_of: PSNR in dB -> the setting that gives it, where the encoder can be given a PSNR; else None.
     """
 
     name: str
-    encode: Callable[[np.ndarray, int], bytes]
+    encode: Callable[[np.ndarray, float], bytes]
     decode: Callable[[bytes], np.ndarray]
     bits: int
     suffix: str
     transfer_syntax: str | None = None
     method: str | None = None
     refusal: str = ""
+    setting_of: Callable[[float], float] | None = None
 
 
-def encode_jpeg(image: np.ndarray, quality: int) -> bytes:
+def encode_jpeg(image: np.ndarray, quality: float) -> bytes:
     """Baseline JPEG of a uint8 image; `quality` is libjpeg's q, the tables are Annex K's scaled by it.
 
     Huffman tables are fitted to the image (135 bytes less than Annex K's own on a 128x128 radiograph); progressive
     scans would be larger at this size, and are no baseline. The JFIF segment, which only states a pixel aspect of 1,
     is left out and both Huffman tables share one segment: 22 bytes less, and all decoders read it.
     """
-    return _lean(bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(image), quality, optimize=True)))
+    return _lean(bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(image), int(quality), optimize=True)))
+
+
+def jpeg_table(quality: int) -> np.ndarray:
+    """(8, 8) quantisation steps of `encode_jpeg` at a quality, natural order."""
+    table = parse(encode_jpeg(np.zeros((8, 8), np.uint8), quality)).table
+    assert table is not None
+    return table
 
 
 def _lean(stream: bytes) -> bytes:
@@ -72,17 +82,17 @@ def decode_jpeg(stream: bytes) -> np.ndarray:
     return _decoded(imagecodecs.jpeg8_decode, stream, "JPEG", outcolorspace="GRAYSCALE")
 
 
-def encode_jpeg2000(image: np.ndarray, quality: int) -> bytes:
+def encode_jpeg2000(image: np.ndarray, setting: float) -> bytes:
     """A raw JPEG 2000 code stream (9-7 wavelet, one layer) of a uint8 or uint16 image.
 
-    `quality` steers the encoder's target PSNR over the codes' full range: 22 + q/4 dB up to q 75, then 1 dB a step, so
-    that q 60 is 37 dB, about what JPEG gives at q 60, and q 100 is 65.75 dB. The encoder's own comment is left out, and
-    so are the boxes of a JP2 file (85 bytes): decoders that read one read the other.
+    `setting` is the encoder's target PSNR over the codes' full range: 22 + setting/4 dB up to 75, then 1 dB a step, so
+    that 60 is 37 dB and 100 is 65.75 dB. The encoder's own comment is left out, and so are the boxes of a JP2 file
+    (85 bytes): decoders that read one read the other.
     """
-    level = 22 + quality / 4 if quality <= 75 else quality - 34.25
+    decibels = 22 + setting / 4 if setting <= 75 else setting - 34.25
     stream = imagecodecs.jpeg2k_encode(
         np.ascontiguousarray(image),
-        level,  # type: ignore[arg-type]  # it takes fractions of a decibel, whatever its stub says
+        decibels,  # type: ignore[arg-type]  # it takes fractions of a decibel, whatever its stub says
         codecformat="j2k",
         reversible=False,
     )
@@ -93,6 +103,11 @@ def encode_jpeg2000(image: np.ndarray, quality: int) -> bytes:
             kept.append(stream[at:end])
         at = end
     return b"".join([*kept, bytes(stream[at:])])
+
+
+def jpeg2000_setting(decibels: float) -> float:
+    """The setting of `encode_jpeg2000` for a PSNR in dB."""
+    return min(max(4 * (decibels - 22), 1.0), 75.0) if decibels <= 40.75 else min(decibels + 34.25, 100.0)
 
 
 def decode_jpeg2000(stream: bytes) -> np.ndarray:
@@ -109,19 +124,19 @@ def has_avif() -> bool:
     return bool(features.check("avif"))
 
 
-def encode_avif(image: np.ndarray, quality: int) -> bytes:
+def encode_avif(image: np.ndarray, setting: float) -> bytes:
     """A monochrome AVIF still of a uint8 image, tuned for squared error.
 
-    `quality` is the encoder's own scale, 1 to 100. Tuning for squared error instead of for looks saves a quarter of the
-    bytes at equal PSNR. The search is a thorough one up to 512x512 pixels (0.2 s there, and worth 0.35 to 0.6 dB at
-    1,740 and 4,000 bytes) and a fast one above.
+    `setting` is the encoder's own quality, of which whole numbers are used. Tuning for squared error instead of for
+    looks saves a quarter of the bytes at equal PSNR. The search is a thorough one up to 512x512 pixels (0.2 s there,
+    and worth 0.35 to 0.6 dB at 1,740 and 4,000 bytes) and a fast one above.
     """
     from PIL import Image  # imagecodecs' encoder can't be tuned
 
     target = io.BytesIO()
     options = {"speed": 4 if image.size <= 1 << 18 else 6, "advanced": {"tune": "psnr"}, "max_threads": 1}
     Image.fromarray(image).save(
-        target, "AVIF", quality=quality, subsampling="4:0:0", range="full", codec="aom", **options
+        target, "AVIF", quality=int(setting), subsampling="4:0:0", range="full", codec="aom", **options
     )
     return target.getvalue()
 
@@ -161,6 +176,7 @@ CODECS: dict[str, Codec] = {
         suffix=".j2k",
         transfer_syntax="1.2.840.10008.1.2.4.91",
         method="ISO_15444_1",
+        setting_of=jpeg2000_setting,
     ),
     "avif": Codec(
         name="avif",

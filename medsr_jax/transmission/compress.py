@@ -18,6 +18,7 @@ from medsr_jax.imaging.image import Image
 from medsr_jax.transmission.budget import Maker, best_scale, best_that_fits, codec_for
 from medsr_jax.transmission.codecs import CODECS, Codec, has_avif
 from medsr_jax.transmission.downscale import KERNELS, SCALES, downscale
+from medsr_jax.transmission.fidelity import Fidelity
 from medsr_jax.transmission.mapping import Window, above, choose_window, to_codes
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.packet_io import packet_bytes
@@ -49,7 +50,8 @@ def compress(
         image: any size and any stored type.
         scale: 1..8, how many times fewer rows and columns travel. None or "auto" is 4; under a budget, what serves
             best (`budget.best_scale`).
-        quality: 1..100, or "auto": 50..75 by the image's own content (`quality.choose_quality`).
+        quality: 1..100, which is the fidelity of a JPEG of that quality, whatever the codec (`fidelity`); or "auto":
+            50..75 by the image's own content (`quality.choose_quality`).
         codec: a name of `CODECS`. None or "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more than 8
             bits; under a budget, what serves best (`budget.codec_for`).
         max_bytes: the most bytes that the packet's whole file may have; the best quality that fits is taken, in
@@ -75,11 +77,11 @@ def compress(
         source = _prepared(image, chosen, preprocess, kernel, window, max_bytes)
         if max_bytes is None:
             assert whole is not None
-            return _of_quality(source, whole, quality)
+            return source.of_quality(whole, quality)
         fitting: dict[str, Any] = {"max_bytes": max_bytes, "size": lambda packet: len(packet_bytes(packet))}
         if whole is None:
             return best_scale(source.maker, source.pixels, **fitting)
-        return best_that_fits(source.maker(whole), **fitting)
+        return best_that_fits(source.maker(whole), **fitting)[0]
     except MedsrError as error:
         raise named(image.name, str(error)) if image.name else error from error
 
@@ -158,14 +160,53 @@ class _Source:
         low, high = self.low - self.base, self.high - self.base
         return [to_codes(frame, low=low, high=high, levels=self.levels) for frame in shrunk]
 
-    def maker(self, scale: int, small: list[np.ndarray] | None = None) -> Maker:
-        """quality -> packet, of a scale whose `small` images may be there already."""
-        image, codec = self.image, self.codec
-        shrunk = self.small(scale) if small is None else small
+    def maker(self, scale: int) -> Maker:
+        """setting of the codec -> packet, of a scale."""
+        small, header = self.small(scale), self._header(scale)
+        middle = len(small) // 2
+        fidelity = Fidelity(small[middle])
+
+        def make(setting: float) -> Packet:
+            streams = tuple(self._coded(frame, setting) for frame in small)
+            quality = fidelity.quality_of(self.codec, setting, streams[middle])
+            return Packet(codes=streams, header=dataclasses.replace(header, quality=quality), dataset=self.dataset)
+
+        return make
+
+    def of_quality(self, scale: int, quality: int | str) -> Packet:
+        """The packet of a quality; each frame has the fidelity that it would have as a JPEG."""
+        small = self.small(scale)
+        middle = len(small) // 2
+        fidelity = Fidelity(small[middle])
+        if quality == "auto":
+            line: dict[str, Any] = {"scale": scale, "low": self.low, "high": self.high, "levels": self.levels}
+            line |= {"codec": self.codec, "fidelity": fidelity}
+            quality = choose_quality(small[middle], self.pixels[middle], **line)
+
+        def stream(number: int) -> bytes:
+            measured = fidelity if number == middle else Fidelity(small[number])
+            return self._coded(small[number], measured.setting(self.codec, int(quality)))
+
+        streams = tuple(map(stream, range(len(small))))
+        header = dataclasses.replace(self._header(scale), quality=int(quality))
+        return Packet(codes=streams, header=header, dataset=self.dataset)
+
+    def _coded(self, frame: np.ndarray, setting: float) -> bytes:
+        try:
+            return self.codec.encode(frame, setting)
+        except Exception as error:  # each library has its own exception for sides beyond its format
+            rows, columns = frame.shape
+            raise MedsrError(
+                f"{self.codec.name} can't code {rows}x{columns} pixels ({error}); raise the scale"
+            ) from error
+
+    def _header(self, scale: int) -> PacketHeader:
+        """Of a packet whose quality is not known yet."""
+        image = self.image
         padding, padding_notes = None, tuple[str, ...]()
         if image.padding is not None:
             padding, padding_notes = encode_padding(image.pixels, image.padding, scale=scale, max_bytes=self.max_bytes)
-        header = PacketHeader(
+        return PacketHeader(
             rows=image.pixels.shape[1],
             columns=image.pixels.shape[2],
             frames=len(image.pixels),
@@ -177,7 +218,7 @@ class _Source:
             scale=scale,
             kernel=self.kernel,
             quality=1,
-            codec=codec.name,
+            codec=self.codec.name,
             preprocess=self.preprocess,
             kind=image.kind,
             inverted=image.inverted,
@@ -185,18 +226,6 @@ class _Source:
             padding=padding,
             notes=(*self.notes, *padding_notes),
         )
-
-        def make(quality: int) -> Packet:
-            try:
-                codes = tuple(codec.encode(frame, quality) for frame in shrunk)
-            except Exception as error:  # each library has its own exception for sides beyond its format
-                rows, columns = shrunk[0].shape
-                raise MedsrError(
-                    f"{codec.name} can't code {rows}x{columns} pixels ({error}); raise the scale"
-                ) from error
-            return Packet(codes=codes, header=dataclasses.replace(header, quality=quality), dataset=self.dataset)
-
-        return make
 
 
 def _prepared(
@@ -236,22 +265,6 @@ def _prepared(
 def _may_be_rescaled(image: Image) -> bool:
     """Several DICOM frames of 8 bits keep their class only with the values as they are (PS3.3 A.7, A.8.3)."""
     return image.dataset is None or len(image.pixels) == 1
-
-
-def _of_quality(source: _Source, scale: int, quality: int | str) -> Packet:
-    small = source.small(scale)
-    if quality == "auto":
-        middle = len(small) // 2
-        quality = choose_quality(
-            small[middle],
-            source.pixels[middle],
-            scale=scale,
-            low=source.low,
-            high=source.high,
-            levels=source.levels,
-            codec=source.codec,
-        )
-    return source.maker(scale, small)(int(quality))
 
 
 def _dark(image: Image) -> bool:

@@ -7,6 +7,7 @@ import math
 import numpy as np
 
 from medsr_jax.transmission.codecs import Codec
+from medsr_jax.transmission.fidelity import Fidelity
 from medsr_jax.transmission.mapping import above
 
 CANDIDATES = (50, 55, 60, 65, 70, 75)
@@ -19,7 +20,15 @@ _BAND, _MARGIN, _BANDS = 16, 4, 8
 
 
 def choose_quality(
-    small: np.ndarray, frame: np.ndarray, *, scale: int, low: float, high: float, levels: int, codec: Codec
+    small: np.ndarray,
+    frame: np.ndarray,
+    *,
+    scale: int,
+    low: float,
+    high: float,
+    levels: int,
+    codec: Codec,
+    fidelity: Fidelity | None = None,
 ) -> int:
     """The candidate whose last bytes are still worth their price.
 
@@ -38,6 +47,7 @@ def choose_quality(
         frame: the original, stored values.
         scale, low, high, levels: how `small` came from `frame`.
         codec: with which it travels.
+        fidelity: of `small`, where it is there already.
 
     Returns:
         One of `CANDIDATES`.
@@ -45,11 +55,12 @@ def choose_quality(
     if high <= low:
         return CANDIDATES[0]
     lost = shrinking_error(small, frame, scale=scale, low=low, high=high, levels=levels)
+    fidelity = fidelity or Fidelity(small)
     best, best_value = CANDIDATES[0], -np.inf
     for quality in CANDIDATES:
-        stream = codec.encode(small, quality)
-        coded = float(np.mean(np.square(codec.decode(stream).astype(np.float32) - small))) / levels**2
-        value = -10 * np.log10(lost + coded + 1e-9) - DECIBELS_PER_BIT * 8 * len(stream) / small.size
+        coded = fidelity.coded(codec, quality)
+        error = lost + 10 ** (-coded.decibels / 10)
+        value = -10 * np.log10(error + 1e-9) - DECIBELS_PER_BIT * 8 * coded.size / small.size
         if value > best_value:
             best, best_value = quality, value
     return best
