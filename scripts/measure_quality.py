@@ -1,6 +1,6 @@
 """How good the restored images are: PSNR and SSIM beside bicubic of the same packet, for each folder of a data set.
 
-    python scripts/measure_quality.py --data FOLDER [--model NAME|PATH] [--quality 60] [--codec jpeg] [--csv PATH] [--limit N]
+    python scripts/measure_quality.py --data FOLDER [--model NAME|PATH] [--quality 60] [--codec jpeg] ...
 
 FOLDER (default $MEDSR_DATA, else data) holds val/chest, test/chest, test/ct, test/radiograph and train/mammo; those
 that are missing are left out. Each image's central 512x512 (a smaller one whole) goes through the link at scale 4.

@@ -17,7 +17,6 @@ from medsr_jax.transmission.downscale import downscale
 from medsr_jax.transmission.mapping import above, from_codes, to_stored
 from medsr_jax.transmission.packet import Packet
 
-
 OTHER_CODECS_STRENGTH = 0.6
 """The strength of quantisation that a network is told for a packet that is no JPEG, relative to the JPEG of its
 quality, which is as faithful. JPEG 2000 and AVIF leave no blocks, but noise; told of none, a network keeps it. Over 12

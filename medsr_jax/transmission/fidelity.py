@@ -104,7 +104,7 @@ class Fidelity:
         return tried[setting]
 
     def _searched(self, codec: Codec, target: float) -> int:
-        """The whole setting whose stream comes nearest to a PSNR: where a line through its neighbours meets it, and bisection."""
+        """The whole setting whose stream comes nearest to a PSNR: by lines and bisection."""
         known = {int(setting): coded.decibels for setting, coded in self._tried.get(codec.name, {}).items()}
         found = known | {_LOWEST - 1: -math.inf, _HIGHEST + 1: math.inf}
         for attempt in range(_TRIES):
