@@ -1,7 +1,10 @@
 """Which model restores a packet where nobody names one, and interpolation where there is none."""
 
+import dataclasses
+
 import numpy as np
 import pydicom
+import pydicom.data
 import pytest
 
 from medsr_jax.evaluation.baselines import enlarge
@@ -40,6 +43,22 @@ def test_a_packet_gets_the_packaged_model_of_its_scale_else_bicubic_and_says_so(
 def test_the_model_is_taken_whatever_the_codec(automatic, radiograph, codec):
     restored = automatic()(compress(picture(radiograph), scale=4, codec=codec, quality=60))
     assert (restored.model, restored.notes, restored.violation) == ("tiny", (), None)
+
+
+@pytest.mark.parametrize(("codec", "model"), [("jpeg", "tiny"), ("jpeg2000", "bicubic")])
+def test_nuclear_medicine_is_interpolated_unless_a_jpeg_binds_the_network(automatic, codec, model):
+    image = read_image(pydicom.data.get_testdata_file("MR_small.dcm"))
+    image.dataset.Modality = "NM"
+    restored = automatic()(compress(image, scale=4, codec=codec, quality=60))
+    assert restored.model == model
+    assert any("nuclear medicine" in note for note in restored.notes) == (model == "bicubic")
+
+
+def test_a_network_is_told_how_strongly_other_codecs_quantised(radiograph, tiny_weights):
+    packets = [compress(picture(radiograph), scale=4, codec="jpeg2000", quality=60) for _ in range(2)]
+    said = dataclasses.replace(packets[1], header=dataclasses.replace(packets[1].header, quality=30))
+    first, second = (Restorer(tiny_weights)(packet).pixels for packet in (packets[0], said))
+    assert not np.array_equal(first, second)
 
 
 def test_packets_of_several_scales_codecs_and_types_are_restored_together(automatic, radiograph):
