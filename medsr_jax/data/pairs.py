@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,14 +15,15 @@ from PIL import Image as PillowImage
 
 from medsr_jax.data.crops import ENDLESS, random_window, through
 from medsr_jax.data.loading import batches
+from medsr_jax.data.windows import through_window
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging import Image, find_inputs, read_image
+from medsr_jax.imaging import find_inputs, read_image
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
 from medsr_jax.transmission.jpeg_stream import parse
 
-__all__ = ["PairSettings", "Pairs", "batches", "load_folder", "positive_frames", "validation_images"]
+__all__ = ["PairSettings", "Pairs", "batches", "load_folder"]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -92,34 +93,17 @@ class Pairs:
 
 
 def load_folder(folder: pathlib.Path, *, smallest: int) -> list[np.ndarray]:
-    """All images under a folder, (rows, columns) each, uint8 or uint16, with no side below ``smallest``."""
-    images = [frame for path, _ in find_inputs([folder]) for frame in positive_frames(read_image(path))]
+    """All images under a folder, (rows, columns) each, uint8 or uint16, with no side below ``smallest``.
+
+    Through `windows.through_window`: high values are white, as the receiver shows them to the network.
+    """
+    images = [frame for path, _ in find_inputs([folder]) for frame in through_window(read_image(path)).frames]
     images = [image for image in images if min(image.shape) >= smallest]
     if not images:
         raise named(
             folder, f"no image with both sides of {smallest} pixels or more; give another folder in config.data"
         )
     return images
-
-
-def positive_frames(image: Image) -> Iterator[np.ndarray]:
-    """The frames, with high values white: the receiver shows the network an inverted image so too."""
-    low, high = image.value_range
-    for frame in image.pixels:
-        yield (low + high - frame.astype(np.float64)).astype(frame.dtype) if image.inverted else frame
-
-
-def validation_images(folder: pathlib.Path, *, side: int, count: int | None = None) -> Iterator[np.ndarray]:
-    """Central (side, side) uint8 crops of the images of a folder, evenly spaced through it when ``count`` is given."""
-    paths = [path for path, _ in find_inputs([folder])]
-    if count is not None and count < len(paths):
-        paths = [paths[i] for i in np.linspace(0, len(paths) - 1, count).round().astype(int)]
-    for path in paths:
-        pixels = read_image(path).pixels[0]
-        top, left = ((extent - side) // 2 for extent in pixels.shape)
-        if top < 0 or left < 0 or pixels.dtype != np.uint8:
-            raise named(path, f"validation wants 8-bit images of at least {side}x{side} pixels")
-        yield pixels[top : top + side, left : left + side]
 
 
 def _draw_target(image: np.ndarray, settings: PairSettings, random: np.random.Generator) -> np.ndarray:

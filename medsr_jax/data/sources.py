@@ -105,7 +105,7 @@ def load_images(
         raise named(
             folder, "no such folder; make a set with `medsr prepare`, or name a folder of images in config.data"
         )
-    if (folder / "dataset_info.json").is_file():
+    if is_prepared(folder):
         tfds = _tfds(folder)
         try:
             builder = tfds.builder_from_directory(folder)
@@ -113,6 +113,11 @@ def load_images(
             raise named(folder, f"is a damaged training set: {_first_line(error)}; make it again") from error
         return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
     return _folder_images(folder, window=window, smallest=smallest)
+
+
+def is_prepared(where: str | os.PathLike[str]) -> bool:
+    """Whether a folder holds a set that is written as TFDS does, such as `medsr prepare` makes."""
+    return pathlib.Path(where, "dataset_info.json").is_file()
 
 
 def _folder_images(folder: pathlib.Path, *, window: Window, smallest: int) -> list[np.ndarray]:

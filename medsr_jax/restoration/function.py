@@ -78,7 +78,7 @@ def make_restore(
         def generator(x: jax.Array, strength: jax.Array) -> jax.Array:
             return jnp.asarray(model.apply({"params": params}, x, strength))
 
-        x, strength = _positive(inputs), jnp.asarray(inputs.strength)
+        x, strength = positive(inputs), jnp.asarray(inputs.strength)
         y, deviation = ensemble(generator, x, strength, views=views, spread=spread)
         return _finish(y, deviation, inputs, scale=scale, smooth=smooth)
 
@@ -101,14 +101,14 @@ def make_restore_outside(
     finish = jax.jit(functools.partial(_finish, scale=scale, smooth=smooth))
 
     def restore(inputs: Inputs) -> Outputs:
-        x, strength = _positive(inputs), np.asarray(inputs.strength)
+        x, strength = positive(inputs), np.asarray(inputs.strength)
         y, deviation = ensemble_outside(generator, x, strength, views=views, spread=spread)
         return finish(*jax.device_put((y, deviation, inputs)))
 
     return restore
 
 
-def _positive(inputs: Inputs) -> Any:
+def positive(inputs: Inputs) -> Any:
     """The small images in [0, 1], with low values black: NumPy's arrays of NumPy's, JAX's of JAX's."""
     x = inputs.small.astype(np.float32) / np.float32(np.iinfo(inputs.small.dtype).max)
     # |0 - x| is x and |1 - x| is 1 - x, both exactly.

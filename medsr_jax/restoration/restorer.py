@@ -181,7 +181,8 @@ class Restorer:
         scale = packet.header.scale
         unsuitable = self._automatic and _is_emission(packet) and packet.header.codec != "jpeg"
         if scale in self._networks and not unsuitable:
-            return self._networks[scale], ()
+            warning = "" if self.weights is None else self.weights.warning
+            return self._networks[scale], (f"model {self.name}: {warning}",) if warning else ()
         if self.weights is not None:
             raise MedsrError(
                 f"the packet was shrunk by {scale} and the model enlarges by {self.scale}: leave the choice to --model"

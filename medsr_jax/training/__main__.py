@@ -38,6 +38,8 @@ def _train() -> None:
     from medsr_jax.training.loop import train_and_evaluate
 
     log_to_stdout()
+    if not _WORKDIR.value:
+        sys.exit("--workdir: is empty; name the run's folder")
     try:
         config = _CONFIG.value
         config.keys()  # a file that could not be loaded says so when it is first used

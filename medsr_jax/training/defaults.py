@@ -108,7 +108,8 @@ def defaults() -> ConfigDict:
     c.alarms.patience = 3  # logs in a row
 
     c.validation = ConfigDict()
-    c.validation.folder = "data/val/chest"
+    c.validation.folder = "data/val/chest"  # images; or a set that `medsr prepare` made
+    c.validation.split = "validation"  # of such a set
     c.validation.inputs = "packets"  # of the sender; or degraded: by the run's own degradation, with fixed draws
     c.validation.quality = 60  # of the packets
     c.validation.side = 512  # central crop
@@ -122,6 +123,7 @@ def defaults() -> ConfigDict:
     c.card.name = ""
     c.card.licence = ""
     c.card.data = ""
+    c.card.note = ""  # what a user of the weights must know; said as the run starts, too
     return c.lock()
 
 
@@ -141,6 +143,7 @@ TINY: dict[str, Any] = {
     "data.pair.patch": 16,
     "validation.side": 128,
     "validation.count": 4,
+    "card.note": "a tiny run, to see that training works; expect it below bicubic interpolation",
 }
 
 

@@ -13,6 +13,7 @@ import jax
 import numpy as np
 from ml_collections import ConfigDict
 
+from medsr_jax.data.validation import validation_images
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training import state
@@ -83,6 +84,8 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
         run = _Run(setup, workdir, checkpoints, records, course, validate, guard)
         try:
             records.describe(_networks(single))
+            if config.card.note:
+                _log.info("%s", config.card.note)
             if start:
                 _log.info("goes on from step %d of %d", start, config.steps)
             _log.info(
@@ -126,8 +129,15 @@ class _Run:
             if self.course.finished:
                 break
             batch = next(feed)
+            first = number == start + 1
+            if first:
+                _log.info("compiling the training step")
+                began = time.monotonic()
             with jax.transfer_guard("disallow"):
                 running, totals, new_pulse = step(running, totals, batch)
+            if first:
+                # The call returns when the program is compiled and on its way.
+                _log.info("compiled in %.0f s", time.monotonic() - began)
             # The step before is looked at while this one runs.
             self._check(pulse, number - 1)
             pulse = new_pulse
@@ -218,16 +228,16 @@ class _Mark:
 def _validation(setup: Setup) -> Any:
     config = setup.config
     v = config.validation
-    folder, options = pathlib.Path(v.folder), {"side": v.side, "count": v.count}
     multiple = setup.scale * getattr(setup.model, "multiple", 1)
     if v.side % multiple:
         raise MedsrError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
+    truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
     if v.inputs == "packets":
-        cases = packet_cases(folder, scale=setup.scale, quality=v.quality, **options)
+        cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
     elif setup.degradation is None:
         raise MedsrError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
     else:
-        cases = degraded_cases(folder, setup.degradation, **options)
+        cases = degraded_cases(truths, setup.degradation)
     return make_validation(
         setup.model,
         cases,

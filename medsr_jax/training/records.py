@@ -22,6 +22,17 @@ from medsr_jax.files import atomic_write
 
 _log = logging.getLogger(__name__)
 
+_GROUPS = {
+    "validation": ("psnr", "psnr_bicubic", "gain", "worst_gain", "lpips", "lpips_bicubic"),
+    "discriminator": (
+        "discriminator", "accuracy", "real_logits", "fake_logits",
+        "discriminator_gradient_norm", "discriminator_update_norm",
+    ),
+    "norms": ("gradient_norm", "update_norm", "parameter_norm"),
+    "output": ("output_deviation", "target_deviation"),
+    "speed": ("seconds_per_step", "data_share"),
+}  # fmt: skip
+
 
 class Records:
     """The log of a run; of several processes the first alone writes.
@@ -72,7 +83,13 @@ class Records:
         atomic_write(self._workdir / "parameters.txt", "\n".join(tables).encode())
 
     def write(self, step: int, values: Mapping[str, float], *, strips: np.ndarray | None = None) -> None:
-        """A line of the log, on the terminal and for TensorBoard, with pictures if there are any."""
+        """A line of the log, on the terminal and for TensorBoard, with pictures if there are any.
+
+        Args:
+            step: of the run.
+            values: by name.
+            strips: (k, H, W, 1) in [0, 1], pictures of a validation.
+        """
         if not self._writes:
             return
         # JSON has no NaN and no infinity.
@@ -86,9 +103,9 @@ class Records:
             raise named(self._path, problem) from error
         if self._events is None:
             return
-        self._events.write_scalars(step, dict(values))
+        self._events.write_scalars(step, {tag(name): value for name, value in values.items()})
         if strips is not None and len(strips):
-            self._events.write_images(step, {"lr_bicubic_sr_hr": strips})
+            self._events.write_images(step, {"validation/lr_bicubic_sr_hr": strips})
 
     def keep(self, name: str, step: int, params: Any, values: Mapping[str, float], *, degradation: str) -> None:
         """Write ``NAME.safetensors``, with its card."""
@@ -158,6 +175,11 @@ def event_writer(folder: pathlib.Path) -> Any:
     return metric_writers.AsyncMultiWriter([metric_writers.SummaryWriter(str(folder))])
 
 
+def tag(name: str) -> str:
+    """What TensorBoard calls a value: its group, by which charts are folded, and its name."""
+    return next((f"{group}/{name}" for group, names in _GROUPS.items() if name in names), f"train/{name}")
+
+
 def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradation: str) -> dict[str, str]:
     """What the weights file says of itself: data, licence, degradation, steps, quality measured."""
     c = config.objective
@@ -177,6 +199,7 @@ def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradat
         "degradation": degradation,
         "steps": f"{step} batches of {config.batch}, loss {' + '.join(terms)}",
         "validation": f"{measured} {where}",
+        zoo.GAIN: f"{values['psnr'] - values['psnr_bicubic']:+.2f} dB",
     }
 
 

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import pathlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import flax.linen as nn
@@ -11,7 +10,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medsr_jax.data.pairs import validation_images
 from medsr_jax.degradation import Degradation, apply
 from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.models.compact import bicubic, quantisation_strength, strength_of_tables
@@ -43,10 +41,10 @@ class Case(NamedTuple):
     truth: np.ndarray
 
 
-def packet_cases(folder: pathlib.Path, *, scale: int, quality: int, side: int, count: int | None) -> list[Case]:
-    """The sender's packets of central (side, side) crops: area-shrunk, JPEG."""
+def packet_cases(truths: Iterable[np.ndarray], *, scale: int, quality: int) -> list[Case]:
+    """The sender's packets of (side, side) uint8 images: area-shrunk, JPEG."""
     cases = []
-    for truth in validation_images(folder, side=side, count=count):
+    for truth in truths:
         stream = encode_jpeg(np.rint(downscale(truth, scale=scale)).astype(np.uint8), quality)
         lr = decode_jpeg(stream)[None, ..., None].astype(np.float32) / 255
         strength = jnp.full((1,), quantisation_strength(parse(stream).table), jnp.float32)
@@ -54,11 +52,11 @@ def packet_cases(folder: pathlib.Path, *, scale: int, quality: int, side: int, c
     return cases
 
 
-def degraded_cases(folder: pathlib.Path, degradation: Degradation, *, side: int, count: int | None) -> list[Case]:
-    """Central crops degraded as in training, image ``i`` by the ``i``-th key: the same in every validation."""
+def degraded_cases(truths: Iterable[np.ndarray], degradation: Degradation) -> list[Case]:
+    """(side, side) uint8 images degraded as in training, ``i`` by the ``i``-th key: the same in every validation."""
     degrade = jax.jit(lambda key, hr: apply(key, hr, degradation))
     cases = []
-    for number, truth in enumerate(validation_images(folder, side=side, count=count)):
+    for number, truth in enumerate(truths):
         hr = jnp.asarray(truth, jnp.float32)[None, ..., None] / 255.0
         pair = degrade(jax.random.fold_in(jax.random.key(0), number), hr)
         cases.append(Case(pair.lr, strength_of_tables(pair.table), truth))

@@ -7,6 +7,7 @@ import functools
 import hashlib
 import json
 import pathlib
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,6 +21,8 @@ from medsr_jax.zoo.safetensors_file import read_safetensors
 
 FORMAT = "medsr-weights-1"
 SUFFIX = ".safetensors"
+GAIN = "gain over bicubic"
+"""The line of a card with the PSNR of the restored validation images less that of bicubic interpolation, "+0.96 dB"."""
 _PACKAGED = pathlib.Path(__file__).parent / "packaged"
 
 
@@ -45,6 +48,24 @@ class Weights:
     def parameters(self) -> int:
         """How many numbers the model has."""
         return sum(leaf.size for leaf in flatten(self.params).values())
+
+    @property
+    def gain(self) -> float | None:
+        """The measured gain over bicubic interpolation in dB, as the card has it; None where it says nothing."""
+        if found := re.match(r"([+-]?\d+(?:\.\d+)?) dB", self.card.get(GAIN, "")):
+            return float(found[1])
+        # Cards of earlier versions have the two figures alone.
+        validation = self.card.get("validation", "")
+        found = re.search(r"PSNR (\d+\.\d+) dB.*bicubic (\d+\.\d+) dB", validation)
+        return None if found is None else float(found[1]) - float(found[2])
+
+    @property
+    def warning(self) -> str:
+        """What a user of the model must know, from its card: a note, and that it is below bicubic interpolation."""
+        parts = [self.card["note"]] if self.card.get("note") else []
+        if self.gain is not None and self.gain < 0:
+            parts.append(f"by its card {-self.gain:.2f} dB below bicubic interpolation")
+        return "; ".join(parts)
 
     @functools.cached_property
     def sha256(self) -> str:

@@ -7,6 +7,7 @@ import pydicom
 import pydicom.data
 import pytest
 
+from medsr_jax import zoo
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, write_restored
@@ -59,6 +60,23 @@ def test_a_network_is_told_how_strongly_other_codecs_quantised(radiograph, tiny_
     said = dataclasses.replace(packets[1], header=dataclasses.replace(packets[1].header, quality=30))
     first, second = (Restorer(tiny_weights)(packet).pixels for packet in (packets[0], said))
     assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize(
+    ("card", "warning"),
+    [
+        ({"gain over bicubic": "-0.52 dB"}, "by its card 0.52 dB below bicubic interpolation"),
+        ({"validation": "PSNR 30.10 dB, bicubic 31.00 dB at q 60"}, "by its card 0.90 dB below bicubic interpolation"),
+        ({"note": "a tiny run"}, "a tiny run"),
+        ({"gain over bicubic": "+0.96 dB"}, ""),
+    ],
+)  # fmt: skip
+def test_a_model_that_is_below_bicubic_by_its_card_is_said_to_be(tiny_weights, radiograph, card, warning):
+    weights = zoo.load(tiny_weights)
+    weights = dataclasses.replace(weights, card={"name": "tiny", **card})
+    assert Restorer(weights)(compress(picture(radiograph), scale=4, quality=60)).notes == (
+        (f"model tiny: {warning}",) if warning else ()
+    )
 
 
 def test_packets_of_several_scales_codecs_and_types_are_restored_together(automatic, radiograph):

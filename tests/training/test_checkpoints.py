@@ -184,3 +184,17 @@ def test_scores_of_checkpoints_decide_which_is_kept(tmp_path):
             checkpoints.save(step, {"a": np.zeros(2)}, data={}, course={}, score=score)
         checkpoints.close()
     assert steps(tmp_path) == [2, 5]
+
+
+def test_tensorboard_groups_its_charts(images, tmp_path):
+    tf = pytest.importorskip("tensorflow")
+    records = Records(tmp_path, configuration(images), start=0)
+    records.write(1, {"loss": 0.5, "seconds_per_step": 2.0, "accuracy": 0.7, "gradient_norm": 1.0})
+    records.write(1, {"psnr": 30.0, "gain": 0.5}, strips=np.zeros((1, 8, 32, 1), np.float32))
+    records.close()
+    (events,) = (tmp_path / "tensorboard").iterdir()
+    found = {value.tag for event in tf.compat.v1.train.summary_iterator(str(events)) for value in event.summary.value}
+    expected = {"train/loss", "speed/seconds_per_step", "discriminator/accuracy", "norms/gradient_norm"}
+    expected |= {"validation/psnr", "validation/gain"}
+    assert expected <= found
+    assert any(tag.startswith("validation/lr_bicubic_sr_hr") for tag in found)

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from medsr_jax import zoo
-from medsr_jax.data.pairs import Pairs, PairSettings, batches, positive_frames, validation_images
+from medsr_jax.data.pairs import Pairs, PairSettings, batches
+from medsr_jax.data.validation import validation_images
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import Image as Array
 from medsr_jax.training import losses, schedules
 from medsr_jax.training.loop import train_and_evaluate
 from medsr_jax.training.setup import build_setup
@@ -90,13 +90,6 @@ def test_an_empty_or_missing_folder_is_refused_by_name(tmp_path):
             Pairs([(folder, 1.0)], settings=PairSettings(patch=16), seed=0)
 
 
-def test_an_inverted_image_is_learnt_from_as_its_positive(radiograph):
-    stored = Array(pixels=4095 - radiograph[None].astype(np.uint16), value_range=(0, 4095), kind="dicom", inverted=True)
-    (frame,) = positive_frames(stored)
-    np.testing.assert_array_equal(frame, radiograph)
-    assert frame.dtype == np.uint16
-
-
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -104,6 +97,7 @@ def test_an_inverted_image_is_learnt_from_as_its_positive(radiograph):
         ([f"--config={CONFIG}", "--config.no_field=3"], "--config: no such field: .*no_field"),
         ([f"--config={CONFIG}", "--config.steps=many"], "invalid literal"),
         ([f"--config={CONFIG}"], "data/val/chest: no such folder"),
+        ([f"--config={CONFIG}", "--workdir="], "--workdir: is empty"),
     ],
 )
 def test_a_wrong_command_line_is_no_traceback(tmp_path, arguments, message):
