@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import pathlib
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,16 +13,15 @@ from medsr_jax.cli_sending import (
     AREA,
     AUTO,
     Codec,
+    Kernel,
     MaxBytes,
+    Preprocess,
+    Quality,
     Scale,
-    checked_budget,
-    checked_kernel,
-    chosen_codec,
-    chosen_quality,
-    chosen_scale,
+    Window,
+    sending_options,
 )
 from medsr_jax.decoding import Call
-from medsr_jax.errors import MedsrError
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
 
 if TYPE_CHECKING:
@@ -33,12 +31,22 @@ app = typer.Typer(
     help="Send radiographs over thin links, and restore them at the other end.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
-    add_completion=False,
 )
+
+
+def _version(shown: bool) -> None:
+    if shown:
+        from medsr_jax import __version__
+
+        terminal.say(f"medsr {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
 def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
+    ] = False,
     debug: Annotated[
         bool, typer.Option("--debug", help="Print the traceback of each problem, for reports of defects.")
     ] = False,
@@ -52,33 +60,27 @@ def compress(
     inputs: Inputs,
     out: Output,
     scale: Scale = AUTO,
-    quality: Annotated[
-        str, typer.Option(help="1..100, or auto: 50..75 by the image's content; with --max-bytes, the best that fits.")
-    ] = AUTO,
+    quality: Quality = AUTO,
     max_bytes: MaxBytes = None,
     codec: Codec = AUTO,
-    kernel: Annotated[str, typer.Option(help="Of the downscaling: area, bicubic or lanczos.")] = AREA,
-    window: Annotated[
-        str | None,
-        typer.Option(help="Stored values to keep: data, full or LOW:HIGH. [default: full at 8 bits, else data]"),
-    ] = None,
-    preprocess: Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")] = True,
+    kernel: Kernel = AREA,
+    window: Window = None,
+    preprocess: Preprocess = True,
     max_pixels: MaxPixels = None,
     key: Key = None,
     debug: Debug = False,
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens."""
-    with failing():
-        named_codec = chosen_codec(codec)
-        options = {
-            "scale": chosen_scale(scale),
-            "quality": chosen_quality(quality),
-            "max_bytes": checked_budget(max_bytes),
-            "codec": named_codec,
-            "kernel": checked_kernel(kernel),
-            "window": _window(window),
-            "preprocess": preprocess,
-        }
+    with failing(usage=True):
+        options = sending_options(
+            scale=scale,
+            quality=quality,
+            max_bytes=max_bytes,
+            codec=codec,
+            kernel=kernel,
+            window=window,
+            preprocess=preprocess,
+        )
         secret = key_of(key)
 
     def write(file: pathlib.Path, target: pathlib.Path, packet: Encoded, _: Encoded) -> str:
@@ -94,18 +96,6 @@ def compress(
         write=write,
     )
     for_each(inputs, out, work, doing="Compressing")
-
-
-def _window(text: str | None) -> str | tuple[float, float] | None:
-    if text is None or text in ("data", "full"):
-        return text
-    try:
-        low, high = (float(part) for part in text.split(":"))
-    except ValueError:
-        raise MedsrError(f"--window is data, full or LOW:HIGH, not {text}") from None
-    if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise MedsrError(f"--window goes from a lower to a higher value, not from {low:g} to {high:g}")
-    return low, high
 
 
 cli_receiver.register(app)

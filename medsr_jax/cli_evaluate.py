@@ -23,7 +23,18 @@ from medsr_jax.cli_model import (
     Views,
     load,
 )
-from medsr_jax.cli_sending import AUTO, Codec, MaxBytes, Scale, checked_budget, chosen_codec, chosen_scale
+from medsr_jax.cli_sending import (
+    AREA,
+    AUTO,
+    Codec,
+    Kernel,
+    MaxBytes,
+    Preprocess,
+    Quality,
+    Scale,
+    Window,
+    sending_options,
+)
 from medsr_jax.decoding import Call
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, failing, progress, reading, report
@@ -67,9 +78,12 @@ class Scores:
 def evaluate(
     inputs: Inputs,
     scale: Scale = AUTO,
-    quality: Annotated[int, typer.Option(help="1..100; with --max-bytes, the best that fits.")] = 60,
+    quality: Quality = AUTO,
     max_bytes: MaxBytes = None,
     codec: Codec = AUTO,
+    kernel: Kernel = AREA,
+    window: Window = None,
+    preprocess: Preprocess = True,
     model: Model = DEFAULT,
     blend: Blend = None,
     alpha: Alpha = None,
@@ -95,13 +109,18 @@ def evaluate(
     rows: list[Row] = []
     notes: dict[str, None] = {}
     failed = False
-    with failing():
-        options: dict[str, Any] = {"scale": chosen_scale(scale), "quality": quality, "codec": chosen_codec(codec)}
-        options["max_bytes"] = checked_budget(max_bytes)
+    with failing(usage=True):
+        options = sending_options(
+            scale=scale,
+            quality=quality,
+            max_bytes=max_bytes,
+            codec=codec,
+            kernel=kernel,
+            window=window,
+            preprocess=preprocess,
+        )
         if lpips and report_folder is None:
             raise MedsrError("--lpips: is part of the report; name a folder for it with --report")
-        if not 1 <= quality <= 100:
-            raise MedsrError(f"--quality is an integer from 1 to 100, not {quality}")
         files = find_inputs(inputs)
         decoding = reading(
             Call("medsr_jax.receiving", "image", {"max_pixels": max_pixels}), [file for file, _ in files]
@@ -148,7 +167,7 @@ def evaluate(
             say(line)
     if report_folder is not None and rows:
         with failing():
-            _write(report_folder, rows, _models(scored), max_bytes, pathlib.Path(inputs[0]).name)
+            _write(report_folder, rows, _models(scored), options["max_bytes"], pathlib.Path(inputs[0]).name)
         say(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
     if failed or not scored:
         raise typer.Exit(1)

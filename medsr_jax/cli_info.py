@@ -1,4 +1,4 @@
-"""The command that shows what a packet or a weights file says of itself."""
+"""The command that shows what packets, images and weights files say of themselves."""
 
 from __future__ import annotations
 
@@ -10,8 +10,10 @@ from typing import Annotated, Any
 
 import typer
 
-from medsr_jax.errors import named
-from medsr_jax.jobs import failing
+from medsr_jax.cli_key import Key, key_of
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.jobs import Debug, failing, report
+from medsr_jax.outcome import attempt
 from medsr_jax.terminal import say
 
 
@@ -20,22 +22,141 @@ def register(app: typer.Typer) -> None:
     app.command()(info)
 
 
-def info(file: Annotated[pathlib.Path, typer.Argument(help="A packet or a weights file.")]) -> None:
-    """Say what a packet or a weights file says of itself."""
-    with failing():
-        lines = _weights_lines(file) if file.suffix == ".safetensors" else _packet_lines(file)
-        for name, value in list(lines):
-            say(f"{name:14} {value}")
+Things = Annotated[
+    list[str],
+    typer.Argument(
+        help="Packets, images, weights files, folders of them, and names of packaged models.",
+        autocompletion=lambda: _model_names(),
+    ),
+]
 
 
-def _packet_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
+def info(
+    things: Things,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
+    key: Key = None,
+    debug: Debug = False,
+) -> None:
+    """Say what packets, images and weights files say of themselves."""
+    from medsr_jax.files import find_inputs
+
+    problems, found = 0, list[tuple[str, pathlib.Path]]()
+    with failing(usage=True):
+        secret = key_of(key)
+        for thing in things:
+            if (packaged := _packaged(thing)) is not None:
+                found.append((thing, packaged))
+            else:
+                found += [(str(file), file) for file, _ in find_inputs([thing])]
+    for name, file in found:
+        outcome = attempt(lambda file: list(_lines(file, secret)), file)
+        if outcome.value is None:
+            problems += report(outcome)
+        elif as_json:
+            say(json.dumps({"file": name, **_object(outcome.value)}))
+        else:
+            if len(found) > 1:
+                say(name)
+            for label, value in outcome.value:
+                say(f"{label:14} {value}")
+    if problems:
+        raise typer.Exit(1)
+
+
+def _lines(file: pathlib.Path, key: bytes | None) -> Iterator[tuple[str, object]]:
+    from medsr_jax.transmission.packet_io import is_packet
+
+    if file.suffix == ".safetensors":
+        return _weights_lines(file)
+    kind = _kind(file)
+    if kind == "dicom":
+        return _dicom_lines(file, key)
+    if kind in ("png", "tiff") or (kind == "jpeg" and not is_packet(file)):
+        return _image_lines(file)
+    return _packet_lines(file, key)
+
+
+def _kind(file: pathlib.Path) -> str:
+    """The kind of image; empty for what is none that is read, such as an AVIF, which may be a packet."""
+    from medsr_jax.imaging.sniffing import kind_of, read_start
+
+    start = read_start(file)
+    try:
+        return kind_of(start, file)
+    except MedsrError:
+        return ""
+
+
+def _dicom_lines(file: pathlib.Path, key: bytes | None) -> Iterator[tuple[str, object]]:
+    from medsr_jax.imaging.reading import read_image
+    from medsr_jax.transmission.dicom_packet import is_dicom_packet
+
+    image = read_image(file)
+    packet = image.dataset is not None and is_dicom_packet(image.dataset)
+    return _packet_lines(file, key) if packet else _image_lines(file)
+
+
+def _object(lines: list[tuple[str, object]]) -> dict[str, object]:
+    """Lines as one object; names that come again make a list, and what has no name belongs to the line before."""
+    found: dict[str, object] = {}
+    last = ""
+    for label, value in lines:
+        if not label:
+            found[last] = f"{found[last]}; {value}"
+        elif label == "note":
+            found["notes"] = [*found.get("notes", []), value]  # type: ignore[misc]
+        else:
+            found[label], last = value, label
+    return found
+
+
+def _packaged(name: str) -> pathlib.Path | None:
+    """The file of a packaged model's name, where no file is called so."""
+    if pathlib.Path(name).exists():
+        return None
+    from medsr_jax.zoo.weights import find, names
+
+    return find(name) if name in names() else None
+
+
+def _model_names() -> list[str]:
+    from medsr_jax.zoo import names
+
+    return names()
+
+
+def _image_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
+    """An image that is no packet, such as one that is still to be sent."""
+    from medsr_jax.imaging.reading import read_image
+
+    image = read_image(file)
+    frames, rows, columns = image.pixels.shape
+    many = f", {frames} frames" if frames > 1 else ""
+    yield "image", f"{image.kind}, {rows} rows x {columns} columns{many}, {image.pixels.dtype}; no packet"
+    yield "bytes", str(file.stat().st_size)
+    yield "values", f"{image.value_range[0]:g}..{image.value_range[1]:g}{', high is black' if image.inverted else ''}"
+    if image.spacing is not None:
+        yield "spacing", f"{image.spacing[0]:g} x {image.spacing[1]:g} mm"
+    if image.dataset is not None:
+        yield "modality", image.dataset.get("Modality", "not stated")
+        yield "SOP class", image.dataset.SOPClassUID.name
+        syntax = getattr(getattr(image.dataset, "file_meta", None), "TransferSyntaxUID", None)
+        if syntax is not None:
+            yield "stored as", syntax.name
+        lossy = image.dataset.get("LossyImageCompression") == "01"
+        yield "lossy", "yes, compressed before" if lossy else "not as far as it says"
+    for note in image.notes:
+        yield "note", note
+
+
+def _packet_lines(file: pathlib.Path, key: bytes | None) -> Iterator[tuple[str, object]]:
     from medsr_jax.transmission.ceilings import ratio_label
     from medsr_jax.transmission.packet_io import read_packet
 
-    packet = read_packet(file)
+    packet = read_packet(file, key=key)
     header, size = packet.header, file.stat().st_size
     frames = f", {header.frames} frames" if header.frames > 1 else ""
-    yield "packet", f"format {header.version}, {header.codec} quality {header.quality}, {size} bytes"
+    yield "packet", f"format {header.version}, {header.codec} quality {header.quality}"
     yield "original", f"{header.kind}, {header.rows} rows x {header.columns} columns{frames}, {header.dtype}"
     yield "values", f"{header.value_range[0]:g}..{header.value_range[1]:g}, sent {header.low:g}..{header.high:g}"
     rows, columns = header.small_shape
@@ -43,10 +164,9 @@ def _packet_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:
     yield "pre-processing", header.preprocess or "none"
     for note in header.notes:
         yield "note", note
-    coded = "code streams" if packet.dataset is not None else "file"
-    ratio = packet.ratio() if packet.dataset is not None else packet.ratio(size)
-    yield "ratio", ratio_label(ratio)
-    yield "", f"{header.bits} bits a pixel of the original to the {coded}; not for primary diagnosis"
+    yield "bytes", f"{size} in all, {packet.coded_bytes} of them pixels"
+    yield "ratio", ratio_label(packet.ratio())
+    yield "", f"{header.bits} bits a pixel of the original to the code streams; not for primary diagnosis"
 
 
 def _weights_lines(file: pathlib.Path) -> Iterator[tuple[str, object]]:

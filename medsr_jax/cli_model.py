@@ -17,8 +17,9 @@ PRECISIONS = ("float32", "bfloat16")
 Model = Annotated[
     str,
     typer.Option(
+        autocompletion=lambda: _model_names(),
         help="A packaged model's name (`medsr models`) or a weights file, for packets of its scale; bicubic; or auto:"
-        " a packaged model where there is one for the packet's scale, else bicubic."
+        " a packaged model where there is one for the packet's scale, else bicubic.",
     ),
 ]
 Blend = Annotated[
@@ -44,6 +45,13 @@ Views = Annotated[
 ]
 Tile = Annotated[int, typer.Option(help="Small pixels on a side that are restored at once; 0 for all.")]
 NoRefine = Annotated[bool, typer.Option("--no-refine", help="Leave out the fit to what was sent.")]
+
+
+def _model_names() -> list[str]:
+    """For the shell's completion."""
+    from medsr_jax.zoo import names
+
+    return [*names(), "auto", "bicubic"]
 
 
 def load(

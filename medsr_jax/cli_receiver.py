@@ -108,7 +108,7 @@ def restore(
             parts.append(f"spread {mean:.3g} on average and {most:.3g} at most, in stored values, mapped in {map_path}")
         return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
 
-    with failing():
+    with failing(usage=True):
         if assume_scale is not None and not 1 <= assume_scale <= 8:
             raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
         secret = key_of(key)

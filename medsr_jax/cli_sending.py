@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+import math
+import re
+from typing import Annotated, Any
 
 import typer
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import UsageError
 
 AUTO = "auto"
 AREA = "area"
@@ -19,21 +21,63 @@ Scale = Annotated[
 ]
 Codec = Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif. auto: jpeg; with --max-bytes, what serves best.")]
 MaxBytes = Annotated[
-    int | None,
-    typer.Option(help="The most bytes a packet may have; scale, codec and quality are chosen for it where left free."),
+    str | None,
+    typer.Option(
+        help="The most bytes a packet may have, such as 2000, 2KB (2,000) or 2KiB (2,048); scale, codec and quality are"
+        " chosen for it where left free."
+    ),
 ]
+Quality = Annotated[
+    str,
+    typer.Option(
+        help="1..100, as faithful as a JPEG of that quality; or auto: 50..75 by the image's content, and with"
+        " --max-bytes the best that fits."
+    ),
+]
+Kernel = Annotated[str, typer.Option(help="Of the downscaling: area, bicubic or lanczos.")]
+Window = Annotated[
+    str | None,
+    typer.Option(help="Stored values to keep: data, full or LOW:HIGH. [default: full at 8 bits, else data]"),
+]
+Preprocess = Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")]
+
+
+def sending_options(
+    *,
+    scale: str,
+    quality: str,
+    max_bytes: str | None,
+    codec: str,
+    kernel: str,
+    window: str | None,
+    preprocess: bool,
+) -> dict[str, Any]:
+    """The options of `transmission.compress`, from the texts of the command line.
+
+    Raises:
+        UsageError: one of them is out of its range.
+    """
+    return {
+        "scale": chosen_scale(scale),
+        "quality": chosen_quality(quality),
+        "max_bytes": chosen_budget(max_bytes),
+        "codec": chosen_codec(codec),
+        "kernel": checked_kernel(kernel),
+        "window": chosen_window(window),
+        "preprocess": preprocess,
+    }
 
 
 def chosen_scale(text: str) -> int | None:
     """The scale; None for auto.
 
     Raises:
-        MedsrError: it is neither auto nor a number in range.
+        UsageError: it is neither auto nor a number in range.
     """
     if text == AUTO:
         return None
     if not text.isdecimal() or not 1 <= int(text[:9]) <= 8:
-        raise MedsrError(f"--scale is auto or an integer from 1 to 8, not {text}")
+        raise UsageError(f"--scale is auto or an integer from 1 to 8, not {text}")
     return int(text)
 
 
@@ -41,16 +85,16 @@ def chosen_codec(text: str) -> str | None:
     """The codec's name; None for auto.
 
     Raises:
-        MedsrError: there is no such codec.
+        UsageError: there is no such codec.
     """
     if text == AUTO:
         return None
     from medsr_jax.transmission.codecs import CODECS, has_avif
 
     if text not in CODECS:
-        raise MedsrError(f"--codec is one of {', '.join([AUTO, *CODECS])}, not {text}")
+        raise UsageError(f"--codec is one of {', '.join([AUTO, *CODECS])}, not {text}")
     if text == "avif" and not has_avif():
-        raise MedsrError("--codec avif: Pillow was built without it here; choose jpeg or jpeg2000")
+        raise UsageError("--codec avif: Pillow was built without it here; choose jpeg or jpeg2000")
     return text
 
 
@@ -58,36 +102,62 @@ def chosen_quality(text: str) -> int | str:
     """The quality, or auto.
 
     Raises:
-        MedsrError: it is neither auto nor a number in range.
+        UsageError: it is neither auto nor a number in range.
     """
     if text == AUTO:
         return text
     if not text.isdecimal() or not 1 <= int(text[:9]) <= 100:
-        raise MedsrError(f"--quality is auto or an integer from 1 to 100, not {text}")
+        raise UsageError(f"--quality is auto or an integer from 1 to 100, not {text}")
     return int(text)
 
 
-def checked_budget(max_bytes: int | None) -> int | None:
-    """The budget.
+_UNITS = {"": 1, "b": 1, "k": 1000, "kb": 1000, "kib": 1024, "m": 10**6, "mb": 10**6, "mib": 2**20}
+
+
+def chosen_budget(text: str | None) -> int | None:
+    """A number of bytes: 2000, 2KB, 1.5k or 2KiB; None for none.
 
     Raises:
-        MedsrError: it is nothing or less.
+        UsageError: it is no such number, or less than 1.
     """
-    if max_bytes is not None and max_bytes < 1:
-        raise MedsrError(f"--max-bytes is a number from 1 up, not {max_bytes}")
-    return max_bytes
+    if text is None:
+        return None
+    found = re.fullmatch(r"(\d{1,12}(?:\.\d{1,6})?) ?([a-z]*)", text.strip().lower())
+    if found is None or found[2] not in _UNITS:
+        raise UsageError(f"--max-bytes is a number of bytes such as 2000, 2KB or 2KiB, not {text}")
+    size = int(float(found[1]) * _UNITS[found[2]])
+    if size < 1:
+        raise UsageError(f"--max-bytes is a number from 1 up, not {text}")
+    return size
+
+
+def chosen_window(text: str | None) -> str | tuple[float, float] | None:
+    """What `mapping.choose_window` takes.
+
+    Raises:
+        UsageError: it is neither data nor full nor LOW:HIGH.
+    """
+    if text is None or text in ("data", "full"):
+        return text
+    try:
+        low, high = (float(part) for part in text.split(":"))
+    except ValueError:
+        raise UsageError(f"--window is data, full or LOW:HIGH, not {text}") from None
+    if not (math.isfinite(low) and math.isfinite(high) and low < high):
+        raise UsageError(f"--window goes from a lower to a higher value, not from {low:g} to {high:g}")
+    return low, high
 
 
 def checked_kernel(name: str) -> str:
     """The kernel's name.
 
     Raises:
-        MedsrError: there is no such kernel.
+        UsageError: there is no such kernel.
     """
     if name == AREA:
         return name
     from medsr_jax.transmission.downscale import KERNELS
 
     if name not in KERNELS:
-        raise MedsrError(f"--kernel is one of {', '.join(KERNELS)}, not {name}")
+        raise UsageError(f"--kernel is one of {', '.join(KERNELS)}, not {name}")
     return name

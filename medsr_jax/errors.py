@@ -14,6 +14,10 @@ class MedsrError(Exception):
     """
 
 
+class UsageError(MedsrError):
+    """An option or argument whose value or combination is wrong, before any file is read; exit status 2."""
+
+
 def named(path: str | os.PathLike[str], problem: str) -> MedsrError:
     """A `MedsrError` in the form that the command line prints: ``PATH: problem``."""
     return MedsrError(f"{pathlib.Path(path)}: {' '.join(problem.split())}")

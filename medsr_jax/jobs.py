@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from medsr_jax import terminal
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, UsageError
 from medsr_jax.outcome import Outcome, described, failed
 
 if TYPE_CHECKING:
@@ -103,7 +103,7 @@ def for_each(
         with decoding:
             # What several files need is had while the first are read; one file is read first, and may be refused.
             if prepare is not None and len(pairs) > 1:
-                with failing():
+                with failing(usage=True):
                     prepare()
             outputs = Outputs((file for file, _ in pairs), folder)
             problems = 0
@@ -111,7 +111,7 @@ def for_each(
             for group in _groups(read, work.together):
                 ready = [one for one in group if isinstance(one, _Read)]
                 if prepare is not None and len(pairs) == 1 and ready:
-                    with failing():
+                    with failing(usage=True):
                         prepare()
                 for outcome in _done(ready, work):
                     problems += _reported(outcome)
@@ -220,13 +220,17 @@ def progress(entries: list[T], doing: str) -> Iterator[T]:
 
 
 @contextlib.contextmanager
-def failing() -> Iterator[None]:
-    """Print an error's line and exit 1."""
+def failing(*, usage: bool = False) -> Iterator[None]:
+    """Print an error's line and exit: 2 for options and arguments that are wrong, 1 for all else.
+
+    Args:
+        usage: whatever `MedsrError` is raised is about the options.
+    """
     try:
         yield
     except MedsrError as error:
         report(Outcome(problem=str(error), trace=failed(error, pathlib.Path()).trace))
-        raise typer.Exit(1) from None
+        raise typer.Exit(2 if usage or isinstance(error, UsageError) else 1) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:

@@ -46,10 +46,9 @@ def encoded(
     packet = compress(source, **options)
     data = packet_bytes(packet, key=key)
     header, size = packet.header, len(data)
-    alone = packet.dataset is None
-    ratio = packet.ratio(size if alone else None)
+    ratio = packet.ratio()
     parts = [
-        f"{size} bytes" if alone else f"{size} bytes, {packet.coded_bytes} of them pixels",
+        f"{size} bytes, {packet.coded_bytes} of them pixels",
         f"{ratio:.0f}:1 of the original's pixels at {header.bits} bits each",
         f"1/{header.scale} of the side",
         f"{header.codec} q {header.quality}",

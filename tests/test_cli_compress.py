@@ -83,7 +83,7 @@ def test_codec_names_the_suffix(tmp_path: pathlib.Path, codec: str, suffix: str)
 def test_options_out_of_range_end_in_one_line(tmp_path: pathlib.Path, options: list[str]) -> None:
     Pillow.fromarray(made().pixels[0]).save(tmp_path / "a.png")
     done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), *options])
-    assert done.exit_code == 1
+    assert done.exit_code == (1 if options == ["--max-bytes", "50"] else 2)  # that is found out by coding
     assert len(done.stderr.splitlines()) == 1
     assert not (tmp_path / "out").exists()
 
@@ -175,7 +175,7 @@ def test_info_says_what_is_in_a_packet(tmp_path: pathlib.Path) -> None:
     assert done.exit_code == 0, done.output
     for word in ("128 rows x 128 columns", "int16", "32 x 32", "10:1", "30:1", "not for primary diagnosis"):
         assert word in done.stdout
-    bad = RUN.invoke(app, ["info", str(BUNDLED / "CT_small.dcm")])
+    bad = RUN.invoke(app, ["info", str(BUNDLED / "rtplan.dcm")])
     assert bad.exit_code == 1
     assert len(bad.stderr.splitlines()) == 1
 

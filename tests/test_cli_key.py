@@ -38,6 +38,6 @@ def test_only_packets_signed_with_the_key_are_restored(folder):
 @pytest.mark.parametrize(("name", "reason"), [("short", "too few for a key"), ("missing", "can't be read")])
 def test_a_file_that_is_no_key_is_one_line(folder, name, reason):
     refused = run("compress", folder / "a.png", "-o", folder / "sent", "--key", folder / name)
-    assert refused.exit_code == 1
+    assert refused.exit_code == 2
     assert reason in refused.output
     assert refused.output.count("\n") == 1

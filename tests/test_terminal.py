@@ -90,7 +90,7 @@ def test_any_exception_is_the_line_of_its_file_with_a_traceback_under_debug(fold
 @pytest.mark.parametrize("option", ["--quality 0", "--scale 9", "--kernel x", "--window 9:1", "--codec gif"])
 def test_a_wrong_option_is_said_once(folder, option):
     done = shell(f"{MEDSR} compress in -o out {option}", folder)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.count(b"\n") == 1
     assert done.stderr.startswith(b"--")
 

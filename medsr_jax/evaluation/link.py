@@ -23,7 +23,7 @@ class Measured:
     Attributes:
         packet, restored, bicubic: what travelled and the two results; ``bicubic`` is (frames, rows, columns).
         sent_bytes: size of the packet's file.
-        ratio: of the original's pixels, at the bits that count, to ``sent_bytes``.
+        ratio: of the original's pixels, at the bits that count, to the code streams (`Packet.ratio`).
         quality: of the codec.
         psnr, ssim: of the restored image; PSNR in dB, of the pixels that are no padding.
         psnr_bicubic, ssim_bicubic: of bicubic enlargement of the same packet.
@@ -75,7 +75,7 @@ def measure(image: Image, restorer: Restorer, **options: Any) -> Measured:
         restored=restored,
         bicubic=bicubic,
         sent_bytes=sent,
-        ratio=packet.ratio(sent),
+        ratio=packet.ratio(),
         quality=packet.header.quality,
         psnr=psnr(restored.pixels, image.pixels, valid=valid, **values),
         ssim=ssim(restored.pixels, image.pixels, **values),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import pathlib
 import sys
+from typing import NoReturn
 
 from absl import app, flags
 from absl import logging as absl_logging
@@ -39,12 +40,12 @@ def _train() -> None:
 
     log_to_stdout()
     if not _WORKDIR.value:
-        sys.exit("--workdir: is empty; name the run's folder")
+        _misused("--workdir: is empty; name the run's folder")
     try:
         config = _CONFIG.value
         config.keys()  # a file that could not be loaded says so when it is first used
     except OSError as error:
-        sys.exit(f"--config: cannot be read; name a file of configs/ ({' '.join(str(error).split())})")
+        _misused(f"--config: cannot be read; name a file of configs/ ({' '.join(str(error).split())})")
     try:
         join(
             coordinator=_COORDINATOR.value,
@@ -80,12 +81,20 @@ def parse_flags(argv: list[str]) -> list[str]:
     from medsr_jax.errors import MedsrError
 
     try:
-        return app.parse_flags_with_usage(argv)
+        return flags.FLAGS(argv)
     except MedsrError as error:
-        sys.exit(str(error))
+        _misused(str(error))
+    except flags.Error as error:
+        _misused(f"{' '.join(str(error).split())}; --help lists the flags")
     except (AttributeError, KeyError) as error:
         # ml_collections goes on to print all fields.
-        sys.exit(f"--config: no such field: {' '.join(str(error).split())[:200]}; the config file lists them")
+        _misused(f"--config: no such field: {' '.join(str(error).split())[:200]}; the config file lists them")
+
+
+def _misused(line: str) -> NoReturn:
+    """End as commands do whose options are wrong."""
+    print(visible(line), file=sys.stderr)
+    raise SystemExit(2)
 
 
 if __name__ == "__main__":

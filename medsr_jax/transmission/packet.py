@@ -327,10 +327,11 @@ class Packet:
         """Size of the code streams alone, as (0028,2112) LossyImageCompressionRatio counts it."""
         return sum(map(len, self.codes))
 
-    def ratio(self, sent_bytes: int | None = None) -> float:
-        """Uncompressed size of the original's pixels (`PacketHeader.source_bytes`) over what was sent.
+    def ratio(self) -> float:
+        """The compression ratio, as the standard counts it and all commands and attributes state it.
 
-        Args:
-            sent_bytes: size of the file that travels; the code streams alone where it isn't given.
+        Size of the original's pixels without compression, at the bits that count (`PacketHeader.source_bytes`), over
+        that of the code streams (`coded_bytes`): PS3.3 C.7.6.1.1.5.2, LossyImageCompressionRatio. Headers and
+        attributes count on neither side, so that the whole file's bytes are to be stated beside it.
         """
-        return self.header.source_bytes / (sent_bytes or self.coded_bytes)
+        return self.header.source_bytes / self.coded_bytes

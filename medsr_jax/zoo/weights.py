@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import difflib
 import functools
 import hashlib
 import json
@@ -186,7 +187,9 @@ def find(name: str | pathlib.Path) -> pathlib.Path:
     if path.is_dir():
         raise named(path, "is a folder; name the weights file in it")
     if not path.is_file():
-        raise MedsrError(f"{name}: neither a weights file nor a packaged model; there are {', '.join(names())}")
+        close = difflib.get_close_matches(str(name), [*names(), "auto", "bicubic"], 1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise MedsrError(f"{name}: neither a weights file nor a packaged model; {meant}there are {', '.join(names())}")
     return path
 
 

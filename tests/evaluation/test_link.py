@@ -30,7 +30,7 @@ def test_a_measurement_is_of_what_would_travel(image, tiny_weights, tmp_path):
 
     write_packet(tmp_path / "p.jpg", measured.packet)
     assert (tmp_path / "p.jpg").stat().st_size == measured.sent_bytes
-    assert measured.ratio == pytest.approx(160 * 200 / measured.sent_bytes)
+    assert measured.ratio == pytest.approx(160 * 200 / measured.packet.coded_bytes)
     assert measured.psnr == psnr(measured.restored.pixels, image.pixels, value_range=(0, 255))
     assert measured.psnr_bicubic == psnr(enlarge(measured.packet), image.pixels, value_range=(0, 255))
 
