@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsr_jax import cli_evaluate, cli_export, cli_import, cli_info, cli_prepare, cli_receiver, terminal
+from medsr_jax.batch import Json, Log, Quiet, Reporting, Resume
 from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_sending import (
     AREA,
@@ -23,6 +24,7 @@ from medsr_jax.cli_sending import (
 )
 from medsr_jax.decoding import Call
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.summary import Done
 
 if TYPE_CHECKING:
     from medsr_jax.sending import Encoded
@@ -68,6 +70,10 @@ def compress(
     preprocess: Preprocess = True,
     max_pixels: MaxPixels = None,
     key: Key = None,
+    resume: Resume = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    log: Log = None,
     debug: Debug = False,
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens."""
@@ -83,11 +89,11 @@ def compress(
         )
         secret = key_of(key)
 
-    def write(file: pathlib.Path, target: pathlib.Path, packet: Encoded, _: Encoded) -> str:
+    def write(file: pathlib.Path, target: pathlib.Path, packet: Encoded, _: Encoded) -> Done:
         from medsr_jax.files import atomic_write
 
         atomic_write(target, packet.data)
-        return f"{target}: {packet.about}"
+        return Done(f"{target}: {packet.about}", packet.notes, packet.facts)
 
     work: Work[Encoded, Encoded] = Work(
         read=Call("medsr_jax.sending", "encoded", {"max_pixels": max_pixels, "options": options, "key": secret}),
@@ -95,7 +101,8 @@ def compress(
         process=lambda packets: packets,
         write=write,
     )
-    for_each(inputs, out, work, doing="Compressing")
+    reporting = Reporting(json=as_json, quiet=quiet, log=log, resume=resume)
+    for_each(inputs, out, work, doing="Compressing", reporting=reporting, signature=f"compress {options} {secret!r}")
 
 
 cli_receiver.register(app)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsr_jax.batch import Json, Log, Quiet, Reporting, Resume
 from medsr_jax.cli_evaluate import Scores, table
 from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_model import (
@@ -27,6 +28,7 @@ from medsr_jax.cli_model import (
 from medsr_jax.decoding import Call
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.summary import Done
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -63,6 +65,10 @@ def restore(
     ] = None,
     max_pixels: MaxPixels = None,
     key: Key = None,
+    resume: Resume = False,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    log: Log = None,
     debug: Debug = False,
 ) -> None:
     """Restore packets to their original size, type and values."""
@@ -93,7 +99,7 @@ def restore(
 
         return restored_suffix(packet)
 
-    def write(file: pathlib.Path, target: pathlib.Path, packet: Packet, restored: Restored) -> str:
+    def write(file: pathlib.Path, target: pathlib.Path, packet: Packet, restored: Restored) -> Done:
         from medsr_jax.restoration.output import write_restored
 
         map_path = beside[0](file, target) if beside else None
@@ -106,7 +112,8 @@ def restore(
         if map_path is not None and restored.spread is not None:
             mean, most = restored.spread.mean(), restored.spread.max()
             parts.append(f"spread {mean:.3g} on average and {most:.3g} at most, in stored values, mapped in {map_path}")
-        return ", ".join([*parts, *restored.notes]) + "; not for primary diagnosis"
+        facts = {"model": restored.model, "scale": header.scale, "violation": restored.violation}
+        return Done(", ".join(parts), (*restored.notes, "not for primary diagnosis"), facts)
 
     with failing(usage=True):
         if assume_scale is not None and not 1 <= assume_scale <= 8:
@@ -123,7 +130,29 @@ def restore(
         write=write,
         together=batch,
     )
-    for_each(inputs, out, work, doing="Restoring", prepare=prepare)
+    shaping = (
+        model,
+        blend,
+        alpha,
+        backend,
+        precision,
+        ensemble,
+        views,
+        uncertainty,
+        tile,
+        no_refine,
+        assume_scale,
+        secret,
+    )
+    for_each(
+        inputs,
+        out,
+        work,
+        doing="Restoring",
+        prepare=prepare,
+        reporting=Reporting(json=as_json, quiet=quiet, log=log, resume=resume),
+        signature=f"restore {shaping} {assume_scale} {secret!r}",
+    )
 
 
 def demo(

@@ -13,8 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from medsr_jax import terminal
-from medsr_jax.errors import MedsrError, UsageError
+from medsr_jax.batch import Reporting, Streams, streams
+from medsr_jax.errors import MedsrError, UsageError, named
 from medsr_jax.outcome import Outcome, described, failed
+from medsr_jax.summary import Done, Summary
 
 if TYPE_CHECKING:
     from medsr_jax.files import Outputs
@@ -56,14 +58,14 @@ class Work(Generic[V, R]):
         read: of one file, its value; pickled, since it runs in a process of its own where there are several files.
         suffix: of the result's name, which follows from what was read.
         process: the values of several files together, such as a network's batch.
-        write: (file, result's path, value, what process made of it) -> a line to print.
+        write: (file, result's path, value, what process made of it) -> what to say of it.
         together: how many files are processed at once.
     """
 
     read: Callable[[pathlib.Path], V]
     suffix: Callable[[V], str]
     process: Callable[[list[V]], Sequence[R]]
-    write: Callable[[pathlib.Path, pathlib.Path, V, R], str]
+    write: Callable[[pathlib.Path, pathlib.Path, V, R], Done]
     together: int = 1
 
 
@@ -83,46 +85,109 @@ def for_each(
     *,
     doing: str,
     prepare: Callable[[], object] | None = None,
+    reporting: Reporting = Reporting(),  # noqa: B008  # frozen
+    signature: str = "",
 ) -> None:
-    """Do the work for each input and print the line it returns; go on after errors and exit 1 if there were any.
+    """Do the work for each input and say what became of it; go on after errors and exit 1 if there were any.
 
     Args:
-        inputs: files and folders.
-        out: a folder; or a file's name, where there is one input that is no folder.
+        inputs: files and folders; ``-`` is the standard input.
+        out: a folder; or a file's name, where there is one input that is no folder; ``-`` is the standard output.
         work: its steps. Whatever one of them raises is a line that names the file.
         doing: heads the progress bar, which is shown on a terminal where there are several inputs.
         prepare: what else must be had before the first result.
+        reporting: what is printed, and whether what is done already is skipped.
+        signature: whatever shapes the results but the inputs, as a text.
     """
-    from medsr_jax.files import Outputs, find_inputs
-
     try:
         with failing():
-            pairs = find_inputs(inputs, out=out)
-            folder, name = _folder_and_name(inputs, pairs, out)
-            decoding = reading(work.read, [file for file, _ in pairs])
-        with decoding:
+            reporting.begin(out)
+            with streams(inputs, out) as files:
+                run = _Run(work, files, reporting, signature)
+                run.all(doing, prepare)
+    except KeyboardInterrupt:
+        terminal.complain("interrupted; finished files are kept")
+        raise typer.Exit(130) from None
+    if run.summary.refused:
+        raise typer.Exit(1)
+
+
+class _Run(Generic[V, R]):
+    """One command's work on all its inputs."""
+
+    def __init__(self, work: Work[V, R], files: Streams, reporting: Reporting, signature: str) -> None:
+        from medsr_jax.files import find_inputs
+        from medsr_jax.ledger import Ledger
+
+        self._work, self._files, self._reporting = work, files, reporting
+        self.summary = Summary()
+        pairs = find_inputs(files.inputs, out=files.out)
+        self._several = len(pairs) > 1 or any(path.is_dir() for path in files.inputs)
+        self._folder, self._name = _folder_and_name(files.inputs, pairs, files.out)
+        self._ledger = Ledger(self._folder, signature) if reporting.resume else None
+        self._all = pairs
+        self._pairs = pairs
+        if self._ledger is not None:
+            self._pairs = [pair for pair in pairs if not self._ledger.done(pair[0])]
+            self.summary.skipped = len(pairs) - len(self._pairs)
+
+    def all(self, doing: str, prepare: Callable[[], object] | None) -> None:
+        """Do the work, and say what it comes to."""
+        from medsr_jax.files import Outputs
+
+        pairs = self._pairs
+        with reading(self._work.read, [file for file, _ in pairs]) as decoding:
             # What several files need is had while the first are read; one file is read first, and may be refused.
             if prepare is not None and len(pairs) > 1:
                 with failing(usage=True):
                     prepare()
-            outputs = Outputs((file for file, _ in pairs), folder)
-            problems = 0
-            read = _read(zip(progress(pairs, doing), decoding, strict=True), outputs, name, work.suffix)
-            for group in _groups(read, work.together):
+            outputs = Outputs((file for file, _ in self._all), self._folder)
+            read = _read(zip(progress(pairs, doing), decoding, strict=True), outputs, self._name, self._work.suffix)
+            for group in _groups(read, self._work.together):
                 ready = [one for one in group if isinstance(one, _Read)]
                 if prepare is not None and len(pairs) == 1 and ready:
                     with failing(usage=True):
                         prepare()
-                for outcome in _done(ready, work):
-                    problems += _reported(outcome)
-                for one in group:
-                    if isinstance(one, Outcome):
-                        problems += _reported(one)
-    except KeyboardInterrupt:
-        terminal.complain("interrupted; finished files are kept")
-        raise typer.Exit(130) from None
-    if problems:
-        raise typer.Exit(1)
+                for one, outcome in zip(ready, _done(ready, self._work), strict=True):
+                    self._report(outcome, one.file, one.target)
+                for other in group:
+                    if isinstance(other, Outcome):
+                        self._report(other, None, None)
+        self._close()
+
+    def _report(self, outcome: Outcome[Any], file: pathlib.Path | None, target: pathlib.Path | None) -> None:
+        """Print what became of a file, and count it."""
+        if outcome.problem or file is None or target is None:
+            self.summary.refused += 1
+            shown = dataclasses.replace(outcome, problem=self._files.shown(outcome.problem))
+            report(shown)
+            if self._reporting.json:
+                terminal.emit({"problem": shown.problem})
+            return
+        assert outcome.value is not None
+        done: Done = outcome.value
+        before, after = _size(file), _size(target)
+        new = self.summary.add(before=before, after=after, notes=done.notes)
+        terminal.say(self._files.shown(", ".join([done.line, *new]) if new else done.line))
+        if self._reporting.json:
+            facts = {"input": str(file), "output": str(target), "bytes": [before, after], **done.facts}
+            terminal.emit({**facts, "notes": list(done.notes)})
+        if self._ledger is not None:
+            self._ledger.add(file, target)
+
+    def _close(self) -> None:
+        if self._reporting.json:
+            terminal.emit({"summary": self.summary.facts()})
+        elif self._several and not self._files.hidden:
+            for line in self.summary.lines():
+                terminal.say(line)
+
+
+def _size(path: pathlib.Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 def reading(read: Callable[[pathlib.Path], V], files: Sequence[pathlib.Path]) -> Any:
@@ -161,10 +226,19 @@ def _read(
             continue
         assert outcome.value is not None
         try:
-            path = pathlib.Path(name) if name else _renamed(relative, suffix(outcome.value))
+            kind = suffix(outcome.value)
+            if name and not _fits(pathlib.Path(name).suffix, kind):
+                raise named(file, f"becomes a {kind} file and not {name}; name the output so, or a folder")
+            path = pathlib.Path(name) if name else _renamed(relative, kind)
             yield _Read(file, outputs.claim(file, path), outcome.value)
         except Exception as error:
             yield failed(error, file)
+
+
+def _fits(suffix: str, kind: str) -> bool:
+    """Whether a name's suffix is one of a kind of file; restored PNG and TIFF files are written as either."""
+    alike = ({".jpg", ".jpeg"}, {".dcm", ".dicom"}, {".tif", ".tiff", ".png"})
+    return suffix.lower() == kind or any({suffix.lower(), kind} <= names for names in alike)
 
 
 def _groups(entries: Iterator[T], size: int) -> Iterator[list[T]]:
@@ -172,8 +246,8 @@ def _groups(entries: Iterator[T], size: int) -> Iterator[list[T]]:
         yield group
 
 
-def _done(group: list[_Read[V]], work: Work[V, R]) -> Iterator[Outcome[str]]:
-    """The lines of files that are processed together."""
+def _done(group: list[_Read[V]], work: Work[V, R]) -> Iterator[Outcome[Done]]:
+    """What became of files that are processed together."""
     results: Sequence[R | Outcome[Any]]
     try:
         results = work.process([one.value for one in group]) if group else []
@@ -194,14 +268,6 @@ def _alone(one: _Read[V], process: Callable[[list[V]], Sequence[R]]) -> R | Outc
         return process([one.value])[0]
     except Exception as error:
         return failed(error, one.file)
-
-
-def _reported(outcome: Outcome[str]) -> bool:
-    """Print a line; whether it is a problem."""
-    if outcome.problem:
-        return report(outcome)
-    terminal.say(str(outcome.value))
-    return False
 
 
 def progress(entries: list[T], doing: str) -> Iterator[T]:

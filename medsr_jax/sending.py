@@ -19,12 +19,16 @@ class Encoded:
     Attributes:
         suffix: that its name ends in.
         data: the whole file.
-        about: what the sender should know of it.
+        about: what it is.
+        notes: what the sender should know of it, and may be true of many.
+        facts: the same for programs.
     """
 
     suffix: str
     data: bytes
     about: str
+    notes: tuple[str, ...] = ()
+    facts: dict[str, Any] = dataclasses.field(default_factory=dict)
 
 
 def encoded(
@@ -52,11 +56,17 @@ def encoded(
         f"{ratio:.0f}:1 of the original's pixels at {header.bits} bits each",
         f"1/{header.scale} of the side",
         f"{header.codec} q {header.quality}",
-        *([header.preprocess] if header.preprocess else []),
-        *header.notes,
     ]
-    about = f"{', '.join(parts)}; {against_ceilings(ratio)}; not for primary diagnosis"
-    return Encoded(packet_suffix(packet), data, about)
+    notes = [*([header.preprocess] if header.preprocess else []), *header.notes]
+    notes += [f"{against_ceilings(ratio)}; not for primary diagnosis"]
+    facts: dict[str, Any] = {
+        "pixel_bytes": packet.coded_bytes,
+        "ratio": round(ratio, 2),
+        "bits": header.bits,
+        "scale": header.scale,
+    }
+    facts |= {"codec": header.codec, "quality": header.quality}
+    return Encoded(packet_suffix(packet), data, ", ".join(parts), tuple(notes), facts)
 
 
 def _is_packet(file: pathlib.Path, source: Image) -> bool:

@@ -7,11 +7,13 @@ cards reaches neither without `text.visible`.
 from __future__ import annotations
 
 import contextlib
+import datetime
+import json
 import os
 import signal
 import sys
 from collections.abc import Iterator
-from typing import Any
+from typing import IO, Any
 
 from medsr_jax.text import visible
 
@@ -24,15 +26,69 @@ class Terminated(BaseException):
 
 
 class _State:
-    """Whether the standard output was lost, and whether tracebacks are shown."""
+    """How a command prints.
+
+    Attributes:
+        lost: the standard output could not be written.
+        debug: tracebacks are shown.
+        quiet: lines of results are not.
+        aside: they go to the standard error, since the standard output carries something else.
+        log: a file that is given all lines and tracebacks, with their time.
+    """
 
     lost = False
     debug = False
+    quiet = False
+    aside = False
+    log: IO[str] | None = None
 
 
 def say(line: str) -> None:
     """Print a line of results."""
-    show(visible(line))
+    _note(visible(line))
+    if _State.quiet:
+        return
+    if _State.aside:
+        with contextlib.suppress(OSError, ValueError):
+            _write(sys.stderr, f"{visible(line)}\n")
+    else:
+        show(visible(line))
+
+
+def emit(value: dict[str, Any]) -> None:
+    """Print one JSON object as a line, for programs, whatever else is quiet."""
+    show(json.dumps(value))
+
+
+def deliver(data: bytes) -> None:
+    """Write a file's bytes to the standard output.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    sys.stdout.buffer.write(data)
+    sys.stdout.buffer.flush()
+
+
+def set_quiet(*, quiet: bool = False, aside: bool = False) -> None:
+    """Whether lines of results are left out, or go to the standard error."""
+    _State.quiet, _State.aside = quiet, aside
+
+
+def open_log(path: str | os.PathLike[str]) -> None:
+    """Append all lines and tracebacks from now on to a file.
+
+    Raises:
+        OSError: it can't be opened.
+    """
+    _State.log = open(path, "a", encoding="utf-8", errors="backslashreplace")  # noqa: SIM115  # closed with the process
+
+
+def _note(text: str) -> None:
+    if _State.log is not None:
+        with contextlib.suppress(OSError, ValueError):
+            _State.log.write(f"{datetime.datetime.now().astimezone().isoformat(timespec='seconds')} {text}\n")
+            _State.log.flush()
 
 
 def show(block: str) -> None:
@@ -60,6 +116,7 @@ def show(block: str) -> None:
 def complain(line: str) -> None:
     """Print a problem on the standard error; where that can't be written there is no one left to tell."""
     text = visible(line)
+    _note(text)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     with contextlib.suppress(OSError, ValueError):
         if sys.stderr is not None:
@@ -67,10 +124,12 @@ def complain(line: str) -> None:
 
 
 def trace(text: str) -> None:
-    """Print a traceback under --debug."""
-    if _State.debug and text:
-        for line in text.rstrip("\n").split("\n"):
+    """Print a traceback under --debug; a log has it in any case."""
+    for line in text.rstrip("\n").split("\n") if text else []:
+        if _State.debug:
             complain(line)
+        else:
+            _note(visible(line))
 
 
 def set_debug(shown: bool) -> None:
@@ -95,7 +154,8 @@ def session(*, kept: str = "finished files are kept") -> Iterator[None]:
     Args:
         kept: what remains after an interruption.
     """
-    _State.lost = False
+    _State.lost = _State.quiet = _State.aside = False
+    _State.log = None
     _occupy_standard_streams()
     _listen()
     for stream in (sys.stdout, sys.stderr):

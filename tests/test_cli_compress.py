@@ -44,8 +44,12 @@ def test_folder_keeps_its_structure_and_bad_inputs_cost_a_line_each(tmp_path: pa
     assert "Traceback" not in done.output
     assert {"absent" in line or "broken.png" in line or "text.dcm" in line for line in errors} == {True}
     said = done.stdout.splitlines()
-    assert len(said) == 3
-    assert all(":1 of the original" in line and "not for primary diagnosis" in line for line in said)
+    assert sum(":1 of the original" in line for line in said) == 3
+    assert "3 files: " in said[3]
+    assert "; 3 refused" in said[3]
+    assert said[4].startswith("on the link: ")
+    assert said[5].endswith("not for primary diagnosis")
+    assert len(said) == 6
 
 
 def test_one_input_may_name_its_result(tmp_path: pathlib.Path) -> None:
@@ -125,7 +129,7 @@ def test_each_line_says_where_the_ratio_lies_against_the_ceilings(tmp_path: path
     Pillow.fromarray(made(256, 256).pixels[0]).save(tmp_path / "a.png")
     for budget, said in (("1000", "above 10:1 (German consensus) and 30:1"), ("20000", "below 10:1")):
         done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path), "--max-bytes", budget])
-        assert f"; {said}" in done.stdout
+        assert f", {said}" in done.stdout
         assert "ceilings for lossy chest radiographs" in done.stdout
         assert said in RUN.invoke(app, ["info", str(tmp_path / "a.avif")]).stdout
 

@@ -127,5 +127,6 @@ def test_evaluate_takes_what_compress_takes() -> None:
 
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
     options = {name: {one for p in commands[name].params for one in p.opts} for name in ("compress", "evaluate")}
-    missing = options["compress"] - options["evaluate"] - {"-o", "--out", "--key"}
+    reporting = {"--json", "--quiet", "--log", "--resume"}
+    missing = options["compress"] - options["evaluate"] - {"-o", "--out", "--key", *reporting}
     assert not missing
