@@ -31,6 +31,7 @@ _HOME = {
     "psnr": "evaluation.metrics",
     "read_image": "imaging",
     "read_packet": "transmission.packet_io",
+    "restore_array": "restoration.arrays",
     "restored_image": "restoration.output",
     "ssim": "evaluation.metrics",
     "write_image": "imaging",
@@ -50,6 +51,7 @@ if TYPE_CHECKING:
     from medsr_jax.imaging import Image as Image
     from medsr_jax.imaging import read_image as read_image
     from medsr_jax.imaging import write_image as write_image
+    from medsr_jax.restoration.arrays import restore_array as restore_array
     from medsr_jax.restoration.output import restored_image as restored_image
     from medsr_jax.restoration.output import write_restored as write_restored
     from medsr_jax.restoration.restorer import Restored as Restored

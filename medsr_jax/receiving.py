@@ -6,33 +6,9 @@ import dataclasses
 import pathlib
 from typing import Any
 
-import numpy as np
-
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.image import Image
-from medsr_jax.transmission.packet import Packet
-
-
-@dataclasses.dataclass(frozen=True)
-class DecodedPacket(Packet):
-    """A packet whose code streams are decoded already.
-
-    Attributes:
-        small: the small images, as `Packet.decode` gives them.
-        indices: as `Packet.coefficients` gives them.
-    """
-
-    small: np.ndarray | None = None
-    indices: np.ndarray | None = None
-
-    def decode(self) -> np.ndarray:
-        """The small images."""
-        assert self.small is not None
-        return self.small
-
-    def coefficients(self) -> np.ndarray | None:
-        """The DCT coefficients as sent."""
-        return self.indices
+from medsr_jax.transmission.packet import DecodedPacket, Packet
 
 
 def received(

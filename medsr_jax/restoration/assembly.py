@@ -23,7 +23,7 @@ quality, which is as faithful. JPEG 2000 and AVIF leave no blocks, but noise; to
 validation radiographs at q 50, 60, 75 and 90 the gain is flat from 0.5 to 0.8, and up to 0.3 dB more than with 0."""
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Restored:
     """What came out of a packet.
 
@@ -48,6 +48,12 @@ class Restored:
     spread: np.ndarray | None = None
     model: str = ""
     identity: str = ""
+
+    def __repr__(self) -> str:
+        frames, rows, columns = self.pixels.shape
+        many = f"{frames} frames of " if frames > 1 else ""
+        fit = "" if self.violation is None else f", violation {self.violation:.2f}"
+        return f"Restored({many}{rows}x{columns} {self.pixels.dtype} by {self.model}{fit})"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -256,7 +256,7 @@ def _value(text: str) -> float:
     return int(text) if re.fullmatch(r"-?\d+", text) else float(text)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, repr=False)
 class Packet:
     """A small image as it travels.
 
@@ -273,6 +273,12 @@ class Packet:
     header: PacketHeader
     dataset: Dataset | None = None
     sent: Dataset | None = None
+
+    def __repr__(self) -> str:
+        h = self.header
+        frames = f"{h.frames} frames of " if h.frames > 1 else ""
+        sent = f"{h.codec} q {h.quality} of 1/{h.scale}, {self.coded_bytes} bytes"
+        return f"{type(self).__name__}({h.kind}, {frames}{h.rows}x{h.columns} {h.dtype} as {sent})"
 
     @property
     def sha256(self) -> str:
@@ -335,3 +341,25 @@ class Packet:
         attributes count on neither side, so that the whole file's bytes are to be stated beside it.
         """
         return self.header.source_bytes / self.coded_bytes
+
+
+@dataclasses.dataclass(frozen=True, repr=False)
+class DecodedPacket(Packet):
+    """A packet whose code streams are decoded already.
+
+    Attributes:
+        small: the small images, as `Packet.decode` gives them.
+        indices: as `Packet.coefficients` gives them.
+    """
+
+    small: np.ndarray | None = None
+    indices: np.ndarray | None = None
+
+    def decode(self) -> np.ndarray:
+        """The small images."""
+        assert self.small is not None
+        return self.small
+
+    def coefficients(self) -> np.ndarray | None:
+        """The DCT coefficients as sent."""
+        return self.indices
