@@ -68,7 +68,14 @@ if TYPE_CHECKING:
 def __getattr__(name: str) -> Any:
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    try:
+        module = importlib.import_module(f"{__name__}.{_HOME[name]}")
+    except ImportError as error:
+        from medsr_jax.errors import missing_part
+
+        if not (line := missing_part(error)):
+            raise
+        raise ImportError(f"medsr_jax.{name}: {line}", name=error.name) from error
     return getattr(module, _OTHER_NAMES.get(name, name))
 
 

@@ -176,10 +176,10 @@ def demo(
 
 def models() -> None:
     """What --model can name, with size and measured quality."""
-    from medsr_jax import zoo
-    from medsr_jax.restoration.restorer import AUTO, AUTOMATIC, BICUBIC
-
     with failing():
+        from medsr_jax import zoo
+        from medsr_jax.restoration.restorer import AUTO, AUTOMATIC, BICUBIC
+
         for name in zoo.names():
             weights = zoo.load(name)
             size = weights.path.stat().st_size / 1e6

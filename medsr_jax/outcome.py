@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, missing_part, named
 
 T = TypeVar("T")
 
@@ -54,6 +54,8 @@ def failed(error: Exception, file: os.PathLike[str], *others: os.PathLike[str]) 
 
 def described(error: BaseException) -> str:
     """An unexpected exception in a few words."""
+    if isinstance(error, ImportError) and (line := missing_part(error)):
+        return line
     if isinstance(error, MemoryError):
         return "does not fit into memory; free some, or use a machine that has more"
     if isinstance(error, RecursionError):

@@ -15,6 +15,7 @@ import sys
 from collections.abc import Iterator
 from typing import IO, Any
 
+from medsr_jax.errors import missing_part
 from medsr_jax.text import visible
 
 _LONGEST = 2000
@@ -172,6 +173,11 @@ def session(*, kept: str = "finished files are kept") -> Iterator[None]:
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         complain(f"terminated; {kept}")
         _exit(_TERMINATED)
+    except ImportError as error:
+        if not (line := missing_part(error)):
+            raise
+        complain(line)
+        _exit(1)
     except BrokenPipeError:
         _discard(sys.stdout)
         _exit(_BROKEN_PIPE)

@@ -130,3 +130,42 @@ def test_evaluate_takes_what_compress_takes() -> None:
     reporting = {"--json", "--quiet", "--log", "--resume"}
     missing = options["compress"] - options["evaluate"] - {"-o", "--out", "--key", *reporting}
     assert not missing
+
+
+def _without(packages: set[str], code: str, tmp_path: pathlib.Path) -> subprocess.CompletedProcess[str]:
+    """Python code in a process where packages are as good as not installed."""
+    blocked = f"import sys\nfor name in {sorted(packages)!r}: sys.modules[name] = None\n"
+    return subprocess.run(
+        [sys.executable, "-c", blocked + code], capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+
+
+_RECEIVER = {"jax", "jaxlib", "flax", "chex", "dm_pix", "optax", "orbax", "ml_collections", "absl", "matplotlib"}
+
+
+def test_the_sender_alone_sends_and_names_what_the_rest_needs(tmp_path: pathlib.Path) -> None:
+    def medsr(*arguments: str) -> subprocess.CompletedProcess[str]:
+        code = f"sys.argv[1:] = {list(arguments)!r}\nfrom medsr_jax.cli import main\nmain()\n"
+        return _without(_RECEIVER, code, tmp_path)
+
+    for arguments in (("compress", CT, "-o", "sent"), ("info", "sent/CT_small.dcm", "xray-x4")):
+        done = medsr(*arguments)
+        assert done.returncode == 0, done.stderr
+    for arguments in (("restore", "sent", "-o", "out"), ("evaluate", CT), ("models",), ("demo",)):
+        done = medsr(*arguments)
+        assert done.returncode == 1
+        assert done.stderr.endswith(" is not installed; pip install 'medsr-jax[restore]'\n")
+        assert done.stderr.count("\n") == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "said"),
+    [
+        ("import medsr_jax\nmedsr_jax.Restorer\n", "is not installed; pip install 'medsr-jax[restore]'"),
+        ("import runpy\nrunpy.run_module('medsr_jax.training', run_name='__main__')\n", "'medsr-jax[train]'"),
+    ],
+)
+def test_a_missing_part_is_named_by_its_extra(code: str, said: str, tmp_path: pathlib.Path) -> None:
+    done = _without(_RECEIVER, code, tmp_path)
+    assert done.returncode == 1
+    assert said in done.stderr.splitlines()[-1]

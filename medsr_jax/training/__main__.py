@@ -7,11 +7,15 @@ import pathlib
 import sys
 from typing import NoReturn
 
-from absl import app, flags
-from absl import logging as absl_logging
-from ml_collections import config_flags
-
+from medsr_jax.errors import missing_part
 from medsr_jax.text import visible
+
+try:
+    from absl import app, flags
+    from absl import logging as absl_logging
+    from ml_collections import config_flags
+except ImportError as error:
+    sys.exit(missing_part(error) or str(error))
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file with get_config(), or FILE:VARIANT.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and weights go; a run there is resumed.")
