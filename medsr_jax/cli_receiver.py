@@ -63,6 +63,10 @@ def restore(
     assume_scale: Annotated[
         int | None, typer.Option(help="Take a JPEG that is no packet as one that was shrunk by this.")
     ] = None,
+    transfer_syntax: Annotated[
+        str,
+        typer.Option(help="Of restored DICOM objects: explicit, or without loss jpeg-ls or jpeg2000."),
+    ] = "explicit",
     max_pixels: MaxPixels = None,
     key: Key = None,
     resume: Resume = False,
@@ -103,7 +107,8 @@ def restore(
         from medsr_jax.restoration.output import write_restored
 
         map_path = beside[0](file, target) if beside else None
-        write_restored(target, packet, restored, uncertainty=map_path)
+        syntax = transfer_syntax if packet.header.kind == "dicom" else "explicit"
+        write_restored(target, packet, restored, transfer_syntax=syntax, uncertainty=map_path)
         header = packet.header
         about = f"{header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restored.model}"
         parts = [f"{target}: {about}"]
@@ -118,6 +123,10 @@ def restore(
     with failing(usage=True):
         if assume_scale is not None and not 1 <= assume_scale <= 8:
             raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
+        if transfer_syntax != "explicit":
+            from medsr_jax.imaging.lossless import syntax_of
+
+            syntax_of(transfer_syntax)
         secret = key_of(key)
     work: Work[Packet, Restored] = Work(
         read=Call(
@@ -151,7 +160,7 @@ def restore(
         doing="Restoring",
         prepare=prepare,
         reporting=Reporting(json=as_json, quiet=quiet, log=log, resume=resume),
-        signature=f"restore {shaping} {assume_scale} {secret!r}",
+        signature=f"restore {shaping} {assume_scale} {transfer_syntax} {secret!r}",
     )
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
+from medsr_jax.imaging.lossless import EXPLICIT, code_losslessly, syntax_of
 from medsr_jax.restoration.assembly import Restored
 from medsr_jax.restoration.network import BICUBIC
 from medsr_jax.restoration.uncertainty import write_uncertainty
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from pydicom.dataset import Dataset
 
 _SERIES_OFFSET = 92
-_EXPLICIT_VR_LITTLE_ENDIAN = "1.2.840.10008.1.2.1"
 WARNING = "Restored from a lossy image by a neural network. Not for primary diagnosis."
 _WARNING_BICUBIC = "Restored from a lossy image without a neural network. Not for primary diagnosis."
 
@@ -49,6 +49,7 @@ def write_restored(
     restored: Restored,
     *,
     model: str | None = None,
+    transfer_syntax: str = EXPLICIT,
     uncertainty: str | os.PathLike[str] | None = None,
 ) -> None:
     """Write what was restored, as the kind of file that was sent.
@@ -60,17 +61,23 @@ def write_restored(
         path: of the image.
         packet, restored: what was sent and what came out of it.
         model: that made it, in a few words; `Restored.model` where it isn't given.
+        transfer_syntax: of DICOM, a name or UID of `imaging.lossless.SYNTAXES`.
         uncertainty: of the map of its spread (`write_uncertainty`), written once the image is; None for no map.
 
     Raises:
-        MedsrError: a file can't be written; where it is the map, the line says so.
+        MedsrError: a file can't be written; where it is the map, the line says so. Or another transfer syntax is asked
+            for than DICOM's, or than the values can have.
     """
     model = restored.model if model is None else model
+    syntax = syntax_of(transfer_syntax)
     dataset = None
     if packet.header.kind != "dicom":
+        if syntax != EXPLICIT:
+            raise MedsrError(f"{os.fspath(path)}: is no DICOM file, which alone has a transfer syntax")
         write_image(path, restored_image(packet, restored))
     else:
         dataset = _dataset(path, packet, restored, model=model)
+        code_losslessly(dataset, restored.pixels, syntax)
         write_dicom(path, dataset)
     if uncertainty is not None:
         write_uncertainty(uncertainty, packet, restored, model=model, image=dataset)
@@ -87,7 +94,7 @@ def _dataset(path: str | os.PathLike[str], packet: Packet, restored: Restored, *
         packet.dataset,
         history=packet.sent if packet.sent is not None else sent_dataset(packet),
         frames=restored.pixels,
-        transfer_syntax=_EXPLICIT_VR_LITTLE_ENDIAN,
+        transfer_syntax=EXPLICIT,
         bits_stored=_bits_stored(h),
         signed=h.dtype.startswith("int"),
         description="; ".join([f"Restored x{h.scale} by medsr_jax model {model}", *reasons]),
