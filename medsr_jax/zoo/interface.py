@@ -10,6 +10,11 @@ from medsr_jax.models import build
 from medsr_jax.zoo.weights import Weights
 
 WARNING = "lossy restoration: not for primary diagnosis"
+USAGE = (
+    "image: float32 in [0, 1], high values white, sides padded to the multiple by repeating the edge; strength: mean of"
+    " the 15 lowest steps of the JPEG's table over 16, 0 for none. Not in the graph: packets, stored values, the fit to"
+    " what the JPEG states, tiles, clipping to [0, 1]"
+)
 IMAGE, STRENGTH, RESULT = "image", "strength", "restored"
 
 
@@ -45,6 +50,7 @@ def metadata(weights: Weights) -> dict[str, str]:
     ends = interface(weights)
     return {
         "warning": WARNING,
+        "usage": USAGE,
         "model": weights.model,
         "fields": json.dumps(weights.fields, sort_keys=True),
         "card": json.dumps(weights.card, sort_keys=True),
