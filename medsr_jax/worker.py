@@ -13,6 +13,7 @@ import pathlib
 import pickle
 import signal
 import sys
+import warnings
 from typing import Any, BinaryIO
 
 from medsr_jax.outcome import attempt, failed
@@ -68,7 +69,12 @@ def receive(stream: BinaryIO) -> Any:
         return None
     length = int.from_bytes(header, "little")
     data = stream.read(length)
-    return pickle.loads(data) if len(data) == length else None
+    if len(data) < length:
+        return None
+    with warnings.catch_warnings():
+        # pydicom warns again of odd values of a data set, of which its reader has made notes.
+        warnings.simplefilter("ignore", UserWarning)
+        return pickle.loads(data)
 
 
 def _end_with_parent() -> None:

@@ -142,6 +142,16 @@ def test_a_stream_that_can_not_be_is_refused(folder: pathlib.Path) -> None:
     assert done.stderr.startswith(b"stdin: is a text file")
 
 
+def test_odd_values_of_a_data_set_print_no_warnings_of_a_library(folder: pathlib.Path) -> None:
+    for name in ("CT_small.dcm", "MR_small.dcm"):
+        dataset = pydicom.dcmread(BUNDLED / name)
+        dataset.FrameOfReferenceUID = "999.999.01.23"
+        dataset.save_as(folder / name)
+    done = _shell(f"{MEDSR} compress *.dcm -o sent && {MEDSR} restore sent -o back --model bicubic", folder)
+    assert done.returncode == 0
+    assert done.stderr == b""
+
+
 def test_times_have_units_that_people_read() -> None:
     long = Summary(done=1, before=10**9, after=10**6)
     assert long.lines()[1] == "on the link: 34.7 h became 2.1 min at 64 kbit/s; 5.8 h became 20.8 s at 384 kbit/s"
