@@ -8,7 +8,9 @@ several scales (`budget`).
 from __future__ import annotations
 
 import dataclasses
+import functools
 import os
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -167,7 +169,8 @@ class _Source:
         fidelity = Fidelity(small[middle])
 
         def make(setting: float) -> Packet:
-            streams = tuple(self._coded(frame, setting) for frame in small)
+            encode = self.codec.encode
+            streams = tuple(self._named(functools.partial(encode, frame, setting), frame) for frame in small)
             quality = fidelity.quality_of(self.codec, setting, streams[middle])
             return Packet(codes=streams, header=dataclasses.replace(header, quality=quality), dataset=self.dataset)
 
@@ -185,15 +188,16 @@ class _Source:
 
         def stream(number: int) -> bytes:
             measured = fidelity if number == middle else Fidelity(small[number])
-            return self._coded(small[number], measured.setting(self.codec, int(quality)))
+            return self._named(lambda: measured.stream(self.codec, int(quality)), small[number])
 
         streams = tuple(map(stream, range(len(small))))
         header = dataclasses.replace(self._header(scale), quality=int(quality))
         return Packet(codes=streams, header=header, dataset=self.dataset)
 
-    def _coded(self, frame: np.ndarray, setting: float) -> bytes:
+    def _named(self, encode: Callable[[], bytes], frame: np.ndarray) -> bytes:
+        """A code stream, or an error that names the codec."""
         try:
-            return self.codec.encode(frame, setting)
+            return encode()
         except Exception as error:  # each library has its own exception for sides beyond its format
             rows, columns = frame.shape
             raise MedsrError(

@@ -24,14 +24,14 @@ _FLAWLESS = 100.0
 
 @dataclasses.dataclass(frozen=True)
 class Coded:
-    """What a code stream of the image is like.
+    """The image in a codec.
 
     Attributes:
-        size: bytes.
-        decibels: PSNR with the codes' full range as peak, at most 100.
+        stream: the code stream.
+        decibels: its PSNR with the codes' full range as peak, at most 100.
     """
 
-    size: int
+    stream: bytes
     decibels: float
 
 
@@ -63,7 +63,7 @@ class Fidelity:
             stream = encode_jpeg(self._for_jpeg, quality)
             # Against the deep codes: what eight bits can't hold is JPEG's error too.
             decibels = _decibels(decode_jpeg(stream), self._in_eight_bits, peak=255)
-            self._jpegs[quality] = Coded(len(stream), decibels)
+            self._jpegs[quality] = Coded(stream, decibels)
         return self._jpegs[quality]
 
     def quality_of(self, codec: Codec, setting: float, stream: bytes) -> int:
@@ -89,8 +89,14 @@ class Fidelity:
         missing = target - self._try(codec, first).decibels
         return codec.setting_of(target + missing) if _CLOSE < missing < _FLAWLESS - target else first
 
+    def stream(self, codec: Codec, quality: int) -> bytes:
+        """The code stream of a quality; one that was measured is not coded again."""
+        if codec.name == "jpeg" and quality not in self._jpegs:
+            return encode_jpeg(self._for_jpeg, quality)
+        return self.coded(codec, quality).stream
+
     def coded(self, codec: Codec, quality: int) -> Coded:
-        """What the image is like in a codec at a quality."""
+        """The image in a codec at a quality; coded once."""
         if codec.name == "jpeg":
             return self._jpeg(quality)
         return self._try(codec, self.setting(codec, quality))
@@ -100,7 +106,7 @@ class Fidelity:
         if setting not in tried:
             stream = codec.encode(self._small, setting)
             peak = np.iinfo(self._small.dtype).max
-            tried[setting] = Coded(len(stream), _decibels(codec.decode(stream), self._small, peak=peak))
+            tried[setting] = Coded(stream, _decibels(codec.decode(stream), self._small, peak=peak))
         return tried[setting]
 
     def _searched(self, codec: Codec, target: float) -> int:

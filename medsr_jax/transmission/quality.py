@@ -60,7 +60,7 @@ def choose_quality(
     for quality in CANDIDATES:
         coded = fidelity.coded(codec, quality)
         error = lost + 10 ** (-coded.decibels / 10)
-        value = -10 * np.log10(error + 1e-9) - DECIBELS_PER_BIT * 8 * coded.size / small.size
+        value = -10 * np.log10(error + 1e-9) - DECIBELS_PER_BIT * 8 * len(coded.stream) / small.size
         if value > best_value:
             best, best_value = quality, value
     return best
