@@ -8,8 +8,8 @@ Photographs taught the published weights to draw textures; here they unlearn wha
 sender's JPEG does. The three-channel model is folded to grey at the start, so that a step costs what grey costs.
 Weights that come of it are derived from the published ones, whose licence goes with them. 1800 steps of batch 32 on one
 H100 gained 2.00 dB over bicubic on 16 images of val and 0.70 dB on 16 of another hospital; 50,000 steps were not run
-here. ``:small`` is what two CPU cores can do in under an hour; the README has its result. ``:tiny`` is minutes long, of
-a network of its own size that starts from nothing.
+here. ``:small`` is what two CPU cores can do in under an hour (docs/measurements.md). ``:tiny`` is minutes long, of a
+network of its own size that starts from nothing.
 """
 
 from __future__ import annotations

@@ -4,8 +4,8 @@ L1, perceptual loss before the ReLU and a vanilla GAN of weight .1 with a spectr
 networks, 400,000 steps, starting from the first stage's averaged weights: give them as ``--config.start_from``. The
 features are VGG16's unless ``--config.objective.features`` names torchvision's VGG19. All its steps were not run here;
 1600 of batch 16 of ``:transmission`` (the same on the sender's inputs) from a fine-tuned x4plus, on one H100, lowered
-LPIPS on val from .370 to .237 and cost 1.0 dB. ``:small`` is what two CPU cores can do in an hour; the README has its
-result. ``:equal`` is the budget of Table 1 (docs/results.md). ``:tiny`` is minutes long.
+LPIPS on val from .370 to .237 and cost 1.0 dB. ``:small`` is what two CPU cores can do in an hour
+(docs/measurements.md). ``:equal`` is the budget of Table 1 (docs/results.md). ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations

@@ -3,7 +3,7 @@
 L1 alone, against the sharpened target; high-order degradation; batch 48 of 256x256; 2e-4 for a million steps. Its
 weights are what `realesrgan_xray` starts from. At full size (16.7 million parameters) it was not run here: it wants a
 GPU. ``:small`` is what two CPU cores can do in an hour, with the packaged model's network on the `transmission`
-degradation that `medsr restore` meets; the README has its result. ``:equal`` is the budget of
+degradation that `medsr restore` meets; docs/measurements.md has its result. ``:equal`` is the budget of
 Table 1 (docs/results.md), on these inputs; ``:equal_bicubic`` and ``:equal_medical`` are the same stage on ESRGAN's and
 on the paper's, for their second stages to start from. ``:tiny`` is minutes long.
 """

@@ -56,7 +56,7 @@ class Restorer:
         batch: tiles or frames that go through the network at once.
         refine: project the result onto what the JPEG allows.
         smooth: denoise after the generator; off, since on the packaged model's output it changes nothing that can be
-            measured (README, quality).
+            measured (docs/measurements.md, quality).
         dtype: the type computed in. When None: in XLA, bfloat16 on an accelerator and float32 on a CPU; float32 in
             other backends.
         backend: what computes the network: "xla", in one program with all else, or one of `restoration.backends`.
