@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -72,8 +73,19 @@ def _jpeg_ls(frame: np.ndarray, bits: int, signed: bool) -> bytes:
     unsigned = np.dtype("uint8" if bits <= 8 else "uint16")
     pattern = frame.astype(np.dtype(f"int{8 * unsigned.itemsize}")).view(unsigned) if signed else frame
     kept = (pattern & unsigned.type((1 << bits) - 1)).astype(unsigned)
-    # The encoder wants 2 bits at least.
-    return bytes(imagecodecs.jpegls_encode(kept, bitspersample=max(bits, 2)))
+    options: dict[str, Any] = {}
+    if bits not in (8, 16):
+        if not jpeg_ls_takes_bits():
+            raise MedsrError(f"{bits} bits in JPEG-LS need imagecodecs 2026.10, on Python 3.12; take jpeg2000")
+        options["bitspersample"] = max(bits, 2)  # the encoder wants 2 at least
+    return bytes(imagecodecs.jpegls_encode(kept, **options))
+
+
+def jpeg_ls_takes_bits() -> bool:
+    """Whether the encoder can be told of other precisions than 8 and 16 bits."""
+    import imagecodecs
+
+    return "bitspersample" in inspect.signature(imagecodecs.jpegls_encode).parameters
 
 
 def _jpeg_2000(frame: np.ndarray, bits: int, signed: bool) -> bytes:
