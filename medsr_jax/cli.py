@@ -14,6 +14,7 @@ from medsr_jax.cli_sending import (
     AREA,
     AUTO,
     Codec,
+    Headers,
     Kernel,
     MaxBytes,
     Preprocess,
@@ -68,6 +69,7 @@ def compress(
     kernel: Kernel = AREA,
     window: Window = None,
     preprocess: Preprocess = True,
+    headers: Headers = "all",
     max_pixels: MaxPixels = None,
     key: Key = None,
     resume: Resume = False,
@@ -86,6 +88,7 @@ def compress(
             kernel=kernel,
             window=window,
             preprocess=preprocess,
+            headers=headers,
         )
         secret = key_of(key)
 

@@ -27,6 +27,7 @@ from medsr_jax.cli_sending import (
     AREA,
     AUTO,
     Codec,
+    Headers,
     Kernel,
     MaxBytes,
     Preprocess,
@@ -84,6 +85,7 @@ def evaluate(
     kernel: Kernel = AREA,
     window: Window = None,
     preprocess: Preprocess = True,
+    headers: Headers = "all",
     model: Model = DEFAULT,
     blend: Blend = None,
     alpha: Alpha = None,
@@ -118,6 +120,7 @@ def evaluate(
             kernel=kernel,
             window=window,
             preprocess=preprocess,
+            headers=headers,
         )
         if lpips and report_folder is None:
             raise MedsrError("--lpips: is part of the report; name a folder for it with --report")

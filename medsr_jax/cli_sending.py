@@ -39,6 +39,13 @@ Window = Annotated[
     str | None,
     typer.Option(help="Stored values to keep: data, full or LOW:HIGH. [default: full at 8 bits, else data]"),
 ]
+Headers = Annotated[
+    str,
+    typer.Option(
+        help="Attributes of DICOM that travel, the patient's name among them: all; or minimal, without private elements"
+        " and what restoring, routing and the standard do not need."
+    ),
+]
 Preprocess = Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")]
 
 
@@ -51,6 +58,7 @@ def sending_options(
     kernel: str,
     window: str | None,
     preprocess: bool,
+    headers: str = "all",
 ) -> dict[str, Any]:
     """The options of `transmission.compress`, from the texts of the command line.
 
@@ -65,6 +73,7 @@ def sending_options(
         "kernel": checked_kernel(kernel),
         "window": chosen_window(window),
         "preprocess": preprocess,
+        "headers": checked_headers(headers),
     }
 
 
@@ -146,6 +155,17 @@ def chosen_window(text: str | None) -> str | tuple[float, float] | None:
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
         raise UsageError(f"--window goes from a lower to a higher value, not from {low:g} to {high:g}")
     return low, high
+
+
+def checked_headers(text: str) -> str:
+    """The choice of headers.
+
+    Raises:
+        UsageError: there is no such choice.
+    """
+    if text not in ("all", "minimal"):
+        raise UsageError(f"--headers is all or minimal, not {text}")
+    return text
 
 
 def checked_kernel(name: str) -> str:

@@ -45,6 +45,7 @@ def compress(
     preprocess: bool = True,
     kernel: str = "area",
     window: Window | None = None,
+    headers: str = "all",
 ) -> Packet:
     """Makes the packet of an image.
 
@@ -61,6 +62,7 @@ def compress(
         preprocess: smooth images that are dark or noisy; others are never touched.
         kernel: of the downscaling.
         window: the stored values that become the codes' range (`mapping.choose_window`): "data", "full", (low, high).
+        headers: of DICOM: "all" attributes travel, or the "minimal" ones (`headers.MODULES`).
 
     Returns:
         The packet. Codes are of 16 bits where the source has more than 8 and the codec carries them.
@@ -76,7 +78,9 @@ def compress(
             raise MedsrError(f"kernel is one of {', '.join(KERNELS)}, not {kernel}")
         if quality != "auto" and (isinstance(quality, str) or not 1 <= quality <= 100):
             raise MedsrError(f"quality is 'auto' or an integer from 1 to 100, not {quality}")
-        source = _prepared(image, chosen, preprocess, kernel, window, max_bytes)
+        if headers not in ("all", "minimal"):
+            raise MedsrError(f"headers are 'all' or 'minimal', not {headers!r}")
+        source = _prepared(image, chosen, preprocess, kernel, window, max_bytes, minimal=headers == "minimal")
         if max_bytes is None:
             assert whole is not None
             return source.of_quality(whole, quality)
@@ -233,7 +237,14 @@ class _Source:
 
 
 def _prepared(
-    image: Image, codec: Codec, preprocess: bool, kernel: str, window: Window | None, max_bytes: int | None
+    image: Image,
+    codec: Codec,
+    preprocess: bool,
+    kernel: str,
+    window: Window | None,
+    max_bytes: int | None,
+    *,
+    minimal: bool,
 ) -> _Source:
     pixels, done = image.pixels, []
     if window is None and preprocess and pixels.dtype.itemsize == 1 and _dark(image) and _may_be_rescaled(image):
@@ -258,7 +269,12 @@ def _prepared(
     if dataset is not None:
         from medsr_jax.transmission.original_form import without_bulk
 
-        dataset, left_out = without_bulk(dataset)
+        if minimal:
+            from medsr_jax.transmission import headers
+
+            dataset, left_out, _ = headers.minimal(dataset)
+        dataset, bulk = without_bulk(dataset)
+        left_out += bulk
     levels, notes = _levels(image, codec), (*image.notes, *left_out)
     preprocessed = ", ".join(done)
     return _Source(

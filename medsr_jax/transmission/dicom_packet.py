@@ -77,7 +77,7 @@ def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
         source = parsed_copy(packet.dataset)
     ratio = packet.ratio()
     before = f"{header.preprocess}, then " if header.preprocess else ""
-    losses = "".join(f"; {note}" for note in header.notes if "does not travel" in note or "padding is" in note)
+    losses = "".join(f"; {note}" for note in header.notes if "not travel" in note or "padding is" in note)
     slope = (header.high - header.low) / header.levels or 1.0
     derived = derive_dataset(
         source,

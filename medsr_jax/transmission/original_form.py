@@ -113,7 +113,7 @@ def without_bulk(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
             notes.append(f"{name} does not travel: it is of the original's pixels")
     if not dropped:
         return dataset, tuple(notes)
-    result = copy.copy(dataset)
+    result = copy.deepcopy(dataset)  # a shallow copy shares its elements
     for tag in dropped:
         result.pop(tag, None)
     return result, tuple(notes)

@@ -1,0 +1,90 @@
+"""Minimal headers: what restoring and routing need travels, and no private elements."""
+
+import numpy as np
+import pydicom
+import pytest
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.imaging import read_image
+from medsr_jax.restoration import Restorer, write_restored
+from medsr_jax.transmission.compress import compress
+from medsr_jax.transmission.headers import MODULES, minimal
+from medsr_jax.transmission.packet_io import packet_bytes, read_packet, write_packet
+from tests.imaging.dicom_objects import enhanced_mr, saved
+from tests.transmission.images import BUNDLED, bundled
+from tests.transmission.test_true_to_the_object import KNOWN, VALIDATOR, validator_errors
+
+NAMES = ["CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm", "liver_1frame.dcm"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_minimal_packet_restores_to_an_object_as_valid_as_a_whole_one(name, tmp_path):
+    image = bundled(name)
+    objects, errors = {}, {}
+    for headers in ("all", "minimal"):
+        try:
+            sent = compress(image, scale=4, quality=60, headers=headers)
+        except MedsrError:
+            pytest.skip(f"{name} is refused")
+        write_packet(tmp_path / "sent.dcm", sent)
+        packet = read_packet(tmp_path / "sent.dcm")
+        write_restored(tmp_path / f"{headers}.dcm", packet, Restorer("bicubic")(packet))
+        objects[headers] = pydicom.dcmread(tmp_path / f"{headers}.dcm")
+        errors[headers] = validator_errors(tmp_path / f"{headers}.dcm") if VALIDATOR else set()
+    added = errors["minimal"] - errors["all"]
+    assert {error for error in added if not any(known in error for known in KNOWN)} == set()
+    whole, small = objects["all"], objects["minimal"]
+    assert (small.pixel_array == whole.pixel_array).all()
+    assert not any(element.tag.is_private for element in small.iterall())
+    for keyword in ("PatientName", "PatientID", "StudyInstanceUID", "SOPClassUID", "Modality", "RescaleSlope"):
+        assert small.get(keyword) == whole.get(keyword)
+    for element in small:
+        if element.keyword not in ("DerivationDescription", "SOPInstanceUID", "SeriesInstanceUID", "PixelData"):
+            assert element == whole[element.tag] or element.VR == "SQ"
+
+
+def test_private_elements_go_first_and_both_ends_say_so(tmp_path):
+    image = bundled("CT_small.dcm")
+    whole, small = (
+        packet_bytes(compress(image, scale=4, quality=60, headers=headers)) for headers in ("all", "minimal")
+    )
+    assert len(small) < 0.5 * len(whole)
+    (tmp_path / "sent.dcm").write_bytes(small)
+    packet = read_packet(tmp_path / "sent.dcm")
+    (note,) = [note for note in packet.header.notes if note.startswith("headers minimal: ")]
+    assert "private ones among them" in note
+    write_restored(tmp_path / "back.dcm", packet, Restorer("bicubic")(packet))
+    assert note in pydicom.dcmread(tmp_path / "back.dcm").DerivationDescription
+    _, _, names = minimal(image.dataset)
+    assert {"OtherPatientIDsSequence", "(0043,1029)"} <= set(names)
+    assert "0043,1029" not in str(packet.dataset)
+
+
+def test_private_elements_inside_sequences_go_too_and_the_original_stays(tmp_path):
+    dataset = enhanced_mr(np.arange(2 * 32 * 32, dtype=np.uint16).reshape(2, 32, 32))
+    block = dataset.SharedFunctionalGroupsSequence[0].private_block(0x2005, "VENDOR", create=True)
+    block.add_new(0x01, "OB", b"x" * 5000)
+    image = read_image(saved(dataset, tmp_path / "mr.dcm"))
+    kept, (note,), _ = minimal(image.dataset)
+    assert ", 2 private ones" in note
+    assert not any(element.tag.is_private for element in kept.iterall())
+    assert any(element.tag.is_private for element in image.dataset.iterall())
+
+
+def test_what_has_little_to_drop_travels_whole():
+    dataset = read_image(BUNDLED / "JPEG2000.dcm").dataset
+    kept, _, _ = minimal(dataset)
+    again, notes, names = minimal(kept)
+    assert (again, notes, names) == (kept, (), ())
+
+
+def test_other_choices_are_refused():
+    with pytest.raises(MedsrError, match="headers are 'all' or 'minimal', not 'none'"):
+        compress(bundled("CT_small.dcm"), headers="none")
+
+
+def test_the_list_has_keywords_of_the_standard_alone():
+    from pydicom.datadict import tag_for_keyword
+
+    for keywords in MODULES.values():
+        assert [keyword for keyword in keywords if tag_for_keyword(keyword) is None] == []
