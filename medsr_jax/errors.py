@@ -21,6 +21,9 @@ _PARTS = {
         "array_record", "etils",
     },
     "demo": {"matplotlib"},
+    "onnx": {"onnx", "onnxruntime"},
+    "openvino": {"openvino"},
+    "dev": {"scipy", "skimage", "psutil", "ncnn"},
 }  # fmt: skip
 
 

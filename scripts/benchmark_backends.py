@@ -30,6 +30,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from samples import radiograph, tiled
 from timing import alternate, parser, print_times, ratio

@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from samples import model_file, radiograph, tiled
 from timing import add_peer_options, alternate, parser, print_times, ratio, start_peer, use_cores

@@ -14,6 +14,7 @@ import pathlib
 import tempfile
 import time
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from samples import radiograph
 from timing import parser, ratio

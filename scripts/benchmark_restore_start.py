@@ -19,6 +19,7 @@ import sys
 import tempfile
 import time
 
+import absence  # noqa: F401  # first: a missing package is one line
 from samples import model_file, radiograph, tiled
 from timing import parser, ratio
 

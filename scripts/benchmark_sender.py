@@ -20,6 +20,7 @@ import sys
 import tempfile
 import time
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 ROWS, COLUMNS = 2500, 2000

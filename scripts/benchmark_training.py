@@ -29,6 +29,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from timing import Peer, add_peer_options, alternate, parser, print_times, ratio, start_peer, use_cores
 

@@ -17,6 +17,7 @@ import pathlib
 import sys
 import tempfile
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from PIL import Image
 from samples import radiograph, tiled

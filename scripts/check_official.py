@@ -17,6 +17,7 @@ import pathlib
 import sys
 from collections.abc import Iterator
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from samples import radiograph
 

@@ -19,6 +19,8 @@ import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 
+import absence  # noqa: F401  # first: a missing package is one line
+
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 WEIGHTS = "last.safetensors"  # of the budget's end: the best on validation would be a choice made on what is measured
 LOG = "metrics.jsonl"

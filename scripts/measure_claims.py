@@ -14,6 +14,7 @@ import os
 import pathlib
 from collections.abc import Sequence
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 from medsr_jax.errors import MedsrError

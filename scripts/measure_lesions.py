@@ -30,6 +30,7 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from kept import PAGE, spread, write_section
 from lesion_tables import draw, section, table

@@ -14,6 +14,7 @@ import os
 import pathlib
 import sys
 
+import absence  # noqa: F401  # first: a missing package is one line
 import jax.numpy as jnp
 import numpy as np
 

@@ -14,6 +14,7 @@ import argparse
 import os
 import pathlib
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from PIL import Image as Pillow
 

@@ -21,6 +21,7 @@ import pathlib
 import sys
 from collections.abc import Callable, Iterator
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 from medsr_jax.errors import MedsrError

@@ -27,6 +27,7 @@ import pathlib
 import sys
 from collections.abc import Callable
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from samples import radiograph, tiled
 from scipy.ndimage import uniform_filter

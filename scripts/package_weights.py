@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import pathlib
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
 from medsr_jax import zoo

@@ -14,6 +14,7 @@ import pathlib
 import sys
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import matplotlib
 
 matplotlib.use("Agg")

@@ -28,6 +28,7 @@ import sys
 from collections.abc import Iterator
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import jax.numpy as jnp
 import numpy as np
 from kept import PAGE, Measurements, Record, spread, write_section

@@ -16,6 +16,8 @@ import subprocess
 import sys
 import time
 
+import absence  # noqa: F401  # first: a missing package is one line
+
 SCRIPTS = pathlib.Path(__file__).resolve().parent
 # Of the page, with what --tiny adds.
 PAGE = {

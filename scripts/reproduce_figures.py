@@ -17,6 +17,7 @@ import sys
 from collections.abc import Mapping
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from equal_budget import LOG, ROOT, RUNS, WEIGHTS, add_options, runs_folder, train
 from kept import write_section

@@ -24,6 +24,7 @@ import sys
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
+import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from equal_budget import LOG, ROOT, RUNS, WEIGHTS, add_options, runs_folder, train
 from kept import Measurements, Record, spread, write_section

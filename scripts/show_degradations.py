@@ -13,6 +13,7 @@ import math
 import pathlib
 from collections.abc import Callable
 
+import absence  # noqa: F401  # first: a missing package is one line
 import jax
 import jax.numpy as jnp
 import numpy as np

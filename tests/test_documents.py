@@ -6,6 +6,8 @@ import ast
 import pathlib
 import re
 import shlex
+import subprocess
+import sys
 
 import pytest
 import typer.main
@@ -67,6 +69,22 @@ def test_links_lead_somewhere(page: pathlib.Path) -> None:
             heads = re.findall(r"^#+ (.+)$", linked.read_text(), re.M)
             slugs = {re.sub(r"[^\w\- ]", "", head.lower()).replace(" ", "-") for head in heads}
             assert anchor in slugs, target
+
+
+@pytest.mark.parametrize(
+    ("script", "package", "extra"),
+    [
+        ("plot_runs.py", "matplotlib", "demo"),
+        ("measure_uncertainty.py", "scipy", "dev"),
+        ("run_stablehlo.py", "jax", "restore"),
+    ],
+)
+def test_a_script_says_in_a_line_what_it_needs(script: str, package: str, extra: str) -> None:
+    code = f"import sys, runpy\nsys.modules[{package!r}] = None\nsys.path.insert(0, {str(ROOT / 'scripts')!r})\n"
+    code += f"runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 1
+    assert done.stderr == f"{package} is not installed; pip install 'medsr-jax[{extra}]'\n"
 
 
 def test_the_readme_is_short() -> None:
