@@ -76,7 +76,7 @@ def test_links_lead_somewhere(page: pathlib.Path) -> None:
     [
         ("plot_runs.py", "matplotlib", "demo"),
         ("measure_uncertainty.py", "scipy", "dev"),
-        ("run_stablehlo.py", "jax", "restore"),
+        ("measure_perception.py", "jax", "restore"),
     ],
 )
 def test_a_script_says_in_a_line_what_it_needs(script: str, package: str, extra: str) -> None:
