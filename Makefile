@@ -17,7 +17,7 @@ demo: $(VENV)/.demo
 	$(BIN)/medsr demo --out out/demo
 
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --durations=15
+	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -41,3 +41,17 @@ def radiograph():
     picture = 110 + 60 * np.sin(3 * x) * np.cos(4 * y) + 25 * ((x - 0.6) ** 2 + (y - 0.5) ** 2 < 0.09)
     picture += 8 * np.sin(40 * x + 9 * np.sin(5 * y))
     return np.clip(picture, 0, 255).astype(np.uint8)
+
+
+# The files that take longest, the longest first: whole files go to the test processes in turn, and one that came last
+# would be waited for by all.
+LONGEST = (
+    "test_steps", "test_configs", "test_resume", "test_true_to_the_object", "test_folder", "test_composition",
+    "test_checkpoints",
+)  # fmt: skip
+
+
+def pytest_collection_modifyitems(items):
+    """Long files first; the order within a file stays."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
