@@ -73,9 +73,9 @@ def __getattr__(name: str) -> Any:
     except ImportError as error:
         from medsr_jax.errors import missing_part
 
-        if not (line := missing_part(error)):
-            raise
-        raise ImportError(f"medsr_jax.{name}: {line}", name=error.name) from error
+        if missing := missing_part(error, what=f"medsr_jax.{name}"):
+            raise missing from None
+        raise
     return getattr(module, _OTHER_NAMES.get(name, name))
 
 

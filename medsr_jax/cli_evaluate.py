@@ -37,7 +37,7 @@ from medsr_jax.cli_sending import (
     sending_options,
 )
 from medsr_jax.decoding import Call
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, named, require
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, failing, progress, reading, report
 from medsr_jax.outcome import failed as failure
 from medsr_jax.terminal import say, show
@@ -104,6 +104,8 @@ def evaluate(
     debug: Debug = False,
 ) -> None:
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
+    with failing():
+        require("restore", what="medsr evaluate")
     from medsr_jax.evaluation.report import PICTURES
     from medsr_jax.files import Outputs, find_inputs
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, named, require
 from medsr_jax.jobs import failing
 from medsr_jax.terminal import say
 
@@ -36,6 +36,7 @@ def export(
         files = [out] if format == "onnx" else [out, _beside(out)]
         for file in files:
             _check_target(file, overwrite=overwrite)
+        require("restore", what="medsr export")
 
         from medsr_jax import zoo
         from medsr_jax.zoo.grey import for_grey

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from medsr_jax.errors import require
 from medsr_jax.jobs import failing
 from medsr_jax.terminal import say
 
@@ -31,6 +32,7 @@ def import_(
 ) -> None:
     """Make a model of this package from weights of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact."""
     with failing():
+        require("restore", what="medsr import")
         from medsr_jax import zoo
         from medsr_jax.zoo.foreign import check_target, import_weights
 

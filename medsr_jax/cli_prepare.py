@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import missing_part
 from medsr_jax.jobs import failing, progress
 from medsr_jax.terminal import Terminated, complain, say
 
@@ -63,7 +63,7 @@ def prepare(
         try:
             from medsr_jax.data.prepare import prepare as make
         except ImportError as error:
-            raise MedsrError(f"{error.name} is not here: install it with `pip install 'medsr-jax[train]'`") from error
+            raise missing_part(error, what="medsr prepare") or error from None
         try:
             report = make(folders, out, settings=settings, overwrite=overwrite, progress=progress)
         except KeyboardInterrupt:

@@ -26,7 +26,7 @@ from medsr_jax.cli_model import (
     load,
 )
 from medsr_jax.decoding import Call
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, named, require
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
 from medsr_jax.summary import Done
 from medsr_jax.terminal import say
@@ -128,6 +128,7 @@ def restore(
 
             syntax_of(transfer_syntax)
         secret = key_of(key)
+        require("restore", what="medsr restore")
     work: Work[Packet, Restored] = Work(
         read=Call(
             "medsr_jax.receiving",
@@ -170,6 +171,7 @@ def demo(
 ) -> None:
     """A real chest radiograph through both ends, with a picture of the result."""
     with failing():
+        require("demo", what="medsr demo")
         restorer = load(model)
         from medsr_jax.evaluation import demo as demonstration
 
@@ -186,6 +188,7 @@ def demo(
 def models() -> None:
     """What --model can name, with size and measured quality."""
     with failing():
+        require("restore", what="medsr models")
         from medsr_jax import zoo
         from medsr_jax.restoration.restorer import AUTO, AUTOMATIC, BICUBIC
 

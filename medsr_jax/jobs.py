@@ -14,7 +14,7 @@ import typer
 
 from medsr_jax import terminal
 from medsr_jax.batch import Reporting, Streams, streams
-from medsr_jax.errors import MedsrError, UsageError, named
+from medsr_jax.errors import MedsrError, MissingPart, UsageError, named
 from medsr_jax.outcome import Outcome, described, failed
 from medsr_jax.summary import Done, Summary
 
@@ -296,7 +296,8 @@ def failing(*, usage: bool = False) -> Iterator[None]:
         yield
     except MedsrError as error:
         report(Outcome(problem=str(error), trace=failed(error, pathlib.Path()).trace))
-        raise typer.Exit(2 if usage or isinstance(error, UsageError) else 1) from None
+        misused = isinstance(error, UsageError) or (usage and not isinstance(error, MissingPart))
+        raise typer.Exit(2 if misused else 1) from None
     except (typer.Exit, typer.Abort):
         raise
     except Exception as error:

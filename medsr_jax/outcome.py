@@ -54,8 +54,8 @@ def failed(error: Exception, file: os.PathLike[str], *others: os.PathLike[str]) 
 
 def described(error: BaseException) -> str:
     """An unexpected exception in a few words."""
-    if isinstance(error, ImportError) and (line := missing_part(error)):
-        return line
+    if isinstance(error, ImportError) and (missing := missing_part(error)):
+        return str(missing)
     if isinstance(error, MemoryError):
         return "does not fit into memory; free some, or use a machine that has more"
     if isinstance(error, RecursionError):

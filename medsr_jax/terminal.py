@@ -174,9 +174,9 @@ def session(*, kept: str = "finished files are kept") -> Iterator[None]:
         complain(f"terminated; {kept}")
         _exit(_TERMINATED)
     except ImportError as error:
-        if not (line := missing_part(error)):
+        if not (missing := missing_part(error)):
             raise
-        complain(line)
+        complain(str(missing))
         _exit(1)
     except BrokenPipeError:
         _discard(sys.stdout)

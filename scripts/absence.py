@@ -9,9 +9,9 @@ from medsr_jax.errors import missing_part
 
 
 def _explain(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
-    line = missing_part(error) if isinstance(error, ImportError) else ""
-    if line:
-        print(line, file=sys.stderr)
+    missing = missing_part(error, what="this script") if isinstance(error, ImportError) else None
+    if missing:
+        print(missing, file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)
 

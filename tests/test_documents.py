@@ -84,7 +84,8 @@ def test_a_script_says_in_a_line_what_it_needs(script: str, package: str, extra:
     code += f"runpy.run_path({str(ROOT / 'scripts' / script)!r}, run_name='__main__')\n"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.returncode == 1
-    assert done.stderr == f"{package} is not installed; pip install 'medsr-jax[{extra}]'\n"
+    shown = {"jax": "JAX"}.get(package, package)
+    assert done.stderr == f"this script needs {shown}; install it with: pip install 'medsr-jax[{extra}]'\n"
 
 
 def test_the_readme_is_short() -> None:

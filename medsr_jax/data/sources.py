@@ -16,7 +16,7 @@ from typing import Any, overload
 import numpy as np
 
 from medsr_jax.data.windows import Window, through_window
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, missing_part, named
 from medsr_jax.imaging import find_inputs, read_image
 from medsr_jax.imaging.colour import to_grey
 
@@ -132,7 +132,7 @@ def _tfds(what: object) -> Any:
     try:
         import tensorflow_datasets as tfds  # type: ignore[import-untyped]
     except ImportError as error:
-        raise MedsrError(f"{what}: reading it needs {error.name}: `pip install 'medsr-jax[train]'`") from error
+        raise missing_part(error, what=f"{what}: reading it") or error from None
     return tfds
 
 

@@ -27,7 +27,7 @@ def chest_radiograph() -> pathlib.Path:
 
     found = get_testdata_file(SOURCE, download=False)
     if found is None:
-        raise MedsrError(f"{SOURCE} is not here: install it with `pip install 'medsr-jax[demo]'`")
+        raise MedsrError(f"medsr demo needs {SOURCE}; install it with: pip install 'medsr-jax[demo]'")
     return pathlib.Path(str(found))
 
 

@@ -15,7 +15,7 @@ try:
     from absl import logging as absl_logging
     from ml_collections import config_flags
 except ImportError as error:
-    sys.exit(missing_part(error) or str(error))
+    sys.exit(str(missing_part(error, what="training") or error))
 
 _CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file with get_config(), or FILE:VARIANT.")
 _WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and weights go; a run there is resumed.")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pathlib
 
-import ml_dtypes  # noqa: F401  # gives NumPy the type bfloat16, as which such tensors are read
 import numpy as np
 import safetensors
 
@@ -17,6 +16,8 @@ def read_safetensors(path: pathlib.Path) -> tuple[dict[str, str], dict[str, np.n
     Raises:
         MedsrError: the file is damaged, or holds types that NumPy has not.
     """
+    import ml_dtypes  # noqa: F401  # gives NumPy the type bfloat16; comes with JAX, and `medsr info` has none
+
     key = ""
     try:
         with safetensors.safe_open(path, framework="numpy") as file:
