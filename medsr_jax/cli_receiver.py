@@ -65,7 +65,10 @@ def restore(
     ] = None,
     transfer_syntax: Annotated[
         str,
-        typer.Option(help="Of restored DICOM objects: explicit, or without loss jpeg-ls or jpeg2000."),
+        typer.Option(
+            help="Of restored DICOM objects: explicit, or coded without loss jpeg-ls or jpeg2000; the standard's"
+            " keyword or UID will do."
+        ),
     ] = "explicit",
     max_pixels: MaxPixels = None,
     key: Key = None,
@@ -107,9 +110,10 @@ def restore(
         from medsr_jax.restoration.output import write_restored
 
         map_path = beside[0](file, target) if beside else None
-        syntax = transfer_syntax if packet.header.kind == "dicom" else "explicit"
-        write_restored(target, packet, restored, transfer_syntax=syntax, uncertainty=map_path)
         header = packet.header
+        unused = header.kind != "dicom" and transfer_syntax != "explicit"
+        syntax = "explicit" if unused else transfer_syntax
+        write_restored(target, packet, restored, transfer_syntax=syntax, uncertainty=map_path)
         about = f"{header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restored.model}"
         parts = [f"{target}: {about}"]
         if restored.violation is not None:
@@ -118,7 +122,8 @@ def restore(
             mean, most = restored.spread.mean(), restored.spread.max()
             parts.append(f"spread {mean:.3g} on average and {most:.3g} at most, in stored values, mapped in {map_path}")
         facts = {"model": restored.model, "scale": header.scale, "violation": restored.violation}
-        return Done(", ".join(parts), (*restored.notes, "not for primary diagnosis"), facts)
+        ignored = ("no DICOM, which alone has a transfer syntax",) if unused else ()
+        return Done(", ".join(parts), (*restored.notes, *ignored, "not for primary diagnosis"), facts)
 
     with failing(usage=True):
         if assume_scale is not None and not 1 <= assume_scale <= 8:

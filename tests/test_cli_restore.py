@@ -42,13 +42,16 @@ def restore(tiny_weights, *arguments):
 
 
 def test_a_folder_comes_back_in_its_structure_with_its_types(sent, tiny_weights, tmp_path):
-    result = restore(tiny_weights, sent, "-o", tmp_path)
+    result = restore(tiny_weights, sent, "-o", tmp_path, "--transfer-syntax", "JPEG-LS")
     assert result.exit_code == 0, result.output
     with Image.open(tmp_path / "a.png") as image:
         assert image.size == (200, 160)
         assert image.mode == "L"
     assert np.asarray(Image.open(tmp_path / "deep" / "b.tif")).dtype == np.uint16
-    assert pydicom.dcmread(tmp_path / "deep" / "c.dcm").LossyImageCompression == "01"
+    restored = pydicom.dcmread(tmp_path / "deep" / "c.dcm")
+    assert restored.LossyImageCompression == "01"
+    assert restored.file_meta.TransferSyntaxUID.keyword == "JPEGLSLossless"
+    assert "2 of them: no DICOM, which alone has a transfer syntax" in result.output
     assert result.output.count("not for primary diagnosis") == 2  # with the first, and in the sums
     assert "3 of them: not for primary diagnosis" in result.output
     assert re.search(r"agrees with what was sent to 0\.\d\d quantisation steps", result.output)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 _IDENTITY = "another object, in a series of its own"
 _HISTORY = "says what was done"
 _LOSSY = "marks of lossy compression, never reset (PS3.3 C.7.6.1.1.5)"
-_PIXELS = "the restored pixels, uncompressed"
+_PIXELS = "the restored pixels, uncompressed or coded without loss"
 _STALE_REASON = "spoke of the original's pixels, storage or signature alone"
 _COLOUR = "only where the original is in colour: grayscale is restored"
 

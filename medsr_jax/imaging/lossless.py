@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import inspect
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -16,18 +17,21 @@ EXPLICIT = "1.2.840.10008.1.2.1"
 SYNTAXES = {"explicit": EXPLICIT, "jpeg-ls": "1.2.840.10008.1.2.4.80", "jpeg2000": "1.2.840.10008.1.2.4.90"}
 """Explicit VR Little Endian without compression; JPEG-LS Lossless (PS3.5 8.2.3); JPEG 2000 Lossless Only (8.2.4)."""
 
+_KEYWORDS = {"explicitvrlittleendian": "explicit", "jpeglslossless": "jpeg-ls", "jpeg2000lossless": "jpeg2000"}
+"""pydicom's, which are those of PS3.6 Table A-1, in lower case."""
 _DEEPEST = 16
 
 
 def syntax_of(name: str) -> str:
-    """The UID of a transfer syntax, by a name of `SYNTAXES` or by the UID itself.
+    """The UID of a transfer syntax, by a name of `SYNTAXES`, its keyword in PS3.6 Table A-1, or the UID itself.
 
     Raises:
-        MedsrError: it is neither.
+        MedsrError: it is none of these.
     """
-    uid = SYNTAXES.get(name.lower(), name)
+    lower = name.strip().lower()
+    uid = SYNTAXES.get(_KEYWORDS.get(lower, lower), name)
     if uid not in SYNTAXES.values():
-        raise MedsrError(f"the transfer syntax is one of {', '.join(SYNTAXES)} or its UID, not {name}")
+        raise MedsrError(f"the transfer syntax is one of {', '.join(SYNTAXES)}, its keyword or UID, not {name}")
     return uid
 
 
@@ -43,7 +47,8 @@ def code_losslessly(dataset: Dataset, frames: np.ndarray, syntax: str) -> None:
         syntax: UID of one of `SYNTAXES`.
 
     Raises:
-        MedsrError: values of more than 16 bits, which neither codec carries here.
+        MedsrError: values of more than 16 bits, which neither codec carries here; for JPEG-LS on Python 3.11 also fewer
+            than 8x8 pixels of other than 8 and 16 bits, or pyjpegls is not installed.
     """
     from pydicom.dataelem import DataElement
     from pydicom.encaps import encapsulate, encapsulate_extended
@@ -73,19 +78,32 @@ def _jpeg_ls(frame: np.ndarray, bits: int, signed: bool) -> bytes:
     unsigned = np.dtype("uint8" if bits <= 8 else "uint16")
     pattern = frame.astype(np.dtype(f"int{8 * unsigned.itemsize}")).view(unsigned) if signed else frame
     kept = (pattern & unsigned.type((1 << bits) - 1)).astype(unsigned)
-    options: dict[str, Any] = {}
-    if bits not in (8, 16):
-        if not jpeg_ls_takes_bits():
-            raise MedsrError(f"{bits} bits in JPEG-LS need imagecodecs 2026.10, on Python 3.12; take jpeg2000")
-        options["bitspersample"] = max(bits, 2)  # the encoder wants 2 at least
-    return bytes(imagecodecs.jpegls_encode(kept, **options))
+    if bits in (8, 16):
+        return bytes(imagecodecs.jpegls_encode(kept))
+    precision = max(bits, 2)  # the encoders want 2 bits at least
+    if _takes_bits(imagecodecs.jpegls_encode):
+        return bytes(imagecodecs.jpegls_encode(kept, bitspersample=precision))
+    return _jpeg_ls_by_pyjpegls(kept, precision)
 
 
-def jpeg_ls_takes_bits() -> bool:
-    """Whether the encoder can be told of other precisions than 8 and 16 bits."""
-    import imagecodecs
+def _takes_bits(encode: Callable[..., object]) -> bool:
+    """Whether imagecodecs can be told a precision; on Python 3.11 its last version can't."""
+    return "bitspersample" in inspect.signature(encode).parameters
 
-    return "bitspersample" in inspect.signature(imagecodecs.jpegls_encode).parameters
+
+def _jpeg_ls_by_pyjpegls(frame: np.ndarray, precision: int) -> bytes:
+    try:
+        from jpeg_ls import encode_buffer
+    except ImportError as error:
+        raise MedsrError(
+            f"JPEG-LS of {precision} bits needs pyjpegls on Python 3.11; install it with: pip install"
+            " 'medsr-jax[restore]', or take jpeg2000"
+        ) from error
+    rows, columns = frame.shape
+    try:
+        return bytes(encode_buffer(frame.tobytes(), rows, columns, 1, precision))
+    except RuntimeError as error:  # it has room for twice the pixels, which for a few of them is less than the header
+        raise MedsrError(f"{rows}x{columns} pixels are too few for JPEG-LS here; take explicit") from error
 
 
 def _jpeg_2000(frame: np.ndarray, bits: int, signed: bool) -> bytes:

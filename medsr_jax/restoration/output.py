@@ -61,7 +61,8 @@ def write_restored(
         path: of the image.
         packet, restored: what was sent and what came out of it.
         model: that made it, in a few words; `Restored.model` where it isn't given.
-        transfer_syntax: of DICOM, a name or UID of `imaging.lossless.SYNTAXES`.
+        transfer_syntax: of DICOM, a name, keyword or UID of `imaging.lossless.SYNTAXES`. Unless said Explicit VR
+            Little Endian, which every archive takes.
         uncertainty: of the map of its spread (`write_uncertainty`), written once the image is; None for no map.
 
     Raises:
