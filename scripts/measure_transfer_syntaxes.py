@@ -2,8 +2,8 @@
 
     python scripts/measure_transfer_syntaxes.py FOLDER [FOLDER ...] [--model bicubic]
 
-Decoders are those that pydicom finds: Pillow for JPEG 2000 alone; with pyjpegls JPEG-LS too; with PyPI's python-gdcm, pylibjpeg,
-pylibjpeg-libjpeg and pylibjpeg-openjpeg more of them.
+Decoders are those that pydicom finds: Pillow and pyjpegls; with PyPI's python-gdcm, pylibjpeg, pylibjpeg-libjpeg and
+pylibjpeg-openjpeg more of them.
 """
 
 from __future__ import annotations
