@@ -96,6 +96,10 @@ class Image:
         low, high = pixels.min(), pixels.max()
         if not (np.isfinite(low) and np.isfinite(high)):
             raise MedsrError("the array holds values that are not finite; replace them")
+        if spacing is not None and (np.shape(spacing) != (2,) or not np.all(np.asarray(spacing) > 0)):
+            raise MedsrError(f"spacing is the distance of rows and that of columns in mm, not {spacing}")
+        if value_range is not None and np.shape(value_range) != (2,):
+            raise MedsrError(f"a value range is the least and the greatest value, not {value_range}")
         if value_range is None:
             whole = pixels.dtype.kind in "iu"
             limits = (np.iinfo(pixels.dtype).min, np.iinfo(pixels.dtype).max) if whole else (float(low), float(high))

@@ -173,6 +173,11 @@ class Restorer:
         ]
 
     def _task(self, packet: Packet) -> _Task:
+        if not isinstance(packet, Packet):
+            raise MedsrError(
+                f"a restorer takes packets, not a {type(packet).__name__}: read_packet(path) reads one, and"
+                " restore_array(array) restores what never was one"
+            )
         chosen, notes = self._chosen(packet)
         return _Task(Assembly(packet, refine=self.refine), chosen, notes)
 

@@ -69,8 +69,13 @@ def compress(
 
     Raises:
         MedsrError: for an option outside its range, a codec that the kind of file can't carry, or a budget that
-            nothing meets.
+            nothing meets; or the image is no `Image`.
     """
+    if not isinstance(image, Image):
+        raise MedsrError(
+            f"compress takes an Image, not a {type(image).__name__}: read_image(path) reads one, and"
+            " Image.from_array(array) makes one"
+        )
     try:
         chosen = _checked_codec(image, codec, max_bytes)
         whole = _checked_scale(scale, max_bytes)

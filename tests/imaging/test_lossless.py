@@ -9,8 +9,7 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import read_image
-from medsr_jax.imaging import lossless
+from medsr_jax.imaging import lossless, read_image
 from medsr_jax.imaging.lossless import SYNTAXES, code_losslessly, syntax_of
 from medsr_jax.restoration import Restorer, write_restored
 from medsr_jax.transmission.compress import compress

@@ -19,9 +19,32 @@ def small(radiograph):
 def test_an_array_is_restored_as_its_packet_would_be(radiograph, tiny_weights):
     restorer = Restorer(tiny_weights, refine=False)
     packet = medsr.compress(medsr.Image.from_array(radiograph), scale=4, codec="jpeg2000", quality=70)
-    restored = restore_array(packet.decode()[0], quality=70, restorer=restorer)
+    restored = restore_array(packet.decode()[0], quality=70, codec="jpeg2000", restorer=restorer)
     assert (restored.shape, restored.dtype) == (radiograph.shape, np.uint8)
     np.testing.assert_array_equal(restored, restorer(packet).pixels[0])
+
+    packet = medsr.compress(medsr.Image.from_array(radiograph), scale=4, quality=70)
+    restored = restore_array(packet.decode()[0], quality=70, restorer=restorer)
+    np.testing.assert_array_equal(restored, restorer(packet).pixels[0])
+
+
+def test_a_network_is_told_how_coarsely_an_array_was_quantised(small, tiny_weights):
+    restorer = Restorer(tiny_weights)
+    results = [
+        restore_array(small, restorer=restorer, **options) for options in ({}, {"quality": 100}, {"quality": 50})
+    ]
+    distance = [np.abs(result.astype(int) - results[0]).sum() for result in results]
+    assert distance[1] < distance[2]
+
+
+def test_values_span_the_range_that_is_stated(small):
+    expected = restore_array(small, model="bicubic").astype(float)
+    hounsfield = small.astype(np.int16) * 8 - 1024
+    restored = restore_array(hounsfield, model="bicubic", value_range=(-1024, -1024 + 255 * 8))
+    assert restored.dtype == np.int16
+    np.testing.assert_allclose((restored + 1024) / 8, expected, atol=0.6)
+    floats = restore_array(hounsfield / 1000, model="bicubic", value_range=(-1.024, 1.016))
+    np.testing.assert_allclose((floats * 1000 + 1024) / 8, expected, atol=0.6)
 
 
 @pytest.mark.parametrize("model", ["bicubic", "xray-x4"])
@@ -51,8 +74,14 @@ def test_types_axes_and_frames_are_kept(small, model):
         (np.zeros((8, 8), np.int64), {}, "int64 is no small image"),
         (np.full((8, 8), 2.0), {}, "outside of its range"),
         (np.full((8, 8), np.nan), {}, "not finite"),
-        (np.zeros((8, 8), np.uint8), {"scale": 9}, "scale is from 1 to 8"),
-        (np.zeros((8, 8), np.uint8), {"quality": 0}, "quality from 1 to 100"),
+        (np.zeros((8, 8), np.uint8), {"scale": 9}, "scale is an integer from 1 to 8"),
+        (np.zeros((8, 8), np.uint8), {"scale": 4.0}, "scale is an integer"),
+        (np.zeros((8, 8), np.uint8), {"quality": "auto"}, "quality is an integer"),
+        (np.zeros((8, 8), np.uint8), {"quality": 0}, "quality is an integer from 1 to 100, or None"),
+        (np.zeros((8, 8), np.uint8), {"codec": "gif"}, "codec is one of jpeg"),
+        (np.full((8, 8), 9, np.uint8), {"value_range": (0, 8)}, "outside of its range"),
+        (np.full((8, 8), 9, np.uint8), {"value_range": 9}, "is the least and the greatest value"),
+        (np.array([["a"]]), {}, "is no small image"),
         (np.zeros((8, 8), np.uint8), {"scale": 2, "model": "xray-x4"}, "shrunk by 2"),
     ],
 )
@@ -71,6 +100,16 @@ def test_an_image_is_made_of_an_array():
             medsr.Image.from_array(array)
     with pytest.raises(MedsrError, match="outside of its range"):
         medsr.Image.from_array(np.full((2, 2), 300, np.uint16), value_range=(0, 255))
+    with pytest.raises(MedsrError, match="distance of rows and that of columns"):
+        medsr.Image.from_array(np.zeros((2, 2)), spacing=(0.1, 0))
+
+
+def test_what_is_no_image_and_no_packet_is_said_with_what_makes_one(radiograph):
+    with pytest.raises(MedsrError, match="takes an Image, not a ndarray: .* Image.from_array"):
+        medsr.compress(radiograph)
+    for other in (radiograph, "sent.dcm"):
+        with pytest.raises(MedsrError, match=f"takes packets, not a {type(other).__name__}: read_packet"):
+            medsr.Restorer("bicubic")(other)
 
 
 def test_objects_are_said_in_a_line(radiograph):
