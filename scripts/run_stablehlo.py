@@ -1,4 +1,4 @@
-"""Enlarge an image with a model that `medsr export --format stablehlo` wrote; needs JAX, NumPy and Pillow alone.
+"""Enlarge an image with a model that `medsr export --format stablehlo` wrote; needs JAX, flatbuffers, NumPy and Pillow.
 
     python scripts/run_stablehlo.py MODEL IMAGE -o OUT.png [--strength S]
 
