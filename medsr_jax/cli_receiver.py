@@ -122,7 +122,7 @@ def restore(
             mean, most = restored.spread.mean(), restored.spread.max()
             parts.append(f"spread {mean:.3g} on average and {most:.3g} at most, in stored values, mapped in {map_path}")
         facts = {"model": restored.model, "scale": header.scale, "violation": restored.violation}
-        ignored = ("no DICOM, which alone has a transfer syntax",) if unused else ()
+        ignored = ("not DICOM: the transfer syntax does not apply",) if unused else ()
         return Done(", ".join(parts), (*restored.notes, *ignored, "not for primary diagnosis"), facts)
 
     with failing(usage=True):

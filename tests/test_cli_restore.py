@@ -51,7 +51,7 @@ def test_a_folder_comes_back_in_its_structure_with_its_types(sent, tiny_weights,
     restored = pydicom.dcmread(tmp_path / "deep" / "c.dcm")
     assert restored.LossyImageCompression == "01"
     assert restored.file_meta.TransferSyntaxUID.keyword == "JPEGLSLossless"
-    assert "2 of them: no DICOM, which alone has a transfer syntax" in result.output
+    assert "2 of them: not DICOM: the transfer syntax does not apply" in result.output
     assert result.output.count("not for primary diagnosis") == 2  # with the first, and in the sums
     assert "3 of them: not for primary diagnosis" in result.output
     assert re.search(r"agrees with what was sent to 0\.\d\d quantisation steps", result.output)
