@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -81,8 +81,9 @@ def _jpeg_ls(frame: np.ndarray, bits: int, signed: bool) -> bytes:
     if bits in (8, 16):
         return bytes(imagecodecs.jpegls_encode(kept))
     precision = max(bits, 2)  # the encoders want 2 bits at least
-    if _takes_bits(imagecodecs.jpegls_encode):
-        return bytes(imagecodecs.jpegls_encode(kept, bitspersample=precision))
+    encode: Any = imagecodecs.jpegls_encode  # whose stub for Python 3.11 has no precision
+    if _takes_bits(encode):
+        return bytes(encode(kept, bitspersample=precision))
     return _jpeg_ls_by_pyjpegls(kept, precision)
 
 
