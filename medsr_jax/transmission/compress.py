@@ -277,7 +277,8 @@ def _prepared(
         if minimal:
             from medsr_jax.transmission import headers
 
-            dataset, left_out, _ = headers.minimal(dataset)
+            dataset, missing = headers.minimal(dataset)
+            left_out = (missing.note,) if missing.note else ()
         dataset, bulk = without_bulk(dataset)
         left_out += bulk
     levels, notes = _levels(image, codec), (*image.notes, *left_out)

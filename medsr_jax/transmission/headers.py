@@ -1,20 +1,24 @@
 """``headers="minimal"``: the attributes that restoring, routing and a conforming object need, and no others.
 
 Attributes are most of a small DICOM packet. What is kept is listed here by the modules of PS3.3 that it belongs to:
-identification, geometry, the meaning of values, and what the modules of the usual classes require (types 1 and 2).
-Private elements go first, at all levels; of the standard's own, protocols and free descriptions go.
+identification, geometry, the meaning of values, and what the modules of `CLASSES` require (types 1 and 2).
+Private elements go first, at all levels; of the standard's own, protocols and free descriptions go. Objects of other
+classes, whose modules are not listed, lose their private elements alone.
 """
 
 from __future__ import annotations
 
 import copy
-import io
+import dataclasses
 
 from pydicom.datadict import keyword_for_tag
+from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
+from pydicom.filebase import DicomBytesIO
+from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag, Tag
 
-from medsr_jax.imaging.derived import is_plane
+from medsr_jax.imaging.derived import STALE, is_plane
 from medsr_jax.transmission.original_form import FORM
 
 CHOICES = ("all", "minimal")
@@ -24,7 +28,7 @@ MODULES: dict[str, tuple[str, ...]] = {
         "PatientName", "PatientID", "IssuerOfPatientID", "IssuerOfPatientIDQualifiersSequence", "TypeOfPatientID",
         "PatientBirthDate", "PatientSex", "PatientAge", "PatientSpeciesDescription", "ResponsiblePerson",
         "ResponsiblePersonRole", "PatientIdentityRemoved", "DeidentificationMethod",
-        "DeidentificationMethodCodeSequence", "QualityControlSubject",
+        "DeidentificationMethodCodeSequence", "LongitudinalTemporalInformationModified", "QualityControlSubject",
     ),
     "General Study (C.7.2.1) and Clinical Trial (C.7.1.3)": (
         "StudyInstanceUID", "StudyDate", "StudyTime", "ReferringPhysicianName", "StudyID", "AccessionNumber",
@@ -84,6 +88,9 @@ MODULES: dict[str, tuple[str, ...]] = {
         "RadiationMode", "PositionerMotion", "PositionerPrimaryAngle", "PositionerSecondaryAngle", "FieldOfViewShape",
         "FieldOfViewOrigin", "FieldOfViewRotation", "FieldOfViewHorizontalFlip", "CollimatorShape", "GridID",
         "RequestAttributesSequence", "CalibrationImage", "PartialViewDescription", "BodyPartThickness",
+        "PositionerPrimaryAngleIncrement", "PositionerSecondaryAngleIncrement", "TableMotion", "TableAngle",
+        "TableVerticalIncrement", "TableLateralIncrement", "TableLongitudinalIncrement", "ColumnAngulation",
+        "MaskSubtractionSequence", "RecommendedViewingMode",
     ),
     "Ultrasound (C.8.5.6) and visible light": (
         "SequenceOfUltrasoundRegions", "UltrasoundColorDataPresent", "TransducerType", "EventTimerSequence",
@@ -95,61 +102,104 @@ MODULES: dict[str, tuple[str, ...]] = {
     ),
 }  # fmt: skip
 
+_STORAGE = "1.2.840.10008.5.1.4.1.1."
+CLASSES = frozenset(
+    _STORAGE + end
+    for end in (
+        "1", "1.1", "1.1.1", "1.2", "1.2.1", "1.3", "1.3.1",  # CR, DX, mammography, intra-oral
+        "2", "2.1", "4", "4.1",  # CT, MR and their enhanced classes
+        "3", "3.1", "6", "6.1",  # ultrasound
+        "7", "7.1", "7.2", "7.3", "7.4",  # Secondary Capture
+        "12.1", "12.2", "5", "20", "128",  # angiography, fluoroscopy, nuclear medicine, PET
+    )
+)  # fmt: skip
+"""SOP classes whose modules `MODULES` lists."""
+
 # All of group 0054: vectors of energy windows, detectors, phases and slots, and what PET's values are.
 _NUCLEAR_GROUP = 0x0054
 _KEPT = frozenset(Tag(keyword) for keywords in MODULES.values() for keyword in keywords) | FORM
+_NEVER = frozenset(Tag(keyword) for keyword in STALE)
+_AROUND_NOTE = 16
+"""Bytes besides the note itself, which travels twice: in the private block and in DerivationDescription."""
 
 
-def minimal(dataset: Dataset) -> tuple[Dataset, tuple[str, ...], tuple[str, ...]]:
+@dataclasses.dataclass(frozen=True)
+class LeftOut:
+    """What does not travel.
+
+    Attributes:
+        private, standard: names: keywords, tags of private elements, with those of the sequences that they are in.
+        private_bytes, standard_bytes: what they take in a file.
+    """
+
+    private: tuple[str, ...] = ()
+    standard: tuple[str, ...] = ()
+    private_bytes: int = 0
+    standard_bytes: int = 0
+
+    @property
+    def note(self) -> str:
+        """A line of how many and how large they are; empty where there are none."""
+        private = f"{len(self.private)} private elements ({self.private_bytes:,} bytes)" if self.private else ""
+        standard = f"{len(self.standard)} {'others' if private else 'elements'}" if self.standard else ""
+        standard += f" ({self.standard_bytes:,} bytes)" if standard else ""
+        parts = " and ".join(part for part in (private, standard) if part)
+        return f"headers minimal: {parts} do not travel" if parts else ""
+
+
+def minimal(dataset: Dataset) -> tuple[Dataset, LeftOut]:
     """The data set without what restoring and routing do not need.
 
     Args:
         dataset: of the original; left alone.
 
     Returns:
-        The data set, a note of how much was left out, and the names of what was: keywords, and tags of private
-        elements. All of it stays where that costs less than the note.
+        The data set and what it lacks: nothing where there is no private element and a note of the others would take
+        more bytes than they do.
     """
+    listed = str(dataset.get("SOPClassUID", "")) in CLASSES
     result = copy.deepcopy(dataset)  # a shallow copy shares its elements
-    dropped = Dataset()
-    for tag in list(dataset.keys()):
-        if not _kept(tag):
-            dropped[tag] = result.pop(tag)
-    private = sum(tag.is_private for tag in dropped.keys())  # noqa: SIM118
-    private += sum(_without_private(result, tag) for tag in list(result.keys()))
-    if not dropped and not private:
-        return dataset, (), ()
-    names = tuple(keyword_for_tag(tag) or str(tag) for tag in sorted(dropped.keys()))
-    size = _size(dropped)
-    note = f"headers minimal: {len(dropped)} elements ({size:,} bytes) do not travel, {private} private ones among them"
-    if not private and size < 2 * len(note):
-        return dataset, (), ()  # the note, which travels twice, would cost more
-    return result, (note,), names
+    private = _taken(result, where="")
+    standard = {
+        keyword_for_tag(tag) or str(tag): _taken_one(result, tag)
+        for tag in list(result.keys())
+        if listed and not _kept(tag)
+    }
+    left_out = LeftOut(
+        tuple(private), tuple(standard), sum(map(_size, private.values())), sum(map(_size, standard.values()))
+    )
+    if not private and left_out.standard_bytes <= 2 * len(left_out.note) + _AROUND_NOTE:
+        return dataset, LeftOut()
+    return result, left_out
 
 
 def _kept(tag: BaseTag) -> bool:
-    return tag in _KEPT or tag.group == _NUCLEAR_GROUP or is_plane(tag)
+    """Whether a standard element stays; what never travels is none of this choice's doing."""
+    return tag in _KEPT or tag in _NEVER or not tag.element or tag.group == _NUCLEAR_GROUP or is_plane(tag)
 
 
-def _without_private(dataset: Dataset, tag: BaseTag) -> int:
-    """Remove private elements inside a sequence; how many there were."""
+def _taken(dataset: Dataset, *, where: str) -> dict[str, DataElement]:
+    """Remove private elements at all levels; them by name."""
+    gone = {f"{where}{tag}": _taken_one(dataset, tag) for tag in list(dataset.keys()) if tag.is_private}
+    for element in [element for element in dataset if element.VR == "SQ"]:
+        for number, item in enumerate(element.value or [], 1):
+            gone |= _taken(item, where=f"{where}{element.keyword or element.tag}[{number}].")
+    return gone
+
+
+def _taken_one(dataset: Dataset, tag: BaseTag) -> DataElement:
     element = dataset[tag]
-    return sum(_purged(item) for item in element.value) if element.VR == "SQ" else 0
+    del dataset[tag]
+    return element
 
 
-def _purged(item: Dataset) -> int:
-    gone = [tag for tag in item.keys() if tag.is_private]  # noqa: SIM118
-    for tag in gone:
-        del item[tag]
-    inner = [element for element in item if element.VR == "SQ"]
-    return len(gone) + sum(_purged(below) for element in inner for below in element.value)
-
-
-def _size(dataset: Dataset) -> int:
-    """Bytes that elements take in a file, about; 0 where they can't be written."""
+def _size(element: DataElement) -> int:
+    """Bytes that an element takes in a file."""
+    item, target = Dataset(), DicomBytesIO()
+    target.is_implicit_VR, target.is_little_endian = False, True
+    item[element.tag] = element
     try:
-        buffer = io.BytesIO()
-        dataset.save_as(buffer, implicit_vr=False, little_endian=True)
-        return len(buffer.getvalue())
+        write_dataset(target, item)
     except Exception:  # elements that were kept as they were read are of any kind
-        return 0
+        return len(element.value) if isinstance(element.value, bytes) else 0
+    return len(target.getvalue())
