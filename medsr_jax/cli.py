@@ -9,6 +9,7 @@ import typer
 
 from medsr_jax import cli_evaluate, cli_export, cli_import, cli_info, cli_prepare, cli_receiver, terminal
 from medsr_jax.batch import Json, Log, Quiet, Reporting, Resume
+from medsr_jax.cli_group import OneLineGroup
 from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_sending import (
     AREA,
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
     from medsr_jax.sending import Encoded
 
 app = typer.Typer(
+    cls=OneLineGroup,
     help="Send radiographs over thin links, and restore them at the other end.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
