@@ -38,7 +38,7 @@ def main(argv: list[str]) -> None:
 
 
 def _train() -> None:
-    from medsr_jax.errors import MedsrError
+    from medsr_jax.errors import MedsrError, UsageError
     from medsr_jax.training.distributed import join
     from medsr_jax.training.loop import train_and_evaluate
 
@@ -58,6 +58,8 @@ def _train() -> None:
             from_environment=_DISTRIBUTED.value,
         )
         train_and_evaluate(config, pathlib.Path(str(_WORKDIR.value)))
+    except UsageError as error:
+        _misused(str(error))
     except MedsrError as error:
         sys.exit(visible(str(error)))
 

@@ -7,7 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from medsr_jax.degradation import describe, preset
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import UsageError
 
 
 def defaults() -> ConfigDict:
@@ -193,12 +193,12 @@ def varied(c: ConfigDict, variant: str, **variants: dict[str, Any]) -> ConfigDic
             ``equal``.
 
     Raises:
-        MedsrError: there is no such variant.
+        UsageError: there is no such variant.
     """
     if not variant:
         return c
     if variant not in variants:
-        raise MedsrError(f"--config: no variant {variant!r}; there are {', '.join(variants)}")
+        raise UsageError(f"--config: no variant {variant!r}; there are {', '.join(variants)}")
     changes = variants[variant]
     if variant == "tiny":
         # Milestones of a long run don't fit into a short one.

@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, UsageError
 from medsr_jax.training.state import AXIS
 
 
@@ -39,9 +39,9 @@ def join(
     if len(missing) == len(given) and not from_environment:
         return
     if missing and not from_environment:
-        raise MedsrError(f"{', '.join(missing)}: missing beside the others; or give --distributed to find them out")
+        raise UsageError(f"{', '.join(missing)}: missing beside the others; or give --distributed to find them out")
     if processes is not None and process is not None and process >= processes:
-        raise MedsrError(f"--process: {process} is not below --processes, {processes}")
+        raise UsageError(f"--process: {process} is not below --processes, {processes}")
     try:
         jax.distributed.initialize(coordinator_address=coordinator, num_processes=processes, process_id=process)
     except (ValueError, RuntimeError) as error:
@@ -72,4 +72,4 @@ def _number(variable: str) -> int | None:
     try:
         return None if value is None else int(value)
     except ValueError as error:
-        raise MedsrError(f"{variable}: {value!r} is no whole number") from error
+        raise UsageError(f"{variable}: {value!r} is no whole number") from error

@@ -13,7 +13,7 @@ from medsr_jax.data.loading import batches
 from medsr_jax.data.paired import load_pairs
 from medsr_jax.data.pairs import Pairs, PairSettings
 from medsr_jax.data.sources import CATALOGUE, load_images
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import UsageError
 
 # Where samples can come from, and which of them bring the generator's input with them.
 SOURCES = ("pairs", "folders", "prepared", "tfds", "paired")
@@ -65,7 +65,7 @@ def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
     data = config.data
     for field in _NEEDED.get(data.source, ()):
         if not data[field]:
-            raise MedsrError(f"config.data.{field}: not set, and config.data.source={data.source} needs it")
+            raise UsageError(f"config.data.{field}: not set, and config.data.source={data.source} needs it")
     options: dict[str, Any] = {
         "side": side,
         "seed": config.seed,
@@ -77,7 +77,7 @@ def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
         folders = [(pathlib.Path(folder), share) for folder, share in data.folders]
         for folder, _ in folders:
             if not folder.is_dir():
-                raise MedsrError(f"{folder}: no such folder; set config.data.folders")
+                raise UsageError(f"{folder}: no such folder; set config.data.folders")
         if data.source == "pairs":
             return Pairs(folders, settings=PairSettings(**data.pair.to_dict()), seed=config.seed)
         sources = [Crops(load_images(folder, smallest=side), **options) for folder, _ in folders]

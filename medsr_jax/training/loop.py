@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from medsr_jax.data.validation import validation_images
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import UsageError, named
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training import state
 from medsr_jax.training.checkpoints import Checkpoints
@@ -230,12 +230,12 @@ def _validation(setup: Setup) -> Any:
     v = config.validation
     multiple = setup.scale * getattr(setup.model, "multiple", 1)
     if v.side % multiple:
-        raise MedsrError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
+        raise UsageError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
     truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
     if v.inputs == "packets":
         cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
     elif setup.degradation is None:
-        raise MedsrError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
+        raise UsageError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
     else:
         cases = degraded_cases(truths, setup.degradation)
     return make_validation(

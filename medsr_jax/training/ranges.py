@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 
 from ml_collections import ConfigDict
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import UsageError
 from medsr_jax.transmission.downscale import KERNELS
 
 
@@ -92,19 +92,19 @@ def check_ranges(config: ConfigDict) -> None:
     """Refuse what no run can be made of.
 
     Raises:
-        MedsrError: a field is out of its range, or a list is not of the form that it needs; the field is named.
+        UsageError: a field is out of its range, or a list is not of the form that it needs; the field is named.
     """
     for name, allowed in RANGES.items():
         value = _value(config, name)
         if value is not None and not _holds(allowed.allows, value):
-            raise MedsrError(f"config.{name}: {value!r} is not {allowed.text}")
+            raise UsageError(f"config.{name}: {value!r} is not {allowed.text}")
     for name, form in _FORMS.items():
         value = _value(config, name)
         if not (isinstance(value, (tuple, list)) and _holds(form.allows, value)):
-            raise MedsrError(f"config.{name}: {value!r} is not {form.text}")
+            raise UsageError(f"config.{name}: {value!r} is not {form.text}")
     c = config.objective
     if not any((c.pixel_weight, c.perceptual_weight, c.adversarial_weight)):
-        raise MedsrError("config.objective: all weights are 0; give pixel_weight, say, 1.0")
+        raise UsageError("config.objective: all weights are 0; give pixel_weight, say, 1.0")
 
 
 def _holds(allows: Callable[[Any], bool], value: Any) -> bool:

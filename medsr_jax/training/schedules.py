@@ -13,7 +13,7 @@ import optax
 from flax.training.early_stopping import EarlyStopping
 from optax import contrib
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import UsageError
 
 NAMES = ("constant", "cosine", "multistep")
 
@@ -41,19 +41,19 @@ def learning_rate(
         factor: of each milestone.
 
     Raises:
-        MedsrError: no such course, a warm-up longer than the run, or milestones that don't rise within it.
+        UsageError: no such course, a warm-up longer than the run, or milestones that don't rise within it.
     """
     if not 0 <= warmup < steps:
-        raise MedsrError(f"config.optimizer.warmup: {warmup} updates do not fit into config.steps, {steps}")
+        raise UsageError(f"config.optimizer.warmup: {warmup} updates do not fit into config.steps, {steps}")
     if name not in NAMES:
-        raise MedsrError(f"config.optimizer.schedule: {name!r} is none of {', '.join(NAMES)}")
+        raise UsageError(f"config.optimizer.schedule: {name!r} is none of {', '.join(NAMES)}")
     if name == "cosine":
         return optax.warmup_cosine_decay_schedule(0.0, peak, warmup, steps, end_value=final)
     course = optax.constant_schedule(peak)
     if name == "multistep":
         rising = [warmup, *milestones]
         if not milestones or any(b <= a for a, b in itertools.pairwise(rising)):
-            raise MedsrError(
+            raise UsageError(
                 f"config.optimizer.milestones: {tuple(milestones)} do not rise from the warm-up's end, {warmup}"
             )
         course = optax.piecewise_constant_schedule(peak, {step - warmup: factor for step in milestones})
@@ -85,11 +85,11 @@ class Course:
     def __post_init__(self) -> None:
         p, s = self.plateau, self.stopping
         if p["enabled"] and not (0.0 < p["factor"] < 1.0 and p["patience"] >= 1 and p["min_delta"] > 0.0):
-            raise MedsrError(
+            raise UsageError(
                 "config.plateau: give a factor between 0 and 1, a patience of 1 or more, a min_delta over 0"
             )
         if s["enabled"] and s["patience"] < 1:
-            raise MedsrError(f"config.early_stopping.patience: {s['patience']} is not 1 or more")
+            raise UsageError(f"config.early_stopping.patience: {s['patience']} is not 1 or more")
         # Optax minimises, so it is given the negative score; its own gradient transformation is not used.
         self._reduce = contrib.reduce_on_plateau(
             factor=p["factor"], patience=p["patience"], rtol=0.0, atol=p["min_delta"], min_scale=p["min_scale"]

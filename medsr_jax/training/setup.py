@@ -14,7 +14,7 @@ from ml_collections import ConfigDict
 
 from medsr_jax import zoo
 from medsr_jax.degradation import Degradation, configured
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import UsageError
 from medsr_jax.models import build
 from medsr_jax.models.multi_scale import MultiScaleDiscriminator
 from medsr_jax.models.registry import build_discriminator
@@ -122,7 +122,7 @@ def build_setup(config: ConfigDict) -> Setup:
     _one_of("config.validation.inputs", config.validation.inputs, ("packets", "degraded"))
     _one_of("config.validation.best_by", config.validation.best_by, ("psnr", "lpips"))
     if config.validation.best_by == "lpips" and not config.validation.lpips:
-        raise MedsrError("config.validation.best_by: lpips is not measured; set config.validation.lpips=True too")
+        raise UsageError("config.validation.best_by: lpips is not measured; set config.validation.lpips=True too")
     devices = chosen_devices(config)
     _check_batch(config, devices)
     dtype = DTYPES[config.compute_dtype]
@@ -133,7 +133,7 @@ def build_setup(config: ConfigDict) -> Setup:
     if config.data.source not in BRINGS_INPUTS:
         degradation = configured(config.degradation.to_dict())
         if degradation.scale != scale:
-            raise MedsrError(f"config.degradation.scale: {degradation.scale}, but the model enlarges by {scale}")
+            raise UsageError(f"config.degradation.scale: {degradation.scale}, but the model enlarges by {scale}")
     pair = config.data.pair
     side = pair.patch * pair.scale if config.data.source == "pairs" else config.data.side
     _check_sizes(config, model, side=side, scale=scale)
@@ -165,7 +165,7 @@ def chosen_devices(config: ConfigDict) -> list[jax.Device]:
         return jax.devices()
     local = jax.local_devices()
     if jax.process_count() > 1 or not 1 <= config.devices <= len(local):
-        raise MedsrError(
+        raise UsageError(
             f"config.devices: {config.devices} can't be taken of {len(local)} local devices"
             f" and {jax.process_count()} process(es); leave it unset for all"
         )
@@ -202,7 +202,7 @@ def started_from(config: ConfigDict) -> Any:
     fields = {name: value for name, value in config.model.fields.to_dict().items() if name != "remat"}
     theirs = {name: value for name, value in weights.fields.items() if name != "remat"}
     if weights.model != config.model.name or build(weights.model, theirs) != build(config.model.name, fields):
-        raise MedsrError(
+        raise UsageError(
             f"{weights.path}: holds {weights.model} {theirs}, the config asks for {config.model.name} {fields};"
             " set config.model to what the file holds"
         )
@@ -233,7 +233,7 @@ def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, 
     for layer, weight in config.objective.layers:
         name = max((name for name in known if name[:6] == layer[:6]), default="") if layer.endswith("_last") else layer
         if name not in known:
-            raise MedsrError(f"config.objective.layers: VGG{weights.depth} has no {layer!r}; it has {', '.join(known)}")
+            raise UsageError(f"config.objective.layers: VGG{weights.depth} has no {layer!r}; it has {', '.join(known)}")
         wanted[name] = weight
     vgg = VGG(depth=weights.depth, layers=tuple(wanted), dtype=dtype)
 
@@ -245,15 +245,15 @@ def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, 
 
 def _one_of(field: str, value: str, known: Any) -> None:
     if value not in known:
-        raise MedsrError(f"{field}: {value!r} is none of {', '.join(known)}")
+        raise UsageError(f"{field}: {value!r} is none of {', '.join(known)}")
 
 
 def _check_batch(config: ConfigDict, devices: list[jax.Device]) -> None:
     if config.batch % len(devices):
-        raise MedsrError(f"config.batch: {config.batch} does not divide by the {len(devices)} devices")
+        raise UsageError(f"config.batch: {config.batch} does not divide by the {len(devices)} devices")
     share = config.batch // len(devices)
     if share % config.accumulate:
-        raise MedsrError(f"config.accumulate: a device's {share} samples do not divide by {config.accumulate}")
+        raise UsageError(f"config.accumulate: a device's {share} samples do not divide by {config.accumulate}")
 
 
 def _check_sizes(config: ConfigDict, model: nn.Module, *, side: int, scale: int) -> None:
@@ -261,16 +261,16 @@ def _check_sizes(config: ConfigDict, model: nn.Module, *, side: int, scale: int)
     if side % multiple:
         if config.data.source == "pairs":
             patch = config.data.pair.patch
-            raise MedsrError(
+            raise UsageError(
                 f"config.data.pair.patch: {patch} is no multiple of {multiple // scale}, which the model wants"
             )
-        raise MedsrError(f"config.data.side: {side} is no multiple of {multiple}, which the model wants")
+        raise UsageError(f"config.data.side: {side} is no multiple of {multiple}, which the model wants")
     if config.data.source == "pairs" and config.data.pair.scale != scale:
-        raise MedsrError(f"config.data.pair.scale: {config.data.pair.scale}, but the model enlarges by {scale}")
+        raise UsageError(f"config.data.pair.scale: {config.data.pair.scale}, but the model enlarges by {scale}")
     if config.objective.adversarial_weight:
         for factor in config.discriminator.scales:
             if factor < 1 or side % (8 * factor):
-                raise MedsrError(
+                raise UsageError(
                     f"config.discriminator.scales: targets of {side} shrunk by {factor} are no multiple of 8"
                 )
 
@@ -278,13 +278,13 @@ def _check_sizes(config: ConfigDict, model: nn.Module, *, side: int, scale: int)
 def _check_opponent(config: ConfigDict, opponent: nn.Module, *, side: int, channels: int) -> None:
     theirs = getattr(opponent, "channels", channels)
     if theirs != channels:
-        raise MedsrError(
+        raise UsageError(
             f"config.discriminator.fields: channels is {theirs}, but the generator's images have {channels}"
         )
     sides = {factor: side // factor for factor in config.discriminator.scales}
     wanted = getattr(opponent, "side", None)
     if wanted is not None and (wrong := {size for size in sides.values() if size != wanted}):
-        raise MedsrError(f"config.discriminator.fields: side is {wanted}, but the images have {min(wrong)} pixels")
+        raise UsageError(f"config.discriminator.fields: side is {wanted}, but the images have {min(wrong)} pixels")
 
 
 def require_folders(*folders: str) -> None:
@@ -295,4 +295,4 @@ def require_folders(*folders: str) -> None:
     """
     for folder in folders:
         if not pathlib.Path(folder).is_dir():
-            raise MedsrError(f"{folder}: no such folder; set config.data.folders and config.validation.folder")
+            raise UsageError(f"{folder}: no such folder; set config.data.folders and config.validation.folder")
