@@ -21,6 +21,7 @@ from medsr_jax.cli_model import (
     Precision,
     Tile,
     Views,
+    check_receiver,
     load,
 )
 from medsr_jax.cli_sending import (
@@ -37,7 +38,7 @@ from medsr_jax.cli_sending import (
     sending_options,
 )
 from medsr_jax.decoding import Call
-from medsr_jax.errors import MedsrError, named, require
+from medsr_jax.errors import UsageError, named, require
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, failing, progress, reading, report
 from medsr_jax.outcome import failed as failure
 from medsr_jax.terminal import say, show
@@ -124,8 +125,18 @@ def evaluate(
             preprocess=preprocess,
             headers=headers,
         )
+        check_receiver(
+            model,
+            blend=blend,
+            alpha=alpha,
+            backend=backend,
+            precision=precision,
+            ensemble=ensemble,
+            views=views,
+            tile=tile,
+        )
         if lpips and report_folder is None:
-            raise MedsrError("--lpips: is part of the report; name a folder for it with --report")
+            raise UsageError("--lpips requires --report FOLDER")
         files = find_inputs(inputs)
         decoding = reading(
             Call("medsr_jax.receiving", "image", {"max_pixels": max_pixels}), [file for file, _ in files]

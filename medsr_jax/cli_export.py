@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.errors import MedsrError, named, require
-from medsr_jax.jobs import failing
+from medsr_jax.cli_model import packaged_models
+from medsr_jax.errors import MedsrError, UsageError, named, require
+from medsr_jax.jobs import Debug, failing
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -23,21 +24,35 @@ def register(app: typer.Typer) -> None:
 
 
 def export(
-    model: Annotated[str, typer.Argument(help="A packaged model's name (`medsr models`) or a weights file.")],
+    model: Annotated[
+        str,
+        typer.Argument(
+            autocompletion=lambda: packaged_models(), help="A packaged model's name (`medsr models`) or a weights file."
+        ),
+    ],
     out: Annotated[pathlib.Path, typer.Option("-o", "--out", help="The file to make.")],
-    format: Annotated[str, typer.Option(help="onnx or stablehlo, the latter for programs that have JAX.")] = "onnx",
+    format: Annotated[
+        str,
+        typer.Option(
+            autocompletion=lambda: list(_WRITERS), help="onnx or stablehlo, the latter for programs that have JAX."
+        ),
+    ] = "onnx",
     grey: Annotated[bool, typer.Option("--grey", help="Fold a model of colours to one of grey images.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older files.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Write a model, weights inside, as a file that other programs run."""
-    with failing():
+    with failing(usage=True):
         if format not in _WRITERS:
-            raise MedsrError(f"--format: {format} is neither of {' and '.join(_WRITERS)}")
+            raise UsageError(f"--format is one of {', '.join(_WRITERS)}, not {format}")
         files = [out] if format == "onnx" else [out, _beside(out)]
         for file in files:
             _check_target(file, overwrite=overwrite)
         require("restore", what="medsr export")
+        from medsr_jax.zoo.weights import find
 
+        find(model)
+    with failing():
         from medsr_jax import zoo
         from medsr_jax.zoo.grey import for_grey
         from medsr_jax.zoo.interface import WARNING

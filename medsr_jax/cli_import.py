@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from medsr_jax.errors import require
-from medsr_jax.jobs import failing
+from medsr_jax.jobs import Debug, failing
 from medsr_jax.terminal import say
 
 
@@ -29,14 +29,16 @@ def import_(
     name: Annotated[str, typer.Option(help="What results are labelled with. [default: the file's name]")] = "",
     licence: Annotated[str, typer.Option(help="Of the weights, if you know it; goes into the card.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Make a model of this package from weights of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact."""
-    with failing():
+    with failing(usage=True):
         require("restore", what="medsr import")
         from medsr_jax import zoo
         from medsr_jax.zoo.foreign import check_target, import_weights
 
         check_target(out, overwrite=overwrite)
+    with failing():
         weights = import_weights(file, name=name, licence=licence)
         zoo.save(out, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card, dtype=None)
         fields = ", ".join(f"{key} {value}" for key, value in weights.fields.items())

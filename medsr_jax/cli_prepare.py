@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsr_jax.errors import missing_part
-from medsr_jax.jobs import failing, progress
+from medsr_jax.jobs import Debug, failing, progress
 from medsr_jax.terminal import Terminated, complain, say
 
 if TYPE_CHECKING:
@@ -46,9 +46,10 @@ def prepare(
     min_side: Annotated[int, typer.Option(help="Images with fewer rows or columns are left out.")] = 256,
     seed: Annotated[int, typer.Option(help="Of the split by patients. More images move no patient.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older set in the output folder.")] = False,
+    debug: Debug = False,
 ) -> None:
     """Make a training set from folders of images, split by patient. Names and IDs of patients are not stored."""
-    with failing():
+    with failing(usage=True):
         from medsr_jax.data.collection import PrepareSettings
         from medsr_jax.data.windows import parse_window
 
@@ -61,9 +62,12 @@ def prepare(
             seed=seed,
         )
         try:
+            from medsr_jax.data.prepare import check_output
             from medsr_jax.data.prepare import prepare as make
         except ImportError as error:
             raise missing_part(error, what="medsr prepare") or error from None
+        check_output(out, folders, overwrite=overwrite)
+    with failing():
         try:
             report = make(folders, out, settings=settings, overwrite=overwrite, progress=progress)
         except KeyboardInterrupt:

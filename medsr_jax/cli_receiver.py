@@ -23,10 +23,12 @@ from medsr_jax.cli_model import (
     Precision,
     Tile,
     Views,
+    check_receiver,
     load,
+    packaged_models,
 )
 from medsr_jax.decoding import Call
-from medsr_jax.errors import MedsrError, named, require
+from medsr_jax.errors import MedsrError, UsageError, named, require
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
 from medsr_jax.summary import Done
 from medsr_jax.terminal import say
@@ -66,8 +68,9 @@ def restore(
     transfer_syntax: Annotated[
         str,
         typer.Option(
+            autocompletion=lambda: ("explicit", "jpeg-ls", "jpeg2000"),
             help="Of restored DICOM objects: explicit, or coded without loss jpeg-ls or jpeg2000; the standard's"
-            " keyword or UID will do."
+            " keyword or UID will do.",
         ),
     ] = "explicit",
     max_pixels: MaxPixels = None,
@@ -126,12 +129,27 @@ def restore(
         return Done(", ".join(parts), (*restored.notes, *ignored, "not for primary diagnosis"), facts)
 
     with failing(usage=True):
+        check_receiver(
+            model,
+            blend=blend,
+            alpha=alpha,
+            backend=backend,
+            precision=precision,
+            ensemble=ensemble,
+            views=views,
+            uncertainty=uncertainty,
+            tile=tile,
+            batch=batch,
+        )
         if assume_scale is not None and not 1 <= assume_scale <= 8:
             raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
         if transfer_syntax != "explicit":
             from medsr_jax.imaging.lossless import syntax_of
 
-            syntax_of(transfer_syntax)
+            try:
+                syntax_of(transfer_syntax)
+            except MedsrError as error:
+                raise UsageError(f"--transfer-syntax: {error}") from error
         secret = key_of(key)
         require("restore", what="medsr restore")
     work: Work[Packet, Restored] = Work(
@@ -172,11 +190,16 @@ def restore(
 
 def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the files and pictures.")] = pathlib.Path("demo"),
-    model: Annotated[str, typer.Option(help="As of `medsr restore`.")] = "xray-x4",
+    model: Annotated[
+        str, typer.Option(autocompletion=lambda: packaged_models(), help="As of `medsr restore`.")
+    ] = "xray-x4",
+    debug: Debug = False,
 ) -> None:
     """A real chest radiograph through both ends, with a picture of the result."""
-    with failing():
+    with failing(usage=True):
+        check_receiver(model)
         require("demo", what="medsr demo")
+    with failing():
         restorer = load(model)
         from medsr_jax.evaluation import demo as demonstration
 
@@ -190,7 +213,7 @@ def demo(
         say("lossy: not for primary diagnosis")
 
 
-def models() -> None:
+def models(debug: Debug = False) -> None:
     """What --model can name, with size and measured quality."""
     with failing():
         require("restore", what="medsr models")

@@ -19,7 +19,13 @@ Scale = Annotated[
         help="1..8: how many times fewer rows and columns travel. auto: 4; with --max-bytes, what serves best."
     ),
 ]
-Codec = Annotated[str, typer.Option(help="jpeg, jpeg2000 or avif. auto: jpeg; with --max-bytes, what serves best.")]
+Codec = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ("auto", "jpeg", "jpeg2000", "avif"),
+        help="jpeg, jpeg2000 or avif. auto: jpeg; with --max-bytes, what serves best.",
+    ),
+]
 MaxBytes = Annotated[
     str | None,
     typer.Option(
@@ -34,16 +40,25 @@ Quality = Annotated[
         " --max-bytes the best that fits."
     ),
 ]
-Kernel = Annotated[str, typer.Option(help="Of the downscaling: area, bicubic or lanczos.")]
+Kernel = Annotated[
+    str,
+    typer.Option(
+        autocompletion=lambda: ("area", "bicubic", "lanczos"), help="Of the downscaling: area, bicubic or lanczos."
+    ),
+]
 Window = Annotated[
     str | None,
-    typer.Option(help="Stored values to keep: data, full or LOW:HIGH. [default: full at 8 bits, else data]"),
+    typer.Option(
+        autocompletion=lambda: ("data", "full"),
+        help="Stored values to keep: data, full or LOW:HIGH. [default: full at 8 bits, else data]",
+    ),
 ]
 Headers = Annotated[
     str,
     typer.Option(
+        autocompletion=lambda: ("all", "minimal"),
         help="Attributes of DICOM that travel, the patient's name among them: all; or minimal, without private elements"
-        " and what restoring, routing and the standard do not need."
+        " and what restoring, routing and the standard do not need.",
     ),
 ]
 Preprocess = Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")]

@@ -137,7 +137,7 @@ def prepare(
         MedsrError: a folder or the manifest is wrong, ``out`` can't be written, or there is nothing to take.
     """
     out = pathlib.Path(os.path.realpath(out))
-    _check(out, folders, overwrite=overwrite)
+    check_output(out, folders, overwrite=overwrite)
     with _beside(out) as part:
         try:
             stage = part / "stage"
@@ -150,13 +150,18 @@ def prepare(
             _write_reports(built, report, settings)
         except OSError as error:
             raise named(out, f"can't be written: {error.strerror or error}") from error
-        _check(out, folders, overwrite=overwrite)
+        check_output(out, folders, overwrite=overwrite)
         _put_in_place(built, out, part)
     return report
 
 
-def _check(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrite: bool) -> None:
-    """Refuses to write over anything but an older set."""
+def check_output(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrite: bool) -> None:
+    """Refuse to write over anything but an older set.
+
+    Raises:
+        MedsrError: says what to do.
+    """
+    out = pathlib.Path(os.path.realpath(out))
     for folder in folders:
         real = pathlib.Path(os.path.realpath(folder))
         if real == out or out in real.parents:
