@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import logging
 import pathlib
+import re
 import sys
+import traceback
 from typing import NoReturn
 
 from medsr_jax.errors import missing_part
@@ -49,7 +51,7 @@ def _train() -> None:
         config = _CONFIG.value
         config.keys()  # a file that could not be loaded says so when it is first used
     except OSError as error:
-        _misused(f"--config: cannot be read; name a file of configs/ ({' '.join(str(error).split())})")
+        _misused(_unreadable(error))
     try:
         join(
             coordinator=_COORDINATOR.value,
@@ -91,10 +93,32 @@ def parse_flags(argv: list[str]) -> list[str]:
     except MedsrError as error:
         _misused(str(error))
     except flags.Error as error:
+        if missing := re.findall(r"flag (--\w+)=None: Flag \S+ must have a value", str(error)):
+            _misused(f"{' and '.join(missing)}: required; --help lists the flags")
         _misused(f"{' '.join(str(error).split())}; --help lists the flags")
+    except OSError as error:
+        _misused(_unreadable(error))
     except (AttributeError, KeyError) as error:
         # ml_collections goes on to print all fields.
-        _misused(f"--config: no such field: {' '.join(str(error).split())[:200]}; the config file lists them")
+        words = str(error.args[0] if error.args else error).split()
+        _misused(f"--config: no such field: {' '.join(words)[:200]}; the config file lists them")
+    except Exception as error:  # the config file's own, which is a program
+        _misused(f"--config: {_place(error)}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
+
+
+def _unreadable(error: OSError) -> str:
+    """The line for a config file that can't be read, from ml_collections' account of its attempts."""
+    reason = re.findall(r"\[Errno \d+\] ([^:\n]+): '([^'\n]*)'", str(error))
+    what = f"{reason[-1][1]}: {reason[-1][0]}" if reason else " ".join(str(error).split())[:200]
+    return f"--config: cannot be read ({what}); name a file of configs/"
+
+
+def _place(error: Exception) -> str:
+    """File and line that an exception comes from."""
+    if isinstance(error, SyntaxError):
+        return f"{error.filename}, line {error.lineno}"
+    frame = traceback.extract_tb(error.__traceback__)[-1]
+    return f"{frame.filename}, line {frame.lineno}"
 
 
 def _misused(line: str) -> NoReturn:

@@ -94,6 +94,9 @@ def test_an_empty_or_missing_folder_is_refused_by_name(tmp_path):
     ("arguments", "message"),
     [
         (["--config=nowhere.py"], "--config: cannot be read"),
+        (["--config=nowhere.py", "--config.steps=1"], "--config: cannot be read .nowhere.py: No such file"),
+        (["--config=broken.py"], "--config: .*broken.py, line 2: ZeroDivisionError"),
+        ([], "^--config: required"),
         ([f"--config={CONFIG}", "--config.no_field=3"], "--config: no such field: .*no_field"),
         ([f"--config={CONFIG}", "--config.steps=many"], "invalid literal"),
         ([f"--config={CONFIG}"], "data/val/chest: no such folder"),
@@ -101,9 +104,10 @@ def test_an_empty_or_missing_folder_is_refused_by_name(tmp_path):
     ],
 )
 def test_a_wrong_command_line_is_no_traceback(tmp_path, arguments, message):
+    (tmp_path / "broken.py").write_text("def get_config():\n    return 1 / 0\n")
     command = [sys.executable, "-m", "medsr_jax.training", f"--workdir={tmp_path / 'run'}", *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=tmp_path)
-    assert done.returncode != 0
+    assert done.returncode == 2
     assert re.search(message, done.stderr)
     assert "Traceback" not in done.stderr
 
