@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import dataclasses
+import difflib
 import pathlib
 from typing import Annotated
 
@@ -45,7 +47,7 @@ def info(
     ):
         for (name, _), outcome in zip(found, outcomes, strict=True):
             if outcome.problem:
-                problems += report(outcome)
+                problems += report(dataclasses.replace(outcome, problem=outcome.problem + _meant(name)))
             elif as_json:
                 emit({"file": name, **outcome.value.facts})
             else:
@@ -66,3 +68,9 @@ def _files(thing: str) -> list[tuple[str, pathlib.Path]]:
 
         return [(thing, find(thing))]
     return [(str(file), file) for file, _ in find_inputs([thing])]
+
+
+def _meant(name: str) -> str:
+    """The packaged model that a name is close to, where there is no such file."""
+    close = [] if pathlib.Path(name).exists() else difflib.get_close_matches(name, packaged_models(), 1)
+    return f"; did you mean {close[0]}?" if close else ""

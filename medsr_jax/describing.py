@@ -50,7 +50,17 @@ def described(file: pathlib.Path, *, key: bytes | None = None) -> Description:
     if weights:
         facts = {"kind": "weights", "format": weights}
         return Description((("weights", f"{weights}, of another package; `medsr import` brings them in"),), facts)
+    if not _is_coded(file):
+        raise named(file, "is no packet, no image that can be sent and no weights file")
     return _packet(file, key)
+
+
+def _is_coded(file: pathlib.Path) -> bool:
+    """Whether a file may be a JPEG 2000 code stream or an AVIF, which packets alone are here."""
+    from medsr_jax.imaging.sniffing import read_start
+
+    start = read_start(file)
+    return start.startswith(b"\xff\x4f\xff\x51") or start[4:8] == b"ftyp"
 
 
 def _image_kind(file: pathlib.Path) -> str:
@@ -75,7 +85,8 @@ def _image(file: pathlib.Path) -> Description:
     whole = image.pixels.dtype.kind in "iu"
     bits = max(1, math.ceil(math.log2(high - low + 1))) if whole else 8 * image.pixels.dtype.itemsize
     facts: dict[str, Any] = {"kind": "image", "format": image.kind, "rows": rows, "columns": columns, "frames": frames}
-    facts |= {"dtype": str(image.pixels.dtype), "bits": bits, "value_range": [low, high], "inverted": image.inverted}
+    facts |= {"dtype": str(image.pixels.dtype), "bits": bits, "value_range": [_plain(low), _plain(high)]}
+    facts["inverted"] = image.inverted
     facts |= {"bytes": size, "spacing": image.spacing, "lossy": None, "notes": list(image.notes)}
     many = f", {frames} frames" if frames > 1 else ""
     lines = [("image", f"{image.kind}, {rows} rows x {columns} columns{many}; no packet")]
@@ -93,6 +104,11 @@ def _image(file: pathlib.Path) -> Description:
     lines.append(("lossy", facts.pop("lossy_by", "") or said[facts["lossy"]]))
     lines += [("note", note) for note in image.notes]
     return Description(tuple(lines), facts)
+
+
+def _plain(number: Any) -> float:
+    """A number, NumPy's too, as JSON has it."""
+    return int(number) if float(number).is_integer() else float(number)
 
 
 def _dicom(dataset: Any, notes: tuple[str, ...]) -> tuple[list[tuple[str, str]], dict[str, Any]]:
@@ -148,11 +164,8 @@ def _packet(file: pathlib.Path, key: bytes | None) -> Description:
         ("pre-processing", before),
         *(("note", note) for note in header.notes),
         ("bytes", f"{size} in all, {packet.coded_bytes} of them pixels"),
-        ("ratio", f"{ratio_label(ratio)};"),
-        (
-            "",
-            f"of the original's pixels at {header.bits} bits each to those bytes of pixels; not for primary diagnosis",
-        ),
+        ("ratio", ratio_label(ratio)),
+        ("", f"pixels of the original at {header.bits} bits each to bytes of pixels here; not for primary diagnosis"),
     ]
     facts = {
         "kind": "packet",
