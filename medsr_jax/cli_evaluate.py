@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_model import (
     DEFAULT,
     Alpha,
@@ -102,6 +103,7 @@ def evaluate(
     ] = None,
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS for the report; it takes longest.")] = False,
     max_pixels: MaxPixels = None,
+    key: Key = None,
     debug: Debug = False,
 ) -> None:
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
@@ -125,6 +127,7 @@ def evaluate(
             preprocess=preprocess,
             headers=headers,
         )
+        options["key"] = key_of(key)
         check_receiver(
             model,
             blend=blend,
@@ -139,7 +142,7 @@ def evaluate(
             raise UsageError("--lpips requires --report FOLDER")
         files = find_inputs(inputs)
         decoding = reading(
-            Call("medsr_jax.receiving", "image", {"max_pixels": max_pixels}), [file for file, _ in files]
+            Call("medsr_jax.sending", "original", {"max_pixels": max_pixels}), [file for file, _ in files]
         )
         restorer = load(
             model,
@@ -288,15 +291,17 @@ def table(scored: list[tuple[str, Scores]]) -> None:
     from rich.table import Table
     from rich.text import Text
 
+    from medsr_jax.transmission.ceilings import ratio_text
+
     rich_table = Table()
-    heads = ("image", "bytes", "ratio", "sent as", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
+    heads = ("image", "file bytes", "ratio", "sent as", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
     for head in heads:
         rich_table.add_column(head, justify="left" if head == "image" else "right")
     for name, score in scored:
         rich_table.add_row(
             Text(visible(name)),
             f"{score.sent_bytes:,}",
-            f"{score.ratio:.0f}:1",
+            ratio_text(score.ratio),
             f"1/{score.scale} {score.codec} q {score.quality}",
             f"{score.psnr_bicubic:.2f}",
             f"{score.psnr:.2f}",

@@ -39,21 +39,18 @@ def encoded(
     Raises:
         MedsrError: as `read_image` and `compress`.
     """
-    from medsr_jax.receiving import image
-    from medsr_jax.transmission.ceilings import against_ceilings
+    from medsr_jax.transmission.ceilings import against_ceilings, ratio_text
     from medsr_jax.transmission.compress import compress
     from medsr_jax.transmission.packet_io import packet_bytes, packet_suffix
 
-    source = image(file, max_pixels=max_pixels)
-    if _is_packet(file, source):
-        raise named(file, "is a packet of `medsr compress` already; restore it, or send its original")
-    packet = compress(source, **options)
+    source = original(file, max_pixels=max_pixels)
+    packet = compress(source, **options, key=key)
     data = packet_bytes(packet, key=key)
     header, size = packet.header, len(data)
     ratio = packet.ratio()
     parts = [
         f"{size} bytes, {packet.coded_bytes} of them pixels",
-        f"{ratio:.0f}:1 of the original's pixels at {header.bits} bits each",
+        f"{ratio_text(ratio)} of the original's pixels at {header.bits} bits each",
         f"1/{header.scale} of the side",
         f"{header.codec} q {header.quality}",
     ]
@@ -67,6 +64,20 @@ def encoded(
     }
     facts |= {"codec": header.codec, "quality": header.quality}
     return Encoded(packet_suffix(packet), data, ", ".join(parts), tuple(notes), facts)
+
+
+def original(file: pathlib.Path, *, max_pixels: int | None) -> Image:
+    """An image that is to be sent.
+
+    Raises:
+        MedsrError: as `read_image`, and for a packet.
+    """
+    from medsr_jax.receiving import image
+
+    source = image(file, max_pixels=max_pixels)
+    if _is_packet(file, source):
+        raise named(file, "is a packet of `medsr compress` already; restore it, or send its original")
+    return source
 
 
 def _is_packet(file: pathlib.Path, source: Image) -> bool:

@@ -9,9 +9,10 @@ import shutil
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.evaluation.link import Measured, central_crop, measure
 from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+from medsr_jax.files import atomic_write
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, write_restored
-from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.transmission.packet_io import read_packet
 
 SOURCE = "RG1_J2KR.dcm"
 TITLE = "RG1, a chest radiograph from PyPI pydicom-data"
@@ -54,7 +55,7 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
         ("crop 512x512", crop, "sent-crop.jpg", "restored-crop.png", "demo-crop.png"),
     ):
         measured = measure(image, restorer)
-        write_packet(out / sent, measured.packet)
+        atomic_write(out / sent, measured.file)
         write_restored(out / restored, read_packet(out / sent), measured.restored)
         zoom = busiest_square(image.pixels[0], side=min(image.pixels.shape[1:]) // 5)
         side_by_side(out / picture, image, measured, zoom=zoom, title=TITLE)

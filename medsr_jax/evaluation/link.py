@@ -10,10 +10,11 @@ import numpy as np
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.metrics import psnr, ssim
 from medsr_jax.imaging import Image
+from medsr_jax.imaging.reading import MAX_PIXELS
 from medsr_jax.restoration import Restored, Restorer
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet
-from medsr_jax.transmission.packet_io import packet_bytes
+from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
 
 
 @dataclasses.dataclass(frozen=True)
@@ -21,24 +22,30 @@ class Measured:
     """One image sent and restored.
 
     Attributes:
-        packet, restored, bicubic: what travelled and the two results; ``bicubic`` is (frames, rows, columns).
-        sent_bytes: size of the packet's file.
+        file: the packet's whole file, as the sender writes it.
+        packet, restored, bicubic: what the receiver reads in it and the two results; ``bicubic`` is (frames, rows,
+            columns).
         ratio: of the original's pixels, at the bits that count, to the code streams (`Packet.ratio`).
         quality: of the codec.
         psnr, ssim: of the restored image; PSNR in dB, of the pixels that are no padding.
         psnr_bicubic, ssim_bicubic: of bicubic enlargement of the same packet.
     """
 
+    file: bytes
     packet: Packet
     restored: Restored
     bicubic: np.ndarray
-    sent_bytes: int
     ratio: float
     quality: int
     psnr: float
     ssim: float
     psnr_bicubic: float
     ssim_bicubic: float
+
+    @property
+    def sent_bytes(self) -> int:
+        """Size of the packet's file."""
+        return len(self.file)
 
     @property
     def scale(self) -> int:
@@ -56,25 +63,26 @@ class Measured:
         return self.restored.model
 
 
-def measure(image: Image, restorer: Restorer, **options: Any) -> Measured:
-    """Send and restore an image in memory.
+def measure(image: Image, restorer: Restorer, *, key: bytes | None = None, **options: Any) -> Measured:
+    """Send and restore an image in memory: the file that would travel is made, and read as the receiver reads it.
 
     Args:
         image: the original, which is the truth.
         restorer: the receiver.
+        key: to sign the packet with; None for none.
         options: of `transmission.compress`.
     """
-    packet = compress(image, **options)
-    sent = len(packet_bytes(packet))
+    file = packet_bytes(compress(image, **options, key=key), key=key)
+    packet = parse_packet(file, max_pixels=max(MAX_PIXELS, image.pixels.size), key=key)
     restored = restorer(packet)
     bicubic = enlarge(packet)
     values = {"value_range": measured_range(image)}
     valid = valid_pixels(image)
     return Measured(
+        file=file,
         packet=packet,
         restored=restored,
         bicubic=bicubic,
-        sent_bytes=sent,
         ratio=packet.ratio(),
         quality=packet.header.quality,
         psnr=psnr(restored.pixels, image.pixels, valid=valid, **values),

@@ -11,6 +11,7 @@ from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.link import Measured
 from medsr_jax.imaging import Image
 from medsr_jax.imaging.files import atomic_write
+from medsr_jax.transmission.ceilings import ratio_text
 
 
 def side_by_side(
@@ -34,7 +35,7 @@ def side_by_side(
     panels = [
         ("original", image.pixels),
         (
-            f"sent: {columns}x{rows}, {measured.sent_bytes:,} bytes, {measured.ratio:.0f}:1",
+            f"sent: {columns}x{rows}, {measured.sent_bytes:,} bytes, {ratio_text(measured.ratio)}",
             enlarge(measured.packet, method="nearest"),
         ),
         (f"bicubic: {measured.psnr_bicubic:.2f} dB, SSIM {measured.ssim_bicubic:.3f}", measured.bicubic),

@@ -24,7 +24,7 @@ from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, write_image
 from medsr_jax.tables import csv_bytes
 from medsr_jax.text import visible
-from medsr_jax.transmission.ceilings import ratio_label
+from medsr_jax.transmission.ceilings import ratio_label, ratio_text
 
 PAGE, TABLE = "index.html", "images.csv"
 PICTURES = "pictures"
@@ -185,7 +185,7 @@ def _section(row: Row) -> str:
             f'<figure><a href="{source}"><img src="{source}" loading="lazy" alt="{view}"></a>'
             f"<div class=lens></div><figcaption>{_shown(caption)}</figcaption></figure>"
         )
-    about = f"{row.sent_bytes:,} bytes, {row.ratio:.0f}:1, 1/{row.scale} of the side, {row.codec} q {row.quality}"
+    about = f"{row.sent_bytes:,} bytes, {ratio_text(row.ratio)}, 1/{row.scale} of the side, {row.codec} q {row.quality}"
     return (
         f"<section><h3>{_shown(row.name)} <small>{about}</small></h3>"
         f"<div class=views>{''.join(figures)}</div></section>"

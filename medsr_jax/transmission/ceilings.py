@@ -10,9 +10,14 @@ CEILINGS = {10: "German consensus", 30: "Canadian guideline"}
 """Published ceilings of the ratio for lossy chest radiographs, the lowest first."""
 
 
+def ratio_text(ratio: float) -> str:
+    """A compression ratio as it is printed, with three digits or so: "8.6:1", "236:1"."""
+    return f"{ratio:.{0 if ratio >= 99.5 else 1}f}:1"
+
+
 def ratio_label(*ratios: float) -> str:
     """One ratio or the span of several, and `against_ceilings`."""
-    ends = dict.fromkeys(f"{end:.{0 if end >= 99.5 else 1}f}:1" for end in (min(ratios), max(ratios)))
+    ends = dict.fromkeys(map(ratio_text, (min(ratios), max(ratios))))
     return f"{' to '.join(ends)}, {against_ceilings(*ratios)}"
 
 

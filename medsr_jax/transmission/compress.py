@@ -46,6 +46,7 @@ def compress(
     kernel: str = "area",
     window: Window | None = None,
     headers: str = "all",
+    key: bytes | None = None,
 ) -> Packet:
     """Makes the packet of an image.
 
@@ -62,6 +63,7 @@ def compress(
         preprocess: smooth images that are dark or noisy; others are never touched.
         kernel: of the downscaling.
         window: the stored values that become the codes' range (`mapping.choose_window`): "data", "full", (low, high).
+        key: that the file will be signed with (`packet_bytes`), since a budget counts the signature.
         headers: of DICOM: "all" attributes travel, or the "minimal" ones (`headers.MODULES`).
 
     Returns:
@@ -89,7 +91,7 @@ def compress(
         if max_bytes is None:
             assert whole is not None
             return source.of_quality(whole, quality)
-        fitting: dict[str, Any] = {"max_bytes": max_bytes, "size": lambda packet: len(packet_bytes(packet))}
+        fitting: dict[str, Any] = {"max_bytes": max_bytes, "size": lambda packet: len(packet_bytes(packet, key=key))}
         if whole is None:
             return best_scale(source.maker, source.pixels, **fitting)
         return best_that_fits(source.maker(whole), **fitting)[0]

@@ -146,7 +146,7 @@ def read_packet(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, k
     """
     data = _read(path)
     try:
-        return _parse(data, max_pixels=max_pixels, key=key)
+        return parse_packet(data, max_pixels=max_pixels, key=key)
     except MemoryError as error:
         raise named(path, "does not fit into memory") from error
     except MedsrError as error:
@@ -245,7 +245,12 @@ def _check_size(rows: int, columns: int, frames: int, max_pixels: int) -> None:
         raise MedsrError(f"stands for {size}, more than the {max_pixels / 1e6:.0f} million that are restored")
 
 
-def _parse(data: bytes, *, max_pixels: int, key: bytes | None) -> Packet:
+def parse_packet(data: bytes, *, max_pixels: int = MAX_PIXELS, key: bytes | None = None) -> Packet:
+    """The packet of a whole file's bytes; as `read_packet`.
+
+    Raises:
+        MedsrError: they are no packet, damaged, too large, not signed with the key, or of a later version.
+    """
     if data[128:132] == b"DICM":
         from medsr_jax.transmission.dicom_packet import read_dicom_packet
 

@@ -40,10 +40,10 @@ def through_the_link(pixels, *, inverted=False):
     bicubic = enlarge(packet)
     near = fidelity(bicubic, image.pixels, value_range=image.value_range)
     measured = Measured(
+        file=packet_bytes(packet),
         packet=packet,
         restored=Restored(bicubic, None),
         bicubic=bicubic,
-        sent_bytes=len(packet_bytes(packet)),
         ratio=packet.ratio(),
         quality=60,
         psnr=near.psnr,
