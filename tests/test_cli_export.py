@@ -69,7 +69,7 @@ def test_colours_stay_unless_grey_is_asked_for(tmp_path):
 def test_what_is_there_is_kept_unless_told_otherwise(tiny_weights, tmp_path, format, taken):
     (tmp_path / taken).write_text("mine")
     done = run(tiny_weights, "--format", format, "-o", tmp_path / "model")
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr == f"{tmp_path / taken}: is there already; give --overwrite to replace it, or another name\n"
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
     assert run(tiny_weights, "--format", format, "-o", tmp_path / "model", "--overwrite").returncode == 0
@@ -108,7 +108,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing(tiny_weights, tmp_path, f
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (["xray-x4", "--format", "tflite", "-o", "out"], "--format: tflite is neither of stablehlo and onnx"),
+        (["xray-x4", "--format", "tflite", "-o", "out"], "--format is one of stablehlo, onnx, not tflite"),
         (["xray-x4", "-o", "none/out.onnx"], "none: no such folder; make it, or name another output"),
         (["nothing", "-o", "out.onnx"], "nothing: neither a weights file nor a packaged model"),
         (["xray-x4", "-o", "."], ".: is a folder; name a file to write"),
@@ -117,7 +117,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing(tiny_weights, tmp_path, f
 def test_wrong_arguments_are_one_line(monkeypatch, tmp_path, arguments, message):
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)
-    assert done.returncode == 1
+    assert done.returncode == 2
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
