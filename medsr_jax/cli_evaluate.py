@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import pathlib
 import sys
 from collections import Counter
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from medsr_jax.batch import Json, Log, Quiet, Reporting
 from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_model import (
     DEFAULT,
@@ -42,8 +42,8 @@ from medsr_jax.decoding import Call
 from medsr_jax.errors import UsageError, named, require
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, failing, progress, reading, report
 from medsr_jax.outcome import failed as failure
-from medsr_jax.terminal import say, show
-from medsr_jax.text import visible
+from medsr_jax.scores import Scores, model_names, summary_facts, summary_lines, table
+from medsr_jax.terminal import emit, say
 
 if TYPE_CHECKING:
     from medsr_jax.evaluation.link import Measured
@@ -55,27 +55,6 @@ if TYPE_CHECKING:
 def register(app: typer.Typer) -> None:
     """Add the command to ``medsr``."""
     app.command()(evaluate)
-
-
-@dataclasses.dataclass(frozen=True)
-class Scores:
-    """What `evaluation.link.Measured` says of an image, without its pixels."""
-
-    sent_bytes: int
-    ratio: float
-    scale: int
-    codec: str
-    quality: int
-    model: str
-    psnr: float
-    ssim: float
-    psnr_bicubic: float
-    ssim_bicubic: float
-
-    @classmethod
-    def of(cls, measured: Measured) -> Scores:
-        """The numbers of a measurement."""
-        return cls(**{field.name: getattr(measured, field.name) for field in dataclasses.fields(cls)})
 
 
 def evaluate(
@@ -104,6 +83,9 @@ def evaluate(
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS for the report; it takes longest.")] = False,
     max_pixels: MaxPixels = None,
     key: Key = None,
+    as_json: Json = False,
+    quiet: Quiet = False,
+    log: Log = None,
     debug: Debug = False,
 ) -> None:
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
@@ -128,6 +110,7 @@ def evaluate(
             headers=headers,
         )
         options["key"] = key_of(key)
+        Reporting(json=as_json, quiet=quiet, log=log).begin(pathlib.Path())
         check_receiver(
             model,
             blend=blend,
@@ -167,6 +150,8 @@ def evaluate(
             outputs.claim(file, relative)
         result, row = _measured(original, relative, restorer, report_folder, perceptual, options)
         scored.append((str(relative), Scores.of(result)))
+        if as_json:
+            emit({"input": str(file), **scored[-1][1].facts()})
         notes.update(dict.fromkeys(note for note in result.restored.notes if note not in result.packet.header.notes))
         rows.extend([row] if row is not None else [])
 
@@ -179,14 +164,19 @@ def evaluate(
                 except Exception as error:
                     outcome = failure(error, file, *([] if report_folder is None else [report_folder]))
             failed = report(outcome)
+            if as_json:
+                emit({"problem": outcome.problem})
     if scored:
-        say("; ".join([f"model {_models(scored)}", *notes]))
-        table(scored)
-        for line in _summary(scored):
+        say("; ".join([f"model {model_names(scored)}", *notes]))
+        if as_json:
+            emit({"summary": summary_facts(scored)})
+        elif not quiet:
+            table(scored)
+        for line in summary_lines(scored):
             say(line)
     if report_folder is not None and rows:
         with failing():
-            _write(report_folder, rows, _models(scored), options["max_bytes"], pathlib.Path(inputs[0]).name)
+            _write(report_folder, rows, model_names(scored), options["max_bytes"], pathlib.Path(inputs[0]).name)
         say(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
     if failed or not scored:
         raise typer.Exit(1)
@@ -260,59 +250,3 @@ def _write(folder: pathlib.Path, rows: list[Row], models: str, max_bytes: int | 
         "measures": "on the stored values, of all frames; of more than 8 bits, on the range that the image spans",
     }
     write_page(folder / PAGE, rows, title=f"Restored images of {what}", settings=settings)
-
-
-def _models(scored: list[tuple[str, Scores]]) -> str:
-    return " and ".join(dict.fromkeys(score.model for _, score in scored))
-
-
-def _summary(scored: list[tuple[str, Scores]]) -> list[str]:
-    """The mean gain with its interval, and where the ratio lies."""
-    from medsr_jax.evaluation.statistics import bootstrap
-    from medsr_jax.transmission.ceilings import ratio_label
-
-    label = f"ratio {ratio_label(*(score.ratio for _, score in scored))}; not for primary diagnosis"
-    if len(scored) == 1:
-        return [label]
-    gains = [score.psnr - score.psnr_bicubic for _, score in scored]
-    gain = bootstrap(gains)
-    similarity = bootstrap([score.ssim - score.ssim_bicubic for _, score in scored])
-    return [
-        f"mean gain over bicubic of the same packet: {gain.value:+.3f} dB [{gain.low:+.3f}, {gain.high:+.3f}]"
-        f" (worst {min(gains):+.3f}), SSIM {similarity.value:+.4f} [{similarity.low:+.4f}, {similarity.high:+.4f}];"
-        f" {len(gains)} images, 95 % intervals",
-        label,
-    ]
-
-
-def table(scored: list[tuple[str, Scores]]) -> None:
-    """Bytes, ratio and fidelity, an image a row."""
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
-
-    from medsr_jax.transmission.ceilings import ratio_text
-
-    rich_table = Table()
-    heads = ("image", "file bytes", "ratio", "sent as", "bicubic dB", "restored dB", "gain", "SSIM bic.", "SSIM rest.")
-    for head in heads:
-        rich_table.add_column(head, justify="left" if head == "image" else "right")
-    for name, score in scored:
-        rich_table.add_row(
-            Text(visible(name)),
-            f"{score.sent_bytes:,}",
-            ratio_text(score.ratio),
-            f"1/{score.scale} {score.codec} q {score.quality}",
-            f"{score.psnr_bicubic:.2f}",
-            f"{score.psnr:.2f}",
-            f"{score.psnr - score.psnr_bicubic:+.2f}",
-            f"{score.ssim_bicubic:.3f}",
-            f"{score.ssim:.3f}",
-        )
-    # A pipe has no width; 120 columns hold the table unbroken.
-    console = Console()
-    if not console.is_terminal:
-        console = Console(width=120)
-    with console.capture() as laid_out:
-        console.print(rich_table)
-    show(laid_out.get().rstrip("\n"))

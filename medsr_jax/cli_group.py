@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Sequence
 from typing import Any, NoReturn
 
 import typer
@@ -19,13 +20,20 @@ _UsageError: Any = typer.BadParameter.__mro__[1]
 class OneLineGroup(TyperGroup):
     """The command with its subcommands. In place of usage and a box, a wrong command line is one line."""
 
-    def main(self, *args: Any, standalone_mode: bool = True, **options: Any) -> Any:
+    def main(  # type: ignore[override]  # by keyword, as Typer calls it
+        self,
+        args: Sequence[str] | None = None,
+        *,
+        prog_name: str | None = None,
+        standalone_mode: bool = True,
+        **more: Any,
+    ) -> Any:
         """Run a command line; as Typer's own, but for how its errors are printed."""
+        options: dict[str, Any] = {"prog_name": prog_name or "medsr", **more}  # of `python -m medsr_jax` too
         if not standalone_mode:
-            return super().main(*args, standalone_mode=False, **options)
-        options.setdefault("prog_name", "medsr")  # of `python -m medsr_jax` too
+            return super().main(args, standalone_mode=False, **options)
         try:
-            status = super().main(*args, standalone_mode=False, **options)
+            status = super().main(args, standalone_mode=False, **options)
         except _UsageError as error:
             _end(error)
         except typer.Abort:

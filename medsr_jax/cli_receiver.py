@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsr_jax.batch import Json, Log, Quiet, Reporting, Resume
-from medsr_jax.cli_evaluate import Scores, table
 from medsr_jax.cli_key import Key, key_of
 from medsr_jax.cli_model import (
     DEFAULT,
@@ -30,6 +29,7 @@ from medsr_jax.cli_model import (
 from medsr_jax.decoding import Call
 from medsr_jax.errors import MedsrError, UsageError, named, require
 from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.scores import Scores, table
 from medsr_jax.summary import Done
 from medsr_jax.terminal import say
 
