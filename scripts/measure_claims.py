@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import os
 import pathlib
+import sys
 from collections.abc import Sequence
 
 import absence  # noqa: F401  # first: a missing package is one line
@@ -38,6 +39,8 @@ def main() -> None:
     parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
     parser.add_argument("--limit", type=int, help="images of each folder [all]")
     options = parser.parse_args()
+    if not any((options.data / folder).is_dir() for folder in FOLDERS):
+        sys.exit(f"{options.data}: none of {', '.join(FOLDERS)} is there; name the data set with --data")
     keep_compiled_programs()
     restorer = Restorer("xray-x4")
     for folder in FOLDERS:

@@ -16,6 +16,7 @@ import warnings
 from collections import Counter
 from collections.abc import Iterator
 
+import absence  # noqa: F401
 import numpy as np
 import pydicom
 from pydicom.pixels import get_decoder

@@ -11,10 +11,13 @@ import json
 import pathlib
 import sys
 
-import jax
-import jax.export
-import numpy as np
-from PIL import Image
+try:
+    import jax
+    import jax.export
+    import numpy as np
+    from PIL import Image
+except ImportError as error:
+    sys.exit(f"this script needs {error.name}; install what it needs with: pip install jax flatbuffers numpy pillow")
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ import pytest
 import typer.main
 
 from medsr_jax.cli import app
+from medsr_jax.errors import _EXTRAS
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -26,14 +27,33 @@ def _commands(page: pathlib.Path, start: str) -> list[str]:
     return [line for line in lines if line.startswith(start)]
 
 
-def _options(script: pathlib.Path) -> set[str]:
-    """The options that a script's parser takes, from its source and that of the scripts that it imports."""
+def _arguments(script: pathlib.Path) -> dict[tuple[str, ...], dict[str, object]]:
+    """A script's arguments and what is constant of them, from its source and that of the scripts that it imports."""
     nodes = list(ast.walk(ast.parse(script.read_text())))
     calls = (node for node in nodes if isinstance(node, ast.Call))
-    named = (call for call in calls if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument")
-    found = {arg.value for call in named for arg in call.args if isinstance(arg, ast.Constant)}
-    beside = [script.parent / f"{node.module}.py" for node in nodes if isinstance(node, ast.ImportFrom)]
-    return found.union(*(_options(other) for other in beside if other.is_file()))
+    found = {}
+    for call in calls:
+        if isinstance(call.func, ast.Attribute) and call.func.attr == "add_argument":
+            names = tuple(str(arg.value) for arg in call.args if isinstance(arg, ast.Constant))
+            found[names] = {k.arg or "": k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+    for node in nodes:
+        if isinstance(node, ast.ImportFrom) and (other := script.parent / f"{node.module}.py").is_file():
+            found |= _arguments(other)
+    return found
+
+
+def _optional_packages(script: pathlib.Path) -> set[str]:
+    """Packages of an extra that a script imports, itself or through the modules of this package that need JAX."""
+    top = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
+    names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
+    names |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
+    extra = {package for packages in _EXTRAS.values() for package in packages}
+    needing = {"restoration", "evaluation", "models", "training", "degradation", "data"}
+    return {
+        name
+        for name in names
+        if name.split(".")[0] in extra or (name.startswith("medsr_jax.") and name.split(".")[1] in needing)
+    }
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -41,8 +61,14 @@ def test_scripts_take_the_options_that_pages_give_them(page: pathlib.Path) -> No
     for command in _commands(page, "python scripts/"):
         _, script, *words = shlex.split(command.replace("...", ""))
         assert (ROOT / script).is_file(), command
-        options = {word.split("=")[0] for word in words if word.startswith("--")}
-        assert options <= _options(ROOT / script), command
+        arguments = _arguments(ROOT / script)
+        given = {word.split("=")[0] for word in words if word.startswith("-")}
+        assert given <= {name for names in arguments for name in names}, command
+        for names, more in arguments.items():
+            assert not more.get("required") or given & set(names), f"{command} lacks {names}"
+        positional = [names for names in arguments if not names[0].startswith("-")]
+        if positional and arguments[positional[0]].get("nargs") not in ("*", "?"):
+            assert words and not words[0].startswith("-"), f"{command} lacks {positional[0]}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -55,6 +81,44 @@ def test_commands_take_the_options_that_pages_give_them(page: pathlib.Path) -> N
         assert name in commands, command
         options = {word.split("=")[0] for word in words if re.match(r"--\w", word)}
         assert options <= {one for parameter in commands[name].params for one in parameter.opts}, command
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_training_takes_the_configs_and_fields_that_pages_give_it(page: pathlib.Path) -> None:
+    flags = pytest.importorskip("absl.flags")
+    config_flags = pytest.importorskip("ml_collections.config_flags")
+    from medsr_jax.training.ranges import check_ranges
+
+    for command in _commands(page, "python -m medsr_jax.training "):
+        words = shlex.split(command.replace("=configs/", f"={ROOT}/configs/"))[2:]
+        values = flags.FlagValues()
+        holder = config_flags.DEFINE_config_file("config", flag_values=values, sys_argv=words)
+        flags.DEFINE_string("workdir", None, "", flag_values=values)
+        left = values(words)
+        assert left == words[:1], command
+        check_ranges(holder.value)
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_make_has_the_targets_that_pages_give_it(page: pathlib.Path) -> None:
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), re.M))
+    for command in _commands(page, "make "):
+        if "=" in command.split():  # of Python
+            continue
+        assert command.split()[1] in targets, command
+
+
+def test_the_options_in_tables_of_the_readme_are_those_of_the_command_above_them() -> None:
+    commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
+    checked = 0
+    for table in re.findall(r"^\| `medsr (\w+)` \|.*\n((?:\|.*\n)+)", (ROOT / "README.md").read_text(), re.M):
+        name, rows = table
+        known = {one for parameter in commands[name].params for one in (*parameter.opts, *parameter.secondary_opts)}
+        for row in rows.splitlines():
+            options = re.findall(r"`(--[\w-]+)", row.split("|")[1])
+            checked += len(options)
+            assert set(options) <= known, row
+    assert checked > 10
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -86,6 +150,12 @@ def test_a_script_says_in_a_line_what_it_needs(script: str, package: str, extra:
     assert done.returncode == 1
     shown = {"jax": "JAX"}.get(package, package)
     assert done.stderr == f"this script needs {shown}; install it with: pip install 'medsr-jax[{extra}]'\n"
+
+
+def test_scripts_that_need_more_than_the_sender_say_so_in_a_line() -> None:
+    for script in (ROOT / "scripts").glob("*.py"):
+        if "__main__" in script.read_text() and _optional_packages(script):
+            assert "import absence" in script.read_text(), script.name
 
 
 def test_the_readme_is_short() -> None:
