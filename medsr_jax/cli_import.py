@@ -26,7 +26,7 @@ def import_(
         ),
     ],
     out: Annotated[pathlib.Path, typer.Option("-o", "--out", help="The weights file to make, NAME.safetensors.")],
-    name: Annotated[str, typer.Option(help="What results are labelled with. [default: the file's name]")] = "",
+    name: Annotated[str, typer.Option(help="What results are labelled with.", show_default="the file's name")] = "",
     licence: Annotated[str, typer.Option(help="Of the weights, if you know it; goes into the card.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file.")] = False,
     debug: Debug = False,

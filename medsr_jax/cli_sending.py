@@ -50,7 +50,8 @@ Window = Annotated[
     str | None,
     typer.Option(
         autocompletion=lambda: ("data", "full"),
-        help="Stored values to keep: data, full or LOW:HIGH. [default: full at 8 bits, else data]",
+        help="Stored values to keep: data, full or LOW:HIGH.",
+        show_default="full at 8 bits, else data",
     ),
 ]
 Headers = Annotated[

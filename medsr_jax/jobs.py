@@ -33,7 +33,9 @@ Output = Annotated[
 MaxPixels = Annotated[
     int | None,
     typer.Option(
-        help="Refuse images with more pixels a frame, before memory is taken for them. [default: 134217728]", min=1
+        help="Refuse images with more pixels a frame, before memory is taken for them.",
+        show_default="134217728",
+        min=1,
     ),
 ]
 
