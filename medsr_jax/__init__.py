@@ -25,6 +25,7 @@ _HOME = {
     "assume_packet": "transmission.packet_io",
     "blend": "zoo.blend",
     "compress": "transmission.compress",
+    "deidentify": "imaging.deidentification",
     "enlarge": "evaluation.baselines",
     "load_weights": "zoo",
     "measure": "evaluation.link",
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
     from medsr_jax.imaging import Image as Image
     from medsr_jax.imaging import read_image as read_image
     from medsr_jax.imaging import write_image as write_image
+    from medsr_jax.imaging.deidentification import deidentify as deidentify
     from medsr_jax.restoration.arrays import restore_array as restore_array
     from medsr_jax.restoration.output import restored_image as restored_image
     from medsr_jax.restoration.output import write_restored as write_restored

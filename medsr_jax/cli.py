@@ -15,6 +15,8 @@ from medsr_jax.cli_sending import (
     AREA,
     AUTO,
     Codec,
+    Deidentify,
+    DeidentifyKey,
     Headers,
     Kernel,
     MaxBytes,
@@ -22,6 +24,7 @@ from medsr_jax.cli_sending import (
     Quality,
     Scale,
     Window,
+    pseudonym_secret,
     sending_options,
 )
 from medsr_jax.decoding import Call
@@ -73,6 +76,8 @@ def compress(
     window: Window = None,
     preprocess: Preprocess = True,
     headers: Headers = "all",
+    deidentify: Deidentify = False,
+    deidentify_key: DeidentifyKey = None,
     max_pixels: MaxPixels = None,
     key: Key = None,
     resume: Resume = False,
@@ -81,7 +86,10 @@ def compress(
     log: Log = None,
     debug: Debug = False,
 ) -> None:
-    """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens."""
+    """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens.
+
+    Attributes of DICOM travel in the clear, the patient's name and ID among them: see --headers and --deidentify.
+    """
     with failing(usage=True):
         options = sending_options(
             scale=scale,
@@ -94,21 +102,29 @@ def compress(
             headers=headers,
         )
         secret = key_of(key)
+        pseudonyms = pseudonym_secret(deidentify, deidentify_key, signing=secret, resume=resume)
+    of_this_run = () if not deidentify or deidentify_key else ("UIDs and pseudonyms are of this run alone",)
 
     def write(file: pathlib.Path, target: pathlib.Path, packet: Encoded, _: Encoded) -> Done:
         from medsr_jax.files import atomic_write
 
         atomic_write(target, packet.data)
-        return Done(f"{target}: {packet.about}", packet.notes, packet.facts)
+        terminal.trace(f"{target}: {packet.detail}" if packet.detail else "")
+        line = f"{file} became {target}" if packet.name else f"{target}"
+        return Done(f"{line}: {packet.about}", (*packet.notes, *of_this_run), packet.facts)
 
+    reading = {"max_pixels": max_pixels, "options": options, "key": secret, "pseudonyms": pseudonyms}
     work: Work[Encoded, Encoded] = Work(
-        read=Call("medsr_jax.sending", "encoded", {"max_pixels": max_pixels, "options": options, "key": secret}),
+        read=Call("medsr_jax.sending", "encoded", reading),
         suffix=lambda packet: packet.suffix,
         process=lambda packets: packets,
         write=write,
+        name=lambda packet: packet.name,
+        secret=pseudonyms or b"",
     )
     reporting = Reporting(json=as_json, quiet=quiet, log=log, resume=resume)
-    for_each(inputs, out, work, doing="Compressing", reporting=reporting, signature=f"compress {options} {secret!r}")
+    signature = f"compress {options} {secret!r} {pseudonyms!r}"
+    for_each(inputs, out, work, doing="Compressing", reporting=reporting, signature=signature)
 
 
 cli_receiver.register(app)

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import importlib.util
 import math
+import os
+import pathlib
 import re
 from typing import Annotated, Any
 
 import typer
 
-from medsr_jax.errors import UsageError
+from medsr_jax.cli_key import key_of
+from medsr_jax.errors import UsageError, missing_part
 
+_TABLE = "dicomanonymizer"
 AUTO = "auto"
 AREA = "area"
 
@@ -58,8 +63,25 @@ Headers = Annotated[
     str,
     typer.Option(
         autocompletion=lambda: ("all", "minimal"),
-        help="Attributes of DICOM that travel, the patient's name among them: all; or minimal, without private elements"
-        " and what restoring, routing and the standard do not need.",
+        help="Attributes of DICOM that travel, readable by anyone, the patient's name and ID among them: all; or"
+        " minimal, without private elements and what restoring, routing and the standard do not need."
+    ),
+]
+Deidentify = Annotated[
+    bool,
+    typer.Option(
+        "--deidentify",
+        help="First de-identify DICOM attributes by the Basic Profile of PS3.15, and name packets by their new UIDs."
+        " Text in the pixels stays: kinds of images that often have some are refused.",
+    ),
+]
+DeidentifyKey = Annotated[
+    pathlib.Path | None,
+    typer.Option(
+        "--deidentify-key",
+        help="A file of 16 or more secret bytes, which the receiver does not have: UIDs and pseudonyms are computed"
+        " under it, the same in every run.",
+        show_default="random bytes, for this run",
     ),
 ]
 Preprocess = Annotated[bool, typer.Option(help="Smooth dark or noisy images first.")]
@@ -91,6 +113,37 @@ def sending_options(
         "preprocess": preprocess,
         "headers": checked_headers(headers),
     }
+
+
+def pseudonym_secret(
+    deidentify: bool, path: pathlib.Path | None, *, signing: bytes | None, resume: bool
+) -> bytes | None:
+    """The secret of `imaging.deidentification`; None where nothing is to be de-identified.
+
+    Args:
+        deidentify, path: of the options of their names.
+        signing: the key of packets, which the receiver has.
+        resume: of the option of its name.
+
+    Raises:
+        MedsrError: as `key_of`.
+        UsageError: options contradict each other.
+        MissingPart: dicom-anonymizer is not installed.
+    """
+    if not deidentify:
+        if path is not None:
+            raise UsageError("--deidentify-key requires --deidentify")
+        return None
+    if importlib.util.find_spec(_TABLE) is None:  # not imported: it would load NumPy before the decoders' fork
+        raise missing_part(ImportError(name=_TABLE), what="--deidentify") or UsageError(f"{_TABLE} is missing")
+    if path is None:
+        if resume:
+            raise UsageError("--resume with --deidentify requires --deidentify-key FILE: UIDs would differ between runs")
+        return os.urandom(32)
+    secret = key_of(path)
+    if secret == signing:
+        raise UsageError("--deidentify-key: is that of --key, which the receiver has; use other secret bytes")
+    return secret
 
 
 def chosen_scale(text: str) -> int | None:

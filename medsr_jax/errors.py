@@ -24,9 +24,10 @@ _EXTRAS = {
     "demo": ("matplotlib",),
     "onnx": ("onnx", "onnxruntime"),
     "openvino": ("openvino",),
+    "deidentify": ("dicomanonymizer",),
     "dev": ("scipy", "skimage", "psutil", "ncnn"),
 }  # fmt: skip
-"""Packages by the extra of pyproject.toml that installs them; "restore" is part of the others."""
+"""Packages by the extra of pyproject.toml that installs them; "restore" is part of all others but "deidentify"."""
 
 
 class MissingPart(MedsrError, ImportError):

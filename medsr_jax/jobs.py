@@ -62,6 +62,8 @@ class Work(Generic[V, R]):
         process: the values of several files together, such as a network's batch.
         write: (file, result's path, value, what process made of it) -> what to say of it.
         together: how many files are processed at once.
+        name: of the result in place of the input's name and folder, from what was read; None or empty for those.
+        secret: under which the ledger keeps what it says of inputs; empty for as it is.
     """
 
     read: Callable[[pathlib.Path], V]
@@ -69,6 +71,8 @@ class Work(Generic[V, R]):
     process: Callable[[list[V]], Sequence[R]]
     write: Callable[[pathlib.Path, pathlib.Path, V, R], Done]
     together: int = 1
+    name: Callable[[V], str] | None = None
+    secret: bytes = b""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -126,7 +130,7 @@ class _Run(Generic[V, R]):
         pairs = find_inputs(files.inputs, out=files.out)
         self._several = len(pairs) > 1 or any(path.is_dir() for path in files.inputs)
         self._folder, self._name = _folder_and_name(files.inputs, pairs, files.out)
-        self._ledger = Ledger(self._folder, signature) if reporting.resume else None
+        self._ledger = Ledger(self._folder, signature, secret=work.secret) if reporting.resume else None
         self._all = pairs
         self._pairs = pairs
         if self._ledger is not None:
@@ -144,7 +148,7 @@ class _Run(Generic[V, R]):
                 with failing(usage=True):
                     prepare()
             outputs = Outputs((file for file, _ in self._all), self._folder)
-            read = _read(zip(progress(pairs, doing), decoding, strict=True), outputs, self._name, self._work.suffix)
+            read = _read(zip(progress(pairs, doing), decoding, strict=True), outputs, self._name, self._work)
             for group in _groups(read, self._work.together):
                 ready = [one for one in group if isinstance(one, _Read)]
                 if prepare is not None and len(pairs) == 1 and ready:
@@ -220,7 +224,7 @@ def _read(
     outcomes: Iterator[tuple[tuple[pathlib.Path, pathlib.Path], Outcome[V]]],
     outputs: Outputs,
     name: str | None,
-    suffix: Callable[[V], str],
+    work: Work[V, Any],
 ) -> Iterator[_Read[V] | Outcome[Any]]:
     for (file, relative), outcome in outcomes:
         if outcome.problem:
@@ -228,10 +232,11 @@ def _read(
             continue
         assert outcome.value is not None
         try:
-            kind = suffix(outcome.value)
+            kind = work.suffix(outcome.value)
             if name and not _fits(pathlib.Path(name).suffix, kind):
                 raise named(file, f"becomes a {kind} file and not {name}; name the output so, or a folder")
-            path = pathlib.Path(name) if name else _renamed(relative, kind)
+            own = work.name(outcome.value) if work.name is not None else ""
+            path = pathlib.Path(name) if name else pathlib.Path(own + kind) if own else _renamed(relative, kind)
             yield _Read(file, outputs.claim(file, path), outcome.value)
         except Exception as error:
             yield failed(error, file)

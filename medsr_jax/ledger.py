@@ -8,6 +8,7 @@ option or a damaged result is done again.
 from __future__ import annotations
 
 import hashlib
+import hmac
 import json
 import os
 import pathlib
@@ -24,13 +25,15 @@ class Ledger:
     Args:
         folder: the output folder; it may not be there yet.
         options: whatever shapes the results, as a text.
+        secret: names and digests of inputs, which could identify a patient, are kept under it; empty: as they are.
 
     Raises:
         MedsrError: the ledger can't be read.
     """
 
-    def __init__(self, folder: pathlib.Path, options: str) -> None:
+    def __init__(self, folder: pathlib.Path, options: str, *, secret: bytes = b"") -> None:
         self._folder = folder
+        self._secret = secret
         self._options = hashlib.sha256(f"{__version__} {options}".encode()).hexdigest()[:16]
         self._entries: dict[str, dict[str, str]] = {}
         self._digests: dict[pathlib.Path, str] = {}
@@ -49,7 +52,7 @@ class Ledger:
 
     def done(self, file: pathlib.Path) -> bool:
         """Whether a file's result is there, whole, and made from this file with these options."""
-        entry = self._entries.get(_name(file))
+        entry = self._entries.get(self._name(file))
         if entry is None or entry.get("options") != self._options:
             return False
         result = self._folder / str(entry.get("output"))
@@ -62,7 +65,7 @@ class Ledger:
             MedsrError: the ledger can't be written.
         """
         entry = {
-            "input": _name(file),
+            "input": self._name(file),
             "source": self._source(file),
             "options": self._options,
             "output": os.path.relpath(result, self._folder),
@@ -76,12 +79,16 @@ class Ledger:
 
     def _source(self, file: pathlib.Path) -> str:
         if file not in self._digests:
-            self._digests[file] = _digest(file)
+            self._digests[file] = self._kept(_digest(file))
         return self._digests[file]
 
+    def _name(self, file: pathlib.Path) -> str:
+        return self._kept(os.path.realpath(file))
 
-def _name(file: pathlib.Path) -> str:
-    return os.path.realpath(file)
+    def _kept(self, text: str) -> str:
+        if not self._secret or not text:
+            return text
+        return hmac.digest(self._secret, os.fsencode(text), "sha256").hex()
 
 
 def _digest(path: pathlib.Path) -> str:

@@ -22,6 +22,8 @@ class Encoded:
         about: what it is.
         notes: what the sender should know of it, and may be true of many.
         facts: the same for programs.
+        name: of its file without the suffix, where the input's could identify the patient; empty elsewhere.
+        detail: what interests under --debug and in a log.
     """
 
     suffix: str
@@ -29,22 +31,43 @@ class Encoded:
     about: str
     notes: tuple[str, ...] = ()
     facts: dict[str, Any] = dataclasses.field(default_factory=dict)
+    name: str = ""
+    detail: str = ""
 
 
 def encoded(
-    file: pathlib.Path, *, max_pixels: int | None, options: dict[str, Any], key: bytes | None = None
+    file: pathlib.Path,
+    *,
+    max_pixels: int | None,
+    options: dict[str, Any],
+    key: bytes | None = None,
+    pseudonyms: bytes | None = None,
 ) -> Encoded:
     """The packet of an image, compressed with the options of `transmission.compress` and signed with the key if any.
 
+    Args:
+        file: of the image.
+        max_pixels: of a frame; None for the reader's own limit.
+        options: of `compress`.
+        key: to sign with.
+        pseudonyms: the secret of `deidentify`; None sends attributes as they are.
+
     Raises:
-        MedsrError: as `read_image` and `compress`.
+        MedsrError: as `read_image`, `deidentify` and `compress`.
     """
     from medsr_jax.transmission.ceilings import against_ceilings, ratio_text
     from medsr_jax.transmission.compress import compress
     from medsr_jax.transmission.packet_io import packet_bytes, packet_suffix
 
     source = original(file, max_pixels=max_pixels)
+    if pseudonyms is not None:
+        from medsr_jax.imaging.deidentification import deidentify
+
+        source = deidentify(source, secret=pseudonyms)
     packet = compress(source, **options, key=key)
+    name = ""
+    if pseudonyms is not None:
+        name = str((source.dataset or {}).get("SOPInstanceUID") or packet.sha256[:32])
     data = packet_bytes(packet, key=key)
     header, size = packet.header, len(data)
     ratio = packet.ratio()
@@ -63,7 +86,20 @@ def encoded(
         "scale": header.scale,
     }
     facts |= {"codec": header.codec, "quality": header.quality}
-    return Encoded(packet_suffix(packet), data, ", ".join(parts), tuple(notes), facts)
+    left_out = _left_out(source) if options.get("headers") == "minimal" else {}
+    detail = "; ".join(f"{kind} elements left out: {', '.join(names)}" for kind, names in left_out.items() if names)
+    facts |= {f"{kind}_left_out": names for kind, names in left_out.items()}
+    return Encoded(packet_suffix(packet), data, ", ".join(parts), tuple(notes), facts, name, detail)
+
+
+def _left_out(source: Image) -> dict[str, tuple[str, ...]]:
+    """The names of elements that minimal headers leave out."""
+    if source.dataset is None:
+        return {}
+    from medsr_jax.transmission.headers import minimal
+
+    _, left_out = minimal(source.dataset)
+    return {"private": left_out.private, "standard": left_out.standard}
 
 
 def original(file: pathlib.Path, *, max_pixels: int | None) -> Image:
