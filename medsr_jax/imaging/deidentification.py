@@ -249,7 +249,7 @@ class _Walk:
     def _replaced(self, dataset: Dataset, tag: BaseTag, action: str) -> Any:
         """The element that takes the place of another; None where there is none to be had."""
         from pydicom.datadict import dictionary_VR
-        from pydicom.dataelem import DataElement
+        from pydicom.dataelem import DataElement, empty_value_for_VR
 
         element = dataset[tag]
         vr = str(element.VR)
@@ -265,7 +265,7 @@ class _Walk:
             uids = [self._uid(str(uid)) for uid in _several(element.value)]
             return DataElement(tag, vr, uids if len(uids) > 1 else "".join(uids))
         if action == "Z":
-            return DataElement(tag, vr, None)
+            return DataElement(tag, vr, empty_value_for_VR(vr))
         return _dummy(tag, vr)
 
     def _uid(self, uid: str) -> str:
