@@ -29,6 +29,8 @@ from medsr_jax.cli_sending import (
     AREA,
     AUTO,
     Codec,
+    Deidentify,
+    DeidentifyKey,
     Headers,
     Kernel,
     MaxBytes,
@@ -36,6 +38,7 @@ from medsr_jax.cli_sending import (
     Quality,
     Scale,
     Window,
+    pseudonym_secret,
     sending_options,
 )
 from medsr_jax.decoding import Call
@@ -67,6 +70,8 @@ def evaluate(
     window: Window = None,
     preprocess: Preprocess = True,
     headers: Headers = "all",
+    deidentify: Deidentify = False,
+    deidentify_key: DeidentifyKey = None,
     model: Model = DEFAULT,
     blend: Blend = None,
     alpha: Alpha = None,
@@ -110,6 +115,7 @@ def evaluate(
             headers=headers,
         )
         options["key"] = key_of(key)
+        pseudonyms = pseudonym_secret(deidentify, deidentify_key, signing=options["key"], resume=False)
         Reporting(json=as_json, quiet=quiet, log=log).begin(pathlib.Path())
         check_receiver(
             model,
@@ -125,7 +131,8 @@ def evaluate(
             raise UsageError("--lpips requires --report FOLDER")
         files = find_inputs(inputs)
         decoding = reading(
-            Call("medsr_jax.sending", "original", {"max_pixels": max_pixels}), [file for file, _ in files]
+            Call("medsr_jax.sending", "original", {"max_pixels": max_pixels, "pseudonyms": pseudonyms}),
+            [file for file, _ in files],
         )
         restorer = load(
             model,

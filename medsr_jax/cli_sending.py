@@ -64,7 +64,7 @@ Headers = Annotated[
     typer.Option(
         autocompletion=lambda: ("all", "minimal"),
         help="Attributes of DICOM that travel, readable by anyone, the patient's name and ID among them: all; or"
-        " minimal, without private elements and what restoring, routing and the standard do not need."
+        " minimal, without private elements and what restoring, routing and the standard do not need.",
     ),
 ]
 Deidentify = Annotated[
@@ -138,7 +138,9 @@ def pseudonym_secret(
         raise missing_part(ImportError(name=_TABLE), what="--deidentify") or UsageError(f"{_TABLE} is missing")
     if path is None:
         if resume:
-            raise UsageError("--resume with --deidentify requires --deidentify-key FILE: UIDs would differ between runs")
+            raise UsageError(
+                "--resume with --deidentify requires --deidentify-key FILE: UIDs would differ between runs"
+            )
         return os.urandom(32)
     secret = key_of(path)
     if secret == signing:

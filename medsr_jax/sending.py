@@ -59,15 +59,12 @@ def encoded(
     from medsr_jax.transmission.compress import compress
     from medsr_jax.transmission.packet_io import packet_bytes, packet_suffix
 
-    source = original(file, max_pixels=max_pixels)
-    if pseudonyms is not None:
-        from medsr_jax.imaging.deidentification import deidentify
-
-        source = deidentify(source, secret=pseudonyms)
+    source = original(file, max_pixels=max_pixels, pseudonyms=pseudonyms)
     packet = compress(source, **options, key=key)
     name = ""
     if pseudonyms is not None:
-        name = str((source.dataset or {}).get("SOPInstanceUID") or packet.sha256[:32])
+        uid = "" if source.dataset is None else str(source.dataset.get("SOPInstanceUID", ""))
+        name = uid or packet.sha256[:32]
     data = packet_bytes(packet, key=key)
     header, size = packet.header, len(data)
     ratio = packet.ratio()
@@ -102,18 +99,22 @@ def _left_out(source: Image) -> dict[str, tuple[str, ...]]:
     return {"private": left_out.private, "standard": left_out.standard}
 
 
-def original(file: pathlib.Path, *, max_pixels: int | None) -> Image:
-    """An image that is to be sent.
+def original(file: pathlib.Path, *, max_pixels: int | None, pseudonyms: bytes | None = None) -> Image:
+    """An image that is to be sent, de-identified under the secret if there is one.
 
     Raises:
-        MedsrError: as `read_image`, and for a packet.
+        MedsrError: as `read_image` and `deidentify`, and for a packet.
     """
     from medsr_jax.receiving import image
 
     source = image(file, max_pixels=max_pixels)
     if _is_packet(file, source):
         raise named(file, "is a packet of `medsr compress` already; restore it, or send its original")
-    return source
+    if pseudonyms is None:
+        return source
+    from medsr_jax.imaging.deidentification import deidentify
+
+    return deidentify(source, secret=pseudonyms)
 
 
 def _is_packet(file: pathlib.Path, source: Image) -> bool:

@@ -1,4 +1,4 @@
-"""`medsr compress --deidentify`: names of files, ledger and log keep nothing of the patient; the key decides on UIDs."""
+"""`medsr compress --deidentify`: names of files, ledger and log tell nothing of the patient."""
 
 from __future__ import annotations
 

@@ -144,7 +144,10 @@ def test_a_blend_is_named_with_its_parts(sent, tiny_weights, tmp_path):
     run("restore", "--model", by_hand, sent / "a.jpg", "-o", tmp_path / "h.png")
     blended, expected = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("a.png", "h.png"))
     assert np.abs(blended - expected).max() <= 1
-    assert restore(tiny_weights, sent, "-o", tmp_path, *options[:3], "1.5").stderr == "--alpha is a number from 0 to 1, not 1.5\n"
+    assert (
+        restore(tiny_weights, sent, "-o", tmp_path, *options[:3], "1.5").stderr
+        == "--alpha is a number from 0 to 1, not 1.5\n"
+    )
 
 
 def test_a_model_of_three_channels_restores_grey(sent, tmp_path):

@@ -176,8 +176,8 @@ def _deidentified(source: Dataset, secret: bytes) -> Dataset:
     earlier = dataset.get("DeidentificationMethodCodeSequence") or []
     others = [item for item in earlier if item.get("CodeValue") != _PROFILE[0]]
     dataset.DeidentificationMethodCodeSequence = [*others, code]
-    meta, before = FileMetaDataset(), getattr(source, "file_meta", {})
-    if "TransferSyntaxUID" in before:
+    meta, before = FileMetaDataset(), getattr(source, "file_meta", None)
+    if before is not None and "TransferSyntaxUID" in before:
         meta.TransferSyntaxUID = before.TransferSyntaxUID
     dataset.file_meta = meta
     return dataset
