@@ -61,7 +61,6 @@ def _root(
 ) -> None:
     """Options of all commands."""
     terminal.set_debug(debug)
-    terminal.set_quiet()  # a program may run several commands in turn
 
 
 @app.command()

@@ -29,6 +29,7 @@ class OneLineGroup(TyperGroup):
         **more: Any,
     ) -> Any:
         """Run a command line; as Typer's own, but for how its errors are printed."""
+        terminal.set_quiet()  # a program may run several commands in turn
         options: dict[str, Any] = {"prog_name": prog_name or "medsr", **more}  # of `python -m medsr_jax` too
         if not standalone_mode:
             return super().main(args, standalone_mode=False, **options)

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image as Pillow
 from typer.testing import CliRunner
 
-from medsr_jax import __version__
+from medsr_jax import __version__, terminal
 from medsr_jax.cli import app
 from medsr_jax.cli_sending import chosen_budget
 from medsr_jax.errors import UsageError
@@ -29,6 +29,7 @@ CT = str(BUNDLED / "CT_small.dcm")
 
 
 def test_the_version_is_said_by_the_command_and_by_the_module() -> None:
+    terminal.set_quiet(quiet=True)  # as a command before it in the same process may have left it
     assert RUN.invoke(app, ["--version"]).stdout == f"medsr {__version__}\n"
     done = subprocess.run([sys.executable, "-m", "medsr_jax", "--version"], capture_output=True, text=True, check=True)
     assert done.stdout == f"medsr {__version__}\n"
