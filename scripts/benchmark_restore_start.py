@@ -59,7 +59,7 @@ def _command(options: argparse.Namespace, folder: pathlib.Path, model: str) -> l
     packet = compress(Image(pixels=pixels, value_range=(0, 255), kind="png"), quality=60, preprocess=False)
     sent, out = folder / "sent.jpg", folder / "restored.png"
     write_packet(sent, packet)
-    return ["-m", "medsr_jax.cli", "restore", str(sent), "-o", str(out), "--model", model]
+    return ["-m", "medsr_jax", "restore", str(sent), "-o", str(out), "--model", model]
 
 
 def _run(command: list[str], folder: pathlib.Path) -> tuple[float, str]:

@@ -87,7 +87,7 @@ def _make_inputs(source: pathlib.Path, folder: pathlib.Path) -> dict[str, pathli
 
 def _measure(path: pathlib.Path, repeat: int) -> tuple[float, float, float, list[str], int]:
     target = path.with_suffix(".sent.dcm")
-    command = [sys.executable, "-m", "medsr_jax.cli", "compress", str(path), "-o", str(target)]
+    command = [sys.executable, "-m", "medsr_jax", "compress", str(path), "-o", str(target)]
     core = {min(os.sched_getaffinity(0))}
     seconds, cpu, megabytes = [], [], 0.0
     for _ in range(repeat):

@@ -17,7 +17,7 @@ from typer.testing import CliRunner
 
 from medsr_jax import __version__, terminal
 from medsr_jax.cli import app
-from medsr_jax.cli_sending import chosen_budget
+from medsr_jax.cli.sending_options import chosen_budget
 from medsr_jax.errors import UsageError
 from medsr_jax.imaging import read_image
 from medsr_jax.transmission.ceilings import ratio_text

@@ -12,10 +12,10 @@ import pydicom
 import pytest
 from PIL import Image
 
-from medsr_jax import child
-from medsr_jax.decoding import Call, Decoding
+from medsr_jax.cli import child
+from medsr_jax.cli.decoding import Call, Decoding
+from medsr_jax.cli.receiving import image, received
 from medsr_jax.errors import MedsrError
-from medsr_jax.receiving import image, received
 
 MEDSR = [sys.executable, "-c", "from medsr_jax.cli import main; main()"]
 
@@ -106,13 +106,14 @@ def busy(file):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_process_ends_with_its_parent(folder, number):
     code = (
-        "import pathlib, sys\nfrom medsr_jax.decoding import Call, Decoding\nfrom medsr_jax.terminal import session\n"
+        "import pathlib, sys\nfrom medsr_jax.cli.decoding import Call, Decoding\n"
+        "from medsr_jax.terminal import session\n"
         f"files = sorted(pathlib.Path({str(folder)!r}).glob('*.png'))\n"
-        "with session(), Decoding(Call('tests.test_decoding', 'busy', {}), files) as decoding: list(decoding)"
+        "with session(), Decoding(Call('tests.cli.test_decoding', 'busy', {}), files) as decoding: list(decoding)"
     )
     place = folder / "process"
     with subprocess.Popen(
-        [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=pathlib.Path(__file__).parents[1]
+        [sys.executable, "-c", code], stderr=subprocess.PIPE, cwd=pathlib.Path(__file__).parents[2]
     ) as parent:
         while not place.exists() or not place.read_text():
             assert parent.poll() is None, parent.stderr.read()
@@ -149,10 +150,12 @@ def test_a_folder_whose_decoder_is_killed_in_the_midst_is_done_but_for_one_file(
 
 def test_packets_and_images_are_the_same_from_another_process(folder, way, tmp_path):
     pairs = [(folder / "a.png", ".jpg"), (pathlib.Path(pydicom.data.get_testdata_file("CT_small.dcm")), ".dcm")]
-    with Decoding(Call("medsr_jax.receiving", "image", {"max_pixels": None}), [file for file, _ in pairs]) as decoding:
+    with Decoding(
+        Call("medsr_jax.cli.receiving", "image", {"max_pixels": None}), [file for file, _ in pairs]
+    ) as decoding:
         images = [one.value for one in decoding]
     with Decoding(
-        Call("medsr_jax.sending", "encoded", {"max_pixels": None, "options": {}}), [file for file, _ in pairs]
+        Call("medsr_jax.cli.sending", "encoded", {"max_pixels": None, "options": {}}), [file for file, _ in pairs]
     ) as decoding:
         packets = [one.value for one in decoding]
     for (file, suffix), there, sent in zip(pairs, images, packets, strict=True):
@@ -163,7 +166,7 @@ def test_packets_and_images_are_the_same_from_another_process(folder, way, tmp_p
         (tmp_path / f"sent{suffix}").write_bytes(sent.data)
     sent_files = [tmp_path / "sent.jpg", tmp_path / "sent.dcm"]
     options = {"assume_scale": None, "max_pixels": None}
-    with Decoding(Call("medsr_jax.receiving", "received", options), sent_files) as decoding:
+    with Decoding(Call("medsr_jax.cli.receiving", "received", options), sent_files) as decoding:
         for file, outcome in zip(sent_files, decoding, strict=True):
             here, there = received(file, **options), outcome.value
             assert (there.header, there.codes, there.dataset) == (here.header, here.codes, here.dataset)

@@ -16,8 +16,8 @@ from PIL import Image as Pillow
 from typer.testing import CliRunner
 
 from medsr_jax.cli import app
-from medsr_jax.ledger import NAME
-from medsr_jax.summary import Summary
+from medsr_jax.cli.ledger import NAME
+from medsr_jax.cli.summary import Summary
 from tests.transmission.images import BUNDLED
 
 RUN = CliRunner()
@@ -116,7 +116,7 @@ def test_one_result_has_the_suffix_of_what_it_is(folder: pathlib.Path) -> None:
 
 
 def _shell(command: str, folder: pathlib.Path) -> subprocess.CompletedProcess[bytes]:
-    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[1]), "JAX_PLATFORMS": "cpu"}
+    environment = {**os.environ, "PYTHONPATH": str(pathlib.Path(__file__).parents[2]), "JAX_PLATFORMS": "cpu"}
     command = f"set -o pipefail; {command}"
     return subprocess.run(["bash", "-c", command], cwd=folder, env=environment, capture_output=True, check=False)
 

@@ -300,7 +300,7 @@ def test_models_and_info_say_what_the_packaged_model_is():
 def test_the_demo_sends_and_restores_a_real_radiograph(tmp_path):
     pytest.importorskip("data_store", reason="PyPI pydicom-data is not installed")
     done = subprocess.run(
-        [sys.executable, "-m", "medsr_jax.cli", "demo", "--out", str(tmp_path)],
+        [sys.executable, "-m", "medsr_jax", "demo", "--out", str(tmp_path)],
         capture_output=True,
         text=True,
         check=False,

@@ -14,7 +14,7 @@ import pytest
 from typer.testing import CliRunner
 
 from medsr_jax.cli import app
-from medsr_jax.ledger import NAME
+from medsr_jax.cli.ledger import NAME
 from tests.transmission.images import BUNDLED
 
 PATIENT = "Doe_Jane_1961"

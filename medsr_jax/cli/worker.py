@@ -16,7 +16,7 @@ import sys
 import warnings
 from typing import Any, BinaryIO
 
-from medsr_jax.outcome import attempt, failed
+from medsr_jax.cli.outcome import attempt, failed
 
 READY = b"ready"
 _LENGTH = 8

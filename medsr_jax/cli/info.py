@@ -9,10 +9,10 @@ from typing import Annotated
 
 import typer
 
-from medsr_jax.cli_key import Key, key_of
-from medsr_jax.cli_model import packaged_models
-from medsr_jax.decoding import Call
-from medsr_jax.jobs import Debug, failing, reading, report
+from medsr_jax.cli.batch import Debug, failing, reading, report
+from medsr_jax.cli.decoding import Call
+from medsr_jax.cli.key import Key, key_of
+from medsr_jax.cli.model_options import packaged_models
 from medsr_jax.terminal import emit, say
 
 
@@ -43,7 +43,9 @@ def info(
     problems = 0
     with (
         failing(),
-        reading(Call("medsr_jax.describing", "described", {"key": secret}), [file for _, file in found]) as outcomes,
+        reading(
+            Call("medsr_jax.cli.describing", "described", {"key": secret}), [file for _, file in found]
+        ) as outcomes,
     ):
         for (name, _), outcome in zip(found, outcomes, strict=True):
             if outcome.problem:

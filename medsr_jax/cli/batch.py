@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Annotated, Any, Generic, TypeVar
 import typer
 
 from medsr_jax import terminal
-from medsr_jax.batch import Reporting, Streams, streams
+from medsr_jax.cli.outcome import Outcome, described, failed
+from medsr_jax.cli.reporting import Reporting, Streams, streams
+from medsr_jax.cli.summary import Done, Summary
 from medsr_jax.errors import MedsrError, MissingPart, UsageError, named
-from medsr_jax.outcome import Outcome, described, failed
-from medsr_jax.summary import Done, Summary
 
 if TYPE_CHECKING:
     from medsr_jax.files import Outputs
@@ -122,8 +122,8 @@ class _Run(Generic[V, R]):
     """One command's work on all its inputs."""
 
     def __init__(self, work: Work[V, R], files: Streams, reporting: Reporting, signature: str) -> None:
+        from medsr_jax.cli.ledger import Ledger
         from medsr_jax.files import find_inputs
-        from medsr_jax.ledger import Ledger
 
         self._work, self._files, self._reporting = work, files, reporting
         self.summary = Summary()
@@ -198,7 +198,7 @@ def _size(path: pathlib.Path) -> int:
 
 def reading(read: Callable[[pathlib.Path], V], files: Sequence[pathlib.Path]) -> Any:
     """A context manager and iterable: the outcomes of reading files, where there are several in another process."""
-    from medsr_jax.decoding import Decoding
+    from medsr_jax.cli.decoding import Decoding
 
     return Decoding(read, files, noisy=terminal.debugging())
 

@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from medsr_jax.cli_key import key_of
+from medsr_jax.cli.key import key_of
 from medsr_jax.errors import UsageError, missing_part
 
 _TABLE = "dicomanonymizer"

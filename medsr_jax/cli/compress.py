@@ -1,17 +1,18 @@
-"""`medsr`: thin commands over the packages. What a command needs is imported when it runs: a sender loads no JAX."""
+"""`medsr compress`."""
 
 from __future__ import annotations
 
 import pathlib
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING
 
 import typer
 
-from medsr_jax import cli_evaluate, cli_export, cli_import, cli_info, cli_prepare, cli_receiver, terminal
-from medsr_jax.batch import Json, Log, Quiet, Reporting, Resume
-from medsr_jax.cli_group import OneLineGroup
-from medsr_jax.cli_key import Key, key_of
-from medsr_jax.cli_sending import (
+from medsr_jax import terminal
+from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.cli.decoding import Call
+from medsr_jax.cli.key import Key, key_of
+from medsr_jax.cli.reporting import Json, Log, Quiet, Reporting, Resume
+from medsr_jax.cli.sending_options import (
     AREA,
     AUTO,
     Codec,
@@ -27,43 +28,17 @@ from medsr_jax.cli_sending import (
     pseudonym_secret,
     sending_options,
 )
-from medsr_jax.decoding import Call
-from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
-from medsr_jax.summary import Done
+from medsr_jax.cli.summary import Done
 
 if TYPE_CHECKING:
-    from medsr_jax.sending import Encoded
-
-app = typer.Typer(
-    cls=OneLineGroup,
-    help="Send radiographs over thin links, and restore them at the other end.",
-    no_args_is_help=True,
-    pretty_exceptions_enable=False,
-)
+    from medsr_jax.cli.sending import Encoded
 
 
-def _version(shown: bool) -> None:
-    if shown:
-        from medsr_jax import __version__
-
-        terminal.say(f"medsr {__version__}")
-        raise typer.Exit
+def register(app: typer.Typer) -> None:
+    """Add the command."""
+    app.command()(compress)
 
 
-@app.callback()
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and end.")
-    ] = False,
-    debug: Annotated[
-        bool, typer.Option("--debug", help="Print the traceback of each problem, for reports of defects.")
-    ] = False,
-) -> None:
-    """Options of all commands."""
-    terminal.set_debug(debug)
-
-
-@app.command()
 def compress(
     inputs: Inputs,
     out: Output,
@@ -114,7 +89,7 @@ def compress(
 
     reading = {"max_pixels": max_pixels, "options": options, "key": secret, "pseudonyms": pseudonyms}
     work: Work[Encoded, Encoded] = Work(
-        read=Call("medsr_jax.sending", "encoded", reading),
+        read=Call("medsr_jax.cli.sending", "encoded", reading),
         suffix=lambda packet: packet.suffix,
         process=lambda packets: packets,
         write=write,
@@ -124,21 +99,3 @@ def compress(
     reporting = Reporting(json=as_json, quiet=quiet, log=log, resume=resume)
     signature = f"compress {options} {secret!r} {pseudonyms!r}"
     for_each(inputs, out, work, doing="Compressing", reporting=reporting, signature=signature)
-
-
-cli_receiver.register(app)
-cli_evaluate.register(app)
-cli_prepare.register(app)
-cli_import.register(app)
-cli_info.register(app)
-cli_export.register(app)
-
-
-def main() -> None:
-    """The `medsr` command."""
-    with terminal.session():
-        app()
-
-
-if __name__ == "__main__":
-    main()

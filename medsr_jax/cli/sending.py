@@ -105,7 +105,7 @@ def original(file: pathlib.Path, *, max_pixels: int | None, pseudonyms: bytes | 
     Raises:
         MedsrError: as `read_image` and `deidentify`, and for a packet.
     """
-    from medsr_jax.receiving import image
+    from medsr_jax.cli.receiving import image
 
     source = image(file, max_pixels=max_pixels)
     if _is_packet(file, source):

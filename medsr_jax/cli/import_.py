@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
+from medsr_jax.cli.batch import Debug, failing
 from medsr_jax.errors import require
-from medsr_jax.jobs import Debug, failing
 from medsr_jax.terminal import say
 
 

@@ -46,7 +46,7 @@ def _has_one_thread() -> bool:
 
 def _spawned(*, noisy: bool) -> tuple[Child, BinaryIO, BinaryIO]:
     # The modules that were found here are found there, and none that lies about in the current folder.
-    code = f"import sys; sys.path[:] = {sys.path!r}; from medsr_jax.worker import main; main()"
+    code = f"import sys; sys.path[:] = {sys.path!r}; from medsr_jax.cli.worker import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", code],
         stdin=subprocess.PIPE,
@@ -85,7 +85,7 @@ def _be_child(requests: int, replies: int, *, noisy: bool) -> None:
             sys.stderr = os.fdopen(2, "w", closefd=False)
         # The parent's ends too: it would not see that this process is dead while another holds its pipe.
         os.closerange(3, 1024)
-        from medsr_jax.worker import main
+        from medsr_jax.cli.worker import main
 
         main()
         status = 0

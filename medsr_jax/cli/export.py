@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.cli_model import packaged_models
+from medsr_jax.cli.batch import Debug, failing
+from medsr_jax.cli.model_options import packaged_models
 from medsr_jax.errors import MedsrError, UsageError, named, require
-from medsr_jax.jobs import Debug, failing
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:

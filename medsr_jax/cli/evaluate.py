@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsr_jax.batch import Json, Log, Quiet, Reporting
-from medsr_jax.cli_key import Key, key_of
-from medsr_jax.cli_model import (
+from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, failing, progress, reading, report
+from medsr_jax.cli.decoding import Call
+from medsr_jax.cli.key import Key, key_of
+from medsr_jax.cli.model_options import (
     DEFAULT,
     Alpha,
     Backend,
@@ -25,7 +26,10 @@ from medsr_jax.cli_model import (
     check_receiver,
     load,
 )
-from medsr_jax.cli_sending import (
+from medsr_jax.cli.outcome import failed as failure
+from medsr_jax.cli.reporting import Json, Log, Quiet, Reporting
+from medsr_jax.cli.scores import Scores, model_names, summary_facts, summary_lines, table
+from medsr_jax.cli.sending_options import (
     AREA,
     AUTO,
     Codec,
@@ -41,11 +45,7 @@ from medsr_jax.cli_sending import (
     pseudonym_secret,
     sending_options,
 )
-from medsr_jax.decoding import Call
 from medsr_jax.errors import UsageError, named, require
-from medsr_jax.jobs import Debug, Inputs, MaxPixels, failing, progress, reading, report
-from medsr_jax.outcome import failed as failure
-from medsr_jax.scores import Scores, model_names, summary_facts, summary_lines, table
 from medsr_jax.terminal import emit, say
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def evaluate(
             raise UsageError("--lpips requires --report FOLDER")
         files = find_inputs(inputs)
         decoding = reading(
-            Call("medsr_jax.sending", "original", {"max_pixels": max_pixels, "pseudonyms": pseudonyms}),
+            Call("medsr_jax.cli.sending", "original", {"max_pixels": max_pixels, "pseudonyms": pseudonyms}),
             [file for file, _ in files],
         )
         restorer = load(

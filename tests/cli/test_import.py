@@ -9,7 +9,7 @@ from medsr_jax import compress, write_packet
 from medsr_jax.imaging import Image
 from tests.zoo import ncnn_networks as networks
 
-MEDSR = [sys.executable, "-m", "medsr_jax.cli"]
+MEDSR = [sys.executable, "-m", "medsr_jax"]
 
 
 def run(*arguments, **options):

@@ -11,7 +11,7 @@ import pytest
 from medsr_jax import zoo
 from tests.zoo.test_onnx_graph import random_weights
 
-MEDSR = [sys.executable, "-m", "medsr_jax.cli"]
+MEDSR = [sys.executable, "-m", "medsr_jax"]
 
 
 def run(*arguments):

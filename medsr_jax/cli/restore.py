@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.batch import Json, Log, Quiet, Reporting, Resume
-from medsr_jax.cli_key import Key, key_of
-from medsr_jax.cli_model import (
+from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.cli.decoding import Call
+from medsr_jax.cli.key import Key, key_of
+from medsr_jax.cli.model_options import (
     DEFAULT,
     Alpha,
     Backend,
@@ -26,11 +27,10 @@ from medsr_jax.cli_model import (
     load,
     packaged_models,
 )
-from medsr_jax.decoding import Call
+from medsr_jax.cli.reporting import Json, Log, Quiet, Reporting, Resume
+from medsr_jax.cli.scores import Scores, table
+from medsr_jax.cli.summary import Done
 from medsr_jax.errors import MedsrError, UsageError, named, require
-from medsr_jax.jobs import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
-from medsr_jax.scores import Scores, table
-from medsr_jax.summary import Done
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -154,7 +154,7 @@ def restore(
         require("restore", what="medsr restore")
     work: Work[Packet, Restored] = Work(
         read=Call(
-            "medsr_jax.receiving",
+            "medsr_jax.cli.receiving",
             "received",
             {"assume_scale": assume_scale, "max_pixels": max_pixels, "key": secret},
         ),

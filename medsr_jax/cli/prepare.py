@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from medsr_jax.cli.batch import Debug, failing, progress
 from medsr_jax.errors import missing_part
-from medsr_jax.jobs import Debug, failing, progress
 from medsr_jax.terminal import Terminated, complain, say
 
 if TYPE_CHECKING:

@@ -12,10 +12,10 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Generic, TypeVar
 
-from medsr_jax.child import start
+from medsr_jax.cli.child import start
+from medsr_jax.cli.outcome import Outcome, attempt
+from medsr_jax.cli.worker import READY, receive, send
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.outcome import Outcome, attempt
-from medsr_jax.worker import READY, receive, send
 
 T = TypeVar("T")
 Work = Callable[[pathlib.Path], T]

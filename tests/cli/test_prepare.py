@@ -12,7 +12,7 @@ import pytest
 
 from tests.data.pictures import picture, png
 
-MEDSR = [sys.executable, "-m", "medsr_jax.cli", "prepare"]
+MEDSR = [sys.executable, "-m", "medsr_jax", "prepare"]
 
 
 def run(*arguments, **options):
