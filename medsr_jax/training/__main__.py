@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import pathlib
 import re
 import sys
@@ -63,7 +64,10 @@ def _train() -> None:
     except UsageError as error:
         _misused(str(error))
     except MedsrError as error:
-        sys.exit(visible(str(error)))
+        # In one write past `sys.stderr`: threads of TensorStore may be printing there, and this line was lost among theirs.
+        sys.stderr.flush()
+        os.write(2, f"{visible(str(error))}\n".encode("utf-8", "backslashreplace"))
+        sys.exit(1)
 
 
 def log_to_stdout() -> None:
