@@ -64,7 +64,7 @@ def _train() -> None:
     except UsageError as error:
         _misused(str(error))
     except MedsrError as error:
-        # In one write past `sys.stderr`: threads of TensorStore may be printing there, and this line was lost among theirs.
+        # One write past `sys.stderr`: threads of TensorStore may be printing there, and the line was lost among theirs.
         sys.stderr.flush()
         os.write(2, f"{visible(str(error))}\n".encode("utf-8", "backslashreplace"))
         sys.exit(1)
