@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.defaults import EQUAL_MODEL, EQUAL_SECOND, defaults, degradation, varied
+from medsr_jax.training.config.defaults import EQUAL_MODEL, EQUAL_SECOND, defaults, degradation, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.defaults import defaults, degradation, varied
+from medsr_jax.training.config.defaults import defaults, degradation, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:

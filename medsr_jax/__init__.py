@@ -23,11 +23,11 @@ _HOME = {
     "Restored": "restoration.restorer",
     "Restorer": "restoration.restorer",
     "assume_packet": "transmission.packet_io",
-    "blend": "zoo.blend",
+    "blend": "weights.blend",
     "compress": "transmission.compress",
     "deidentify": "imaging.deidentification",
     "enlarge": "evaluation.baselines",
-    "load_weights": "zoo",
+    "load_weights": "weights",
     "measure": "evaluation.link",
     "psnr": "evaluation.metrics",
     "read_image": "imaging",
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from medsr_jax.imaging import Image as Image
     from medsr_jax.imaging import read_image as read_image
     from medsr_jax.imaging import write_image as write_image
-    from medsr_jax.imaging.deidentification import deidentify as deidentify
+    from medsr_jax.imaging.dicom.deidentification import deidentify as deidentify
     from medsr_jax.restoration.arrays import restore_array as restore_array
     from medsr_jax.restoration.output import restored_image as restored_image
     from medsr_jax.restoration.output import write_restored as write_restored
@@ -63,8 +63,8 @@ if TYPE_CHECKING:
     from medsr_jax.transmission.packet_io import assume_packet as assume_packet
     from medsr_jax.transmission.packet_io import read_packet as read_packet
     from medsr_jax.transmission.packet_io import write_packet as write_packet
-    from medsr_jax.zoo import load as load_weights  # noqa: F401
-    from medsr_jax.zoo.blend import blend as blend
+    from medsr_jax.weights import load as load_weights  # noqa: F401
+    from medsr_jax.weights.blend import blend as blend
 
 
 def __getattr__(name: str) -> Any:

@@ -87,12 +87,14 @@ def _published(options: argparse.Namespace, folder: pathlib.Path) -> str:
         return str(options.weights)
     from rrdb_problem import random_params
 
-    from medsr_jax import zoo
     from medsr_jax.models import RRDBNet
+    from medsr_jax.weights import model_file
 
     fields = {"channels": 1, "features": 64, "blocks": options.blocks, "growth": 32, "scale": 4}
     path = folder / "random.safetensors"
-    zoo.save(path, model="rrdbnet", fields=fields, params=random_params(RRDBNet(**fields)), card={"name": "random"})
+    model_file.save(
+        path, model="rrdbnet", fields=fields, params=random_params(RRDBNet(**fields)), card={"name": "random"}
+    )
     return str(path)
 
 
@@ -104,14 +106,14 @@ def _quantise(options: argparse.Namespace, title: str, weights: str, folder: pat
         if (error.name or "").partition(".")[0] not in ("onnx", "onnxruntime"):
             raise
         return
-    from medsr_jax import zoo
-    from medsr_jax.zoo.grey import for_grey
+    from medsr_jax.weights import model_file
+    from medsr_jax.weights.grey import for_grey
 
     images = _images(options.data, part="train", count=options.calibration)
     # All activations of the large network for one image must fit into memory, and would take minutes to rank.
     inputs = received(images, side=options.side) if title == "packaged" else received(images[:4], side=64)
     begin = time.perf_counter()
-    write_quantised(for_grey(zoo.load(weights)), inputs, folder)
+    write_quantised(for_grey(model_file.load(weights)), inputs, folder)
     shape = "x".join(map(str, inputs[0]["image"].shape[2:]))
     print(f"\n{title}: int8 calibrated on {len(inputs)} images of {shape} in {time.perf_counter() - begin:.0f} s")
 
@@ -172,18 +174,18 @@ def _serve(backend: str, precision: str, name: str, out: str) -> None:
     import jax
     import jax.numpy as jnp
 
-    from medsr_jax import zoo
     from medsr_jax.errors import MedsrError
     from medsr_jax.models import build
     from medsr_jax.restoration.backends import open_backend
     from medsr_jax.restoration.compilation import keep_compiled_programs
-    from medsr_jax.zoo.grey import for_grey
+    from medsr_jax.weights import model_file
+    from medsr_jax.weights.grey import for_grey
 
     keep_compiled_programs()
     x = np.load(pathlib.Path(out).parent / "x.npy")
     strength = np.full(len(x), 0.9, np.float32)
     begin = time.perf_counter()
-    weights = for_grey(zoo.load(name))
+    weights = for_grey(model_file.load(name))
     if backend == "xla":
         module = build(weights.model, weights.fields, dtype=getattr(jnp, precision))
         params = jax.device_put(weights.params)

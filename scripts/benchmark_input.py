@@ -67,7 +67,7 @@ def _link(options: argparse.Namespace, folder: pathlib.Path) -> None:
     """Links to the images, or parts of a radiograph."""
     from PIL import Image
 
-    from medsr_jax.imaging import find_inputs
+    from medsr_jax.files import find_inputs
 
     folder.mkdir()
     if options.data is not None:

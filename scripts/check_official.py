@@ -36,8 +36,8 @@ def main() -> None:
 
     from medsr_jax.errors import MedsrError
     from medsr_jax.models import build
-    from medsr_jax.zoo.foreign import find_foreign, import_weights
-    from medsr_jax.zoo.grey import for_grey
+    from medsr_jax.weights.grey import for_grey
+    from medsr_jax.weights.importing.generator import find_foreign, import_weights
 
     try:
         weights = import_weights(MODEL)
@@ -85,7 +85,8 @@ def _crops(options: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:
             top, left = (int(extent * (0.15 + 0.5 * number / max(options.limit, 1))) for extent in image.shape)
             yield f"radiograph at {top}, {left}", _shrunk(image[top : top + side, left : left + side])
         return
-    from medsr_jax.imaging import find_inputs, read_image
+    from medsr_jax.files import find_inputs
+    from medsr_jax.imaging import read_image
 
     files = [file for file, _ in find_inputs([options.data])]
     for i in np.linspace(0, len(files) - 1, min(options.limit, len(files))).round().astype(int):

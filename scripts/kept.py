@@ -9,8 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.imaging import find_inputs
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write, find_inputs
 
 Record = dict[str, Any]
 PAGE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "results.md"

@@ -2,9 +2,9 @@
 
     python scripts/measure_lesions.py --data FOLDER [--folders val/chest test/chest] [--limit N] [--page] [--tiny]
 
-Masses and calcifications of known diameter and contrast (evaluation/lesions.py) are put into the central 512x512 of
-chest radiographs, on a jittered grid of places with tissue around them, all lesions of a kind in one copy of the
-image. The copy and the image without them go through each method:
+Masses and calcifications of known diameter and contrast (evaluation/studies/lesions.py) are put into the central
+512x512 of chest radiographs, on a jittered grid of places with tissue around them, all lesions of a kind in one copy of
+the image. The copy and the image without them go through each method:
 
   original        nothing
   small           downsampled by 4 and enlarged by bicubic, not coded: what shrinking alone costs
@@ -14,9 +14,10 @@ image. The copy and the image without them go through each method:
 
 Printed for each lesion and method: the contrast that is left in the lesion's disc, of what was put in; the ratio of
 contrast to noise; and d' of a non-prewhitening matched filter and of a channelised Hotelling observer
-(evaluation/observers.py), with 95 % bootstrap intervals over images, and the area under the curve of the second. A d'
-of 1 is 76 % of pairs told apart, of 2 is 92 %. The observer knows the lesion's place, so this is an upper bound of what
-a search finds. What was cut out of each image is kept below --results, and a run that was stopped goes on from there.
+(evaluation/studies/observers.py), with 95 % bootstrap intervals over images, and the area under the curve of the
+second. A d' of 1 is 76 % of pairs told apart, of 2 is 92 %. The observer knows the lesion's place, so this is an upper
+bound of what a search finds. What was cut out of each image is kept below --results, and a run that was stopped goes on
+from there.
 """
 
 from __future__ import annotations
@@ -38,18 +39,18 @@ from PIL import Image as PillowImage
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
-from medsr_jax.evaluation.full_size import FULL_SIZE
-from medsr_jax.evaluation.lesions import BALL, MASS, Lesion, insert, patches, places
 from medsr_jax.evaluation.link import central_crop
-from medsr_jax.evaluation.observers import (
+from medsr_jax.evaluation.studies.full_size import FULL_SIZE
+from medsr_jax.evaluation.studies.lesions import BALL, MASS, Lesion, insert, patches, places
+from medsr_jax.evaluation.studies.observers import (
     area_under_curve,
     channelised_hotelling,
     contrast_to_noise,
     detectability,
     matched_filter,
 )
+from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, read_image
-from medsr_jax.imaging.files import atomic_write
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress

@@ -21,7 +21,8 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop, measure
 from medsr_jax.evaluation.lpips import load_lpips, lpips
-from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.files import find_inputs
+from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 

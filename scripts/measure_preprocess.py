@@ -18,7 +18,7 @@ import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 from PIL import Image as Pillow
 
-from medsr_jax.imaging.files import find_inputs
+from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale

@@ -23,7 +23,7 @@ from pydicom.pixels import get_decoder
 
 import medsr_jax as medsr
 from medsr_jax.files import find_inputs
-from medsr_jax.imaging.lossless import SYNTAXES
+from medsr_jax.imaging.dicom.lossless import SYNTAXES
 
 
 def main() -> None:

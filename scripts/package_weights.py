@@ -1,6 +1,6 @@
 """Turn the best weights of a run into a packaged model: half precision, and a card with what was measured.
 
-python scripts/package_weights.py RUN/best.safetensors -o medsr_jax/zoo/packaged/NAME.safetensors --card KEY=TEXT ...
+python scripts/package_weights.py RUN/best.safetensors -o medsr_jax/weights/packaged/NAME.safetensors [--card KEY=TEXT]
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import pathlib
 import absence  # noqa: F401  # first: a missing package is one line
 import numpy as np
 
-from medsr_jax import zoo
+from medsr_jax.weights import model_file
 
 
 def main() -> None:
@@ -21,9 +21,9 @@ def main() -> None:
     parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
     parser.add_argument("--card", nargs="*", default=[], metavar="KEY=TEXT", help="more lines of the card")
     arguments = parser.parse_args()
-    weights = zoo.load(arguments.weights)
+    weights = model_file.load(arguments.weights)
     more = dict(line.split("=", 1) for line in arguments.card)
-    zoo.save(
+    model_file.save(
         arguments.out,
         model=weights.model,
         fields=weights.fields,

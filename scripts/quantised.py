@@ -27,9 +27,9 @@ from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS
 from medsr_jax.restoration import backends
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.quality import CANDIDATES
-from medsr_jax.zoo.interface import IMAGE, STRENGTH
-from medsr_jax.zoo.onnx_graph import onnx_model
-from medsr_jax.zoo.weights import Weights
+from medsr_jax.weights.exporting.interface import IMAGE, STRENGTH
+from medsr_jax.weights.exporting.onnx_graph import onnx_model
+from medsr_jax.weights.model_file import Weights
 
 # The image itself passes through the first three; both ends of the network cost little, and 0.02 dB if quantised.
 EXACT = ("bicubic", "dct", "views", "conv_first", "conv_last")

@@ -4,7 +4,7 @@
 
 Each image's central 512x512, 8 bits, goes through
 
-- JPEG, JPEG 2000, JPEG XL, AVIF and WebP at full resolution (evaluation/full_size.py says how each is set), and
+- JPEG, JPEG 2000, JPEG XL, AVIF and WebP at full resolution (evaluation/studies/full_size.py says how each is set), and
 - the link: scale 2 and 4, JPEG, JPEG 2000 and AVIF, a ladder of q; enlarged by bicubic, and at the model's own scale
   restored by --model.
 
@@ -37,9 +37,9 @@ from rate_tables import BUDGETS, draw, report
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.fidelity import fidelity
-from medsr_jax.evaluation.full_size import FULL_SIZE
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.lpips import load_lpips, lpips
+from medsr_jax.evaluation.studies.full_size import FULL_SIZE
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs

@@ -12,8 +12,8 @@ import numpy as np
 from kept import Record
 
 from medsr_jax.evaluation.fidelity import BETTER_BELOW, MEASURES, Fidelity
-from medsr_jax.evaluation.rate import at_bytes, bd_rate
 from medsr_jax.evaluation.statistics import bootstrap
+from medsr_jax.evaluation.studies.rate import at_bytes, bd_rate
 
 BUDGETS = (1000, 1250, 1740, 2500, 4000, 8000)
 ANCHOR = "JPEG 2000"

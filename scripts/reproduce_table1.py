@@ -148,7 +148,7 @@ def _restoration(restorer: Restorer) -> Method:
 
 def _restorer(row: Row, options: argparse.Namespace) -> Restorer | None:
     if row.model == OFFICIAL:
-        from medsr_jax.zoo.foreign import import_weights
+        from medsr_jax.weights.importing.generator import import_weights
 
         try:
             return Restorer(import_weights(OFFICIAL), refine=False)

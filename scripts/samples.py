@@ -53,12 +53,12 @@ def model_file(name: str | None, folder: pathlib.Path) -> tuple[str, str]:
         name: a packaged model or a weights file; None to choose.
         folder: where random weights are written, if it comes to that.
     """
-    from medsr_jax import zoo
     from medsr_jax.errors import MedsrError
     from medsr_jax.restoration.restorer import DEFAULT_MODEL
+    from medsr_jax.weights import model_file
 
     try:
-        return str(zoo.load(name or DEFAULT_MODEL).path), name or DEFAULT_MODEL
+        return str(model_file.load(name or DEFAULT_MODEL).path), name or DEFAULT_MODEL
     except MedsrError as error:
         if name is not None:
             sys.exit(str(error))
@@ -73,5 +73,5 @@ def model_file(name: str | None, folder: pathlib.Path) -> tuple[str, str]:
     key = jax.random.key(0, impl="rbg")
     params = jax.jit(model.init)(key, jnp.zeros((1, 32, 32, 1)), jnp.zeros((1,)))["params"]
     path = folder / "random.safetensors"
-    zoo.save(path, model=config.name, fields=config.fields.to_dict(), params=jax.device_get(params), card={})
+    model_file.save(path, model=config.name, fields=config.fields.to_dict(), params=jax.device_get(params), card={})
     return str(path), f"{CONFIG.name} with random weights ({DEFAULT_MODEL} is not packaged here)"

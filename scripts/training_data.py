@@ -74,7 +74,7 @@ def _prepare(images: pathlib.Path, out: pathlib.Path) -> pathlib.Path | None:
 
 
 def _batches(config: Any) -> Any:
-    from medsr_jax.training.inputs import training_batches
+    from medsr_jax.training.data.inputs import training_batches
 
     # The sizes that build_setup would find.
     side, scale = config.data.side, config.model.fields["scale"]
@@ -100,7 +100,7 @@ def _run(running: Running, config: Any, *, steps: int) -> tuple[float, float]:
     """
     import jax
 
-    from medsr_jax.training.feed import Feed
+    from medsr_jax.training.data.feed import Feed
 
     feed = Feed(_batches(config), running.setup.devices)
     jax.block_until_ready(running.advance(next(feed)))

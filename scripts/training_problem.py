@@ -42,7 +42,7 @@ class Problem:
         """The trainer's state before its first step."""
         import jax
 
-        from medsr_jax.training import state
+        from medsr_jax.training.steps import state
 
         generator = state.network(jax.tree.map(jax.numpy.asarray, self.params), self.setup.optimizers[0])
         if self.variables is None:
@@ -81,8 +81,8 @@ class Problem:
         """Parts of the second stage, each a function and its arguments, named as the peer's are."""
         import jax
 
-        from medsr_jax.training.examples import as_float
-        from medsr_jax.training.losses import perceptual
+        from medsr_jax.training.data.examples import as_float
+        from medsr_jax.training.steps.losses import perceptual
 
         setup, objective = self.setup, self.setup.objective
         lr, hr = (as_float(jax.device_put(self.batch[name])) for name in ("lr", "hr"))
@@ -130,8 +130,8 @@ class Running:
     def __init__(self, problem: Problem) -> None:
         import jax
 
-        from medsr_jax.training import state
-        from medsr_jax.training.metrics import totals_for
+        from medsr_jax.training.steps import state
+        from medsr_jax.training.steps.metrics import totals_for
 
         self.setup = problem.setup
         self.state = state.replicate(problem.initial_state(), self.setup.devices)
@@ -169,7 +169,7 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
     """
     import jax
 
-    from medsr_jax.training.setup import build_setup
+    from medsr_jax.training.run.setup import build_setup
 
     config = training_config(options, gan=gan, source="folders" if degraded else "pairs")
     setup = build_setup(config)
@@ -189,7 +189,7 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
 
 def training_config(options: argparse.Namespace, *, gan: bool, source: str) -> Any:
     """The trainer's fields; features are set elsewhere, since the real ones may not be installed."""
-    from medsr_jax.training.defaults import defaults
+    from medsr_jax.training.config.defaults import defaults
 
     c = defaults()
     c.batch = options.gan_batch if gan else options.batch

@@ -23,14 +23,14 @@ def tiny_weights(tmp_path_factory):
     import jax
     import jax.numpy as jnp
 
-    from medsr_jax import zoo
     from medsr_jax.models import CompactRRDBNet
+    from medsr_jax.weights import model_file
 
     path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
     shapes = jax.eval_shape(CompactRRDBNet(**TINY).init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)))["params"]
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: random.normal(0, 0.05, leaf.shape).astype(np.float32), shapes)
-    zoo.save(path, model="compact_rrdbnet", fields=TINY, params=params, card={"name": "tiny"})
+    model_file.save(path, model="compact_rrdbnet", fields=TINY, params=params, card={"name": "tiny"})
     return path
 
 

@@ -38,8 +38,8 @@ def described(file: pathlib.Path, *, key: bytes | None = None) -> Description:
         MedsrError: it can't be read, is damaged, or is none of these.
     """
     from medsr_jax.transmission.packet_io import is_packet
-    from medsr_jax.zoo.file_kinds import SAFETENSORS
-    from medsr_jax.zoo.file_kinds import kind_of as weights_kind_of
+    from medsr_jax.weights.file_kinds import SAFETENSORS
+    from medsr_jax.weights.file_kinds import kind_of as weights_kind_of
 
     kind = _image_kind(file)
     if kind:

@@ -15,7 +15,7 @@ from medsr_jax.errors import MedsrError, UsageError, named, require
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
-    from medsr_jax import zoo
+    from medsr_jax.weights import model_file
 
 
 def register(app: typer.Typer) -> None:
@@ -49,15 +49,15 @@ def export(
         for file in files:
             _check_target(file, overwrite=overwrite)
         require("restore", what="medsr export")
-        from medsr_jax.zoo.weights import find
+        from medsr_jax.weights.model_file import find
 
         find(model)
     with failing():
-        from medsr_jax import zoo
-        from medsr_jax.zoo.grey import for_grey
-        from medsr_jax.zoo.interface import WARNING
+        from medsr_jax.weights import model_file
+        from medsr_jax.weights.exporting.interface import WARNING
+        from medsr_jax.weights.grey import for_grey
 
-        weights = zoo.load(model)
+        weights = model_file.load(model)
         weights = for_grey(weights) if grey else weights
         how = _WRITERS[format](weights, out)
         for file in files:
@@ -70,20 +70,20 @@ def export(
         say(how)
 
 
-def _onnx(weights: zoo.Weights, out: pathlib.Path) -> str:
+def _onnx(weights: model_file.Weights, out: pathlib.Path) -> str:
     from medsr_jax.files import atomic_write
-    from medsr_jax.zoo.interface import interface
-    from medsr_jax.zoo.onnx_graph import onnx_model
+    from medsr_jax.weights.exporting.interface import interface
+    from medsr_jax.weights.exporting.onnx_graph import onnx_model
 
     atomic_write(out, onnx_model(weights).SerializeToString())
     inputs = "{'image': image, 'strength': strength}" if interface(weights).strength else "{'image': image}"
     return f"run it in Python with onnxruntime.InferenceSession({str(out)!r}).run(None, {inputs})[0]"
 
 
-def _stablehlo(weights: zoo.Weights, out: pathlib.Path) -> str:
+def _stablehlo(weights: model_file.Weights, out: pathlib.Path) -> str:
     from medsr_jax.files import atomic_write
-    from medsr_jax.zoo.interface import interface, metadata
-    from medsr_jax.zoo.stablehlo import serialized
+    from medsr_jax.weights.exporting.interface import interface, metadata
+    from medsr_jax.weights.exporting.stablehlo import serialized
 
     data = serialized(weights)
     # First, so that no model lies there without what is to be known of it.
@@ -96,9 +96,9 @@ def _stablehlo(weights: zoo.Weights, out: pathlib.Path) -> str:
     )
 
 
-def _ends(weights: zoo.Weights, *, channels_first: bool) -> list[str]:
+def _ends(weights: model_file.Weights, *, channels_first: bool) -> list[str]:
     """Inputs and output with their axes."""
-    from medsr_jax.zoo.interface import IMAGE, RESULT, STRENGTH, interface
+    from medsr_jax.weights.exporting.interface import IMAGE, RESULT, STRENGTH, interface
 
     ends = interface(weights)
 
@@ -128,4 +128,4 @@ def _check_target(path: pathlib.Path, *, overwrite: bool) -> None:
         raise MedsrError(f"{path.parent}: no such folder; make it, or name another output")
 
 
-_WRITERS: dict[str, Callable[[zoo.Weights, pathlib.Path], str]] = {"stablehlo": _stablehlo, "onnx": _onnx}
+_WRITERS: dict[str, Callable[[model_file.Weights, pathlib.Path], str]] = {"stablehlo": _stablehlo, "onnx": _onnx}

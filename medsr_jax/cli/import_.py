@@ -34,13 +34,15 @@ def import_(
     """Make a model of this package from weights of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact."""
     with failing(usage=True):
         require("restore", what="medsr import")
-        from medsr_jax import zoo
-        from medsr_jax.zoo.foreign import check_target, import_weights
+        from medsr_jax.weights import model_file
+        from medsr_jax.weights.importing.generator import check_target, import_weights
 
         check_target(out, overwrite=overwrite)
     with failing():
         weights = import_weights(file, name=name, licence=licence)
-        zoo.save(out, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card, dtype=None)
+        model_file.save(
+            out, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card, dtype=None
+        )
         fields = ", ".join(f"{key} {value}" for key, value in weights.fields.items())
         say(f"{out}: {weights.model}, {weights.parameters:,} parameters; {fields}")
         for key, value in weights.card.items():

@@ -66,7 +66,7 @@ def _files(thing: str) -> list[tuple[str, pathlib.Path]]:
     from medsr_jax.files import find_inputs
 
     if not pathlib.Path(thing).exists() and thing in packaged_models():
-        from medsr_jax.zoo.weights import find
+        from medsr_jax.weights.model_file import find
 
         return [(thing, find(thing))]
     return [(str(file), file) for file, _ in find_inputs([thing])]

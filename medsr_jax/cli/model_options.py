@@ -63,7 +63,7 @@ NoRefine = Annotated[bool, typer.Option("--no-refine", help="Leave out the fit t
 
 def packaged_models() -> list[str]:
     """Their names, for the shell's completion."""
-    from medsr_jax.zoo import names
+    from medsr_jax.weights import names
 
     return names()
 
@@ -104,7 +104,7 @@ def check_receiver(
         raise UsageError(f"--batch is a number from 1 up, not {batch}")
     for option, name in (("--model", model), ("--blend", blend)):
         if name not in (None, DEFAULT, BICUBIC):
-            from medsr_jax.zoo.weights import find
+            from medsr_jax.weights.model_file import find
 
             try:
                 find(name)
@@ -129,21 +129,21 @@ def load(
     """The receiver, with compiled programs kept in the user's cache folder for the next start.
 
     Raises:
-        MedsrError: as `Restorer`, `zoo.load` and `blend`.
+        MedsrError: as `Restorer`, `model_file.load` and `blend`.
     """
     import jax.numpy as jnp
 
-    from medsr_jax import zoo
     from medsr_jax.restoration.compilation import keep_compiled_programs
     from medsr_jax.restoration.restorer import AUTO, DEFAULT_MODEL, Restorer
+    from medsr_jax.weights import model_file
 
     keep_compiled_programs()
-    chosen: str | zoo.Weights = model
+    chosen: str | model_file.Weights = model
     if blend is not None:
-        from medsr_jax.zoo import blend as blending
+        from medsr_jax.weights import blend as blending
 
-        first = zoo.load(DEFAULT_MODEL if model == AUTO else model)
-        chosen = blending.blend(first, zoo.load(blend), alpha=0.5 if alpha is None else alpha)
+        first = model_file.load(DEFAULT_MODEL if model == AUTO else model)
+        chosen = blending.blend(first, model_file.load(blend), alpha=0.5 if alpha is None else alpha)
     return Restorer(
         chosen,
         tile=tile or None,

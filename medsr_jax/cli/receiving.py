@@ -48,6 +48,7 @@ def image(file: pathlib.Path, *, max_pixels: int | None) -> Image:
     Raises:
         MedsrError: as `read_image`.
     """
-    from medsr_jax.imaging.reading import MAX_PIXELS, read_image
+    from medsr_jax.imaging.limits import MAX_PIXELS
+    from medsr_jax.imaging.reading import read_image
 
     return read_image(file, max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)

@@ -144,7 +144,7 @@ def restore(
         if assume_scale is not None and not 1 <= assume_scale <= 8:
             raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
         if transfer_syntax != "explicit":
-            from medsr_jax.imaging.lossless import syntax_of
+            from medsr_jax.imaging.dicom.lossless import syntax_of
 
             try:
                 syntax_of(transfer_syntax)
@@ -217,11 +217,11 @@ def models(debug: Debug = False) -> None:
     """What --model can name, with size and measured quality."""
     with failing():
         require("restore", what="medsr models")
-        from medsr_jax import zoo
         from medsr_jax.restoration.restorer import AUTO, AUTOMATIC, BICUBIC
+        from medsr_jax.weights import model_file
 
-        for name in zoo.names():
-            weights = zoo.load(name)
+        for name in model_file.names():
+            weights = model_file.load(name)
             size = weights.path.stat().st_size / 1e6
             say(f"{name}: {weights.model}, {weights.parameters:,} parameters, {size:.1f} MB")
             for key in sorted(weights.card):

@@ -112,7 +112,7 @@ def original(file: pathlib.Path, *, max_pixels: int | None, pseudonyms: bytes | 
         raise named(file, "is a packet of `medsr compress` already; restore it, or send its original")
     if pseudonyms is None:
         return source
-    from medsr_jax.imaging.deidentification import deidentify
+    from medsr_jax.imaging.dicom.deidentification import deidentify
 
     return deidentify(source, secret=pseudonyms)
 

@@ -118,7 +118,7 @@ def sending_options(
 def pseudonym_secret(
     deidentify: bool, path: pathlib.Path | None, *, signing: bytes | None, resume: bool
 ) -> bytes | None:
-    """The secret of `imaging.deidentification`; None where nothing is to be de-identified.
+    """The secret of `imaging.dicom.deidentification`; None where nothing is to be de-identified.
 
     Args:
         deidentify, path: of the options of their names.

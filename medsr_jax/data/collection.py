@@ -16,7 +16,8 @@ import numpy as np
 from medsr_jax.data.patients import Manifest, dicom_patient, match_manifest, read_manifest, split_of
 from medsr_jax.data.windows import Window, through_window
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.files import find_inputs
+from medsr_jax.imaging import read_image
 
 Progress = Callable[[list[Any], str], Iterable[Any]]
 

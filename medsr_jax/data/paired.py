@@ -8,7 +8,8 @@ import numpy as np
 
 from medsr_jax.data.windows import Window, through_window
 from medsr_jax.errors import named
-from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.files import find_inputs
+from medsr_jax.imaging import read_image
 
 
 def load_pairs(

@@ -17,11 +17,12 @@ from medsr_jax.data.crops import ENDLESS, random_window, through
 from medsr_jax.data.loading import batches
 from medsr_jax.data.windows import through_window
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.files import find_inputs
+from medsr_jax.imaging import read_image
+from medsr_jax.jpeg.coefficients import parse
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
-from medsr_jax.transmission.jpeg_stream import parse
 
 __all__ = ["PairSettings", "Pairs", "batches", "load_folder"]
 

@@ -11,7 +11,8 @@ import numpy as np
 from medsr_jax.data.sources import is_prepared, load_images
 from medsr_jax.data.windows import through_window
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging import find_inputs, read_image
+from medsr_jax.files import find_inputs
+from medsr_jax.imaging import read_image
 
 
 def validation_images(

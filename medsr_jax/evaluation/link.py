@@ -10,7 +10,7 @@ import numpy as np
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.metrics import psnr, ssim
 from medsr_jax.imaging import Image
-from medsr_jax.imaging.reading import MAX_PIXELS
+from medsr_jax.imaging.limits import MAX_PIXELS
 from medsr_jax.restoration import Restored, Restorer
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet

@@ -10,7 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.models.vgg import VGG
-from medsr_jax.zoo.vgg_weights import load_lpips_heads, load_vgg16
+from medsr_jax.weights.importing.vgg_weights import load_lpips_heads, load_vgg16
 
 LAYERS = ("conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3")
 

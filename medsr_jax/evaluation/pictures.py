@@ -9,8 +9,8 @@ import numpy as np
 
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.link import Measured
+from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image
-from medsr_jax.imaging.files import atomic_write
 from medsr_jax.transmission.ceilings import ratio_text
 
 

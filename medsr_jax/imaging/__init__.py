@@ -6,8 +6,7 @@ Nothing here imports JAX, and the codecs and pydicom are imported when the first
 
 from __future__ import annotations
 
-from medsr_jax.imaging.derived import derive_dataset, write_dicom
-from medsr_jax.imaging.files import atomic_write, find_inputs, output_paths
+from medsr_jax.imaging.dicom.derive import derive_dataset, write_dicom
 from medsr_jax.imaging.image import Image
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.imaging.sniffing import sniff
@@ -15,10 +14,7 @@ from medsr_jax.imaging.writing import output_suffix, write_image
 
 __all__ = [
     "Image",
-    "atomic_write",
     "derive_dataset",
-    "find_inputs",
-    "output_paths",
     "output_suffix",
     "read_image",
     "sniff",

@@ -15,8 +15,8 @@ import PIL.ImageChops
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.colour import to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
-from medsr_jax.imaging.jpeg_markers import JpegHeader, is_whole, read_header, too_many_scans
-from medsr_jax.imaging.reading import check_size
+from medsr_jax.imaging.limits import check_size
+from medsr_jax.jpeg.headers import JpegHeader, is_whole, read_header, too_many_scans
 
 Array = np.ndarray[Any, Any]
 

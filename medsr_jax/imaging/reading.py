@@ -7,10 +7,8 @@ import pathlib
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.image import Image
+from medsr_jax.imaging.limits import MAX_PIXELS
 from medsr_jax.imaging.sniffing import kind_of, read_start
-
-MAX_PIXELS = 2**27
-"""Most pixels a frame that are read unless the caller says otherwise, 16384 x 8192: reading them takes up to 1 GiB."""
 
 
 def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) -> Image:
@@ -32,7 +30,7 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
     try:
         data = path.read_bytes()
         if kind == "dicom":
-            from medsr_jax.imaging.dicom import decode_dicom
+            from medsr_jax.imaging.dicom.reading import decode_dicom
 
             return decode_dicom(data, name=str(path), max_pixels=max_pixels)
         if kind == "tiff":
@@ -49,25 +47,3 @@ def read_image(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS) ->
         raise named(path, "does not fit into memory") from error
     except OSError as error:
         raise named(path, f"can't be read: {error.strerror or error}") from error
-
-
-def check_size(rows: int, columns: int, *, frames: int = 1, width: int = 1, name: str, max_pixels: int) -> None:
-    """Refuses images without pixels and images too large to hold.
-
-    Args:
-      rows, columns, frames: size of the image.
-      width: bytes of a pixel, all channels together.
-      name, max_pixels: as in `read_image`.
-
-    Raises:
-      MedsrError: a side is zero, or there are too many pixels.
-    """
-    if rows < 1 or columns < 1 or frames < 1:
-        raise named(name, f"has no pixels: {frames} frames of {rows} rows and {columns} columns")
-    most = 4 * max_pixels // max(width, 4)
-    size = f"{rows} x {columns}" + (f" x {frames} frames" if frames > 1 else "")
-    if rows * columns > most:
-        what = f"pixels of {width} bytes" if width > 4 else "pixels"
-        raise named(name, f"has {size} {what}, more than the {most / 1e6:.0f} million that are read; split it")
-    if frames * rows * columns > 2 * most:
-        raise named(name, f"has {size} pixels, more than the {2 * most / 1e6:.0f} million that are read; split it")

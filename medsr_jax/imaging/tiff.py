@@ -12,9 +12,9 @@ import numpy as np
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging.colour import through_palette, to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
+from medsr_jax.imaging.limits import check_size
 from medsr_jax.imaging.no_data import GDAL_NODATA, find_no_data, value_range
 from medsr_jax.imaging.raster import spacing_of_dpi
-from medsr_jax.imaging.reading import check_size
 from medsr_jax.imaging.tiff_colour import check_subsampling, is_coded_ycbcr, ycbcr_luma
 from medsr_jax.imaging.tiff_structure import check_directories, check_segments
 

@@ -6,8 +6,8 @@ import struct
 from typing import Any
 
 from medsr_jax.errors import named
-from medsr_jax.imaging import code_stream
-from medsr_jax.imaging.code_stream import RLE
+from medsr_jax.imaging.dicom import code_stream
+from medsr_jax.imaging.dicom.code_stream import RLE
 
 _MOST_PAGES = 10_000
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from medsr_jax.errors import named
-from medsr_jax.imaging.files import atomic_write
+from medsr_jax.files import atomic_write
 from medsr_jax.imaging.image import Image
 
 _SUFFIXES = {".png": "png", ".tif": "tiff", ".tiff": "tiff"}

@@ -93,7 +93,7 @@ class CompactRRDBNet(nn.Module):
     def _block_context(self, x: jax.Array, level: jax.Array) -> jax.Array:
         """(N, H, W, 1) -> (N, H / fold, W / fold, 16): what a block's coefficients and its neighbours' say."""
         blocks = space_to_depth(x.astype(self.dtype), block=BLOCK) - 0.5
-        coefficients = blocks @ jnp.asarray(_scaled_dct(), self.dtype)
+        coefficients = blocks @ jnp.asarray(scaled_dct(), self.dtype)
         y = jnp.concatenate([coefficients, jnp.broadcast_to(level, (*coefficients.shape[:3], 1))], axis=-1)
         y = leaky(Conv(self.context, dtype=self.dtype, name="context_1")(y))
         for i in range(2, self.context_layers + 1):
@@ -140,7 +140,7 @@ def bicubic(x: jax.Array, *, scale: int) -> jax.Array:
     """
     chex.assert_rank(x, 4)
     n, h, w, c = x.shape
-    taps = jnp.asarray(_cubic_taps(scale), jnp.float32)
+    taps = jnp.asarray(cubic_taps(scale), jnp.float32)
     padded = jnp.pad(x.astype(jnp.float32), ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
     rows = _sum([padded[:, k : k + h, None] * taps[:, k][:, None, None] for k in range(5)])
     rows = rows.reshape(n, h * scale, w + 4, c)
@@ -152,7 +152,7 @@ def _sum(terms: Sequence[jax.Array]) -> jax.Array:
     return functools.reduce(jnp.add, terms)
 
 
-def _cubic_taps(scale: int) -> np.ndarray:
+def cubic_taps(scale: int) -> np.ndarray:
     """(scale, 5): the weights of pixels -2..2 for each output phase."""
     offsets = (np.arange(scale) + 0.5) / scale - 0.5
     distance = np.abs(np.arange(-2, 3)[None] - offsets[:, None])
@@ -161,7 +161,7 @@ def _cubic_taps(scale: int) -> np.ndarray:
     return np.where(distance <= 1, near, np.where(distance < 2, far, 0.0))
 
 
-def _scaled_dct() -> np.ndarray:
+def scaled_dct() -> np.ndarray:
     """(64 pixels, 64 frequencies): the orthonormal 8x8 DCT-II, scaled so that all outputs are of order one."""
     k, n = np.indices((8, 8))
     basis = np.cos(np.pi * (2 * n + 1) * k / 16) * np.where(k == 0, np.sqrt(1 / 8), 0.5)

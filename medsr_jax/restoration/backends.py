@@ -1,6 +1,6 @@
 """Other runtimes for the network, whose convolutions may be faster on a CPU than XLA's.
 
-They run the graph of `zoo.onnx_graph`, built in memory. What follows the network stays with JAX.
+They run the graph of `weights.exporting.onnx_graph`, built in memory. What follows the network stays with JAX.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.zoo import Weights
-from medsr_jax.zoo.interface import IMAGE, STRENGTH, interface
-from medsr_jax.zoo.onnx_graph import onnx_model
+from medsr_jax.weights import Weights
+from medsr_jax.weights.exporting.interface import IMAGE, STRENGTH, interface
+from medsr_jax.weights.exporting.onnx_graph import onnx_model
 
 # (N, H, W, 1) float32 in [0, 1] and the strength (N,) -> (N, scale H, scale W, 1) float32.
 Network = Callable[[np.ndarray, np.ndarray], np.ndarray]

@@ -13,8 +13,8 @@ from medsr_jax.models import build
 from medsr_jax.restoration.ensemble import usual_views
 from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
 from medsr_jax.restoration.tiles import GRID
-from medsr_jax.zoo import Weights
-from medsr_jax.zoo.grey import for_grey
+from medsr_jax.weights import Weights
+from medsr_jax.weights.grey import for_grey
 
 BICUBIC = "bicubic"
 
@@ -52,7 +52,7 @@ def network(
     """The network of weights.
 
     Args:
-        weights: of one channel, or of three that can be folded to one (`zoo.grey`).
+        weights: of one channel, or of three that can be folded to one (`weights.grey`).
         halo: a multiple of 8.
         smooth, dtype, backend, ensemble, views, uncertainty: as of `Restorer`.
 

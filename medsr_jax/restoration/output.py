@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
-from medsr_jax.imaging.lossless import EXPLICIT, code_losslessly, syntax_of
+from medsr_jax.imaging.dicom.lossless import EXPLICIT, code_losslessly, syntax_of
 from medsr_jax.restoration.assembly import Restored
 from medsr_jax.restoration.network import BICUBIC
 from medsr_jax.restoration.uncertainty import write_uncertainty
@@ -61,7 +61,7 @@ def write_restored(
         path: of the image.
         packet, restored: what was sent and what came out of it.
         model: that made it, in a few words; `Restored.model` where it isn't given.
-        transfer_syntax: of DICOM, a name, keyword or UID of `imaging.lossless.SYNTAXES`. Unless said Explicit VR
+        transfer_syntax: of DICOM, a name, keyword or UID of `imaging.dicom.lossless.SYNTAXES`. Unless said Explicit VR
             Little Endian, which every archive takes.
         uncertainty: of the map of its spread (`write_uncertainty`), written once the image is; None for no map.
 

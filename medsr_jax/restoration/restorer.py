@@ -10,7 +10,6 @@ from typing import Any
 import jax
 import numpy as np
 
-from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
 from medsr_jax.restoration.ensemble import CHOICES
@@ -18,7 +17,8 @@ from medsr_jax.restoration.function import Inputs
 from medsr_jax.restoration.network import BICUBIC, Network, interpolation, name_of, network
 from medsr_jax.restoration.tiles import GRID
 from medsr_jax.transmission.packet import Packet
-from medsr_jax.zoo.grey import for_grey
+from medsr_jax.weights import model_file
+from medsr_jax.weights.grey import for_grey
 
 AUTO = "auto"
 DEFAULT_MODEL = "xray-x4"
@@ -50,7 +50,7 @@ class Restorer:
     Args:
         model: "auto" takes the packaged model for packets of its scale and bicubic interpolation for others, and says
             so in their notes. "bicubic" takes that for all. Else a packaged model's name, the path of a weights file,
-            or weights, for packets of its scale alone; models of three channels are folded to one (`zoo.grey`).
+            or weights, for packets of its scale alone; models of three channels are folded to one (`weights.grey`).
         tile: small pixels on a side that a tile keeps, a multiple of 8; None restores each image whole.
         halo: small pixels computed around a tile and not kept, a multiple of 8.
         batch: tiles or frames that go through the network at once.
@@ -78,7 +78,7 @@ class Restorer:
 
     def __init__(
         self,
-        model: str | pathlib.Path | zoo.Weights = AUTO,
+        model: str | pathlib.Path | model_file.Weights = AUTO,
         *,
         tile: int | None = DEFAULT_TILE,
         halo: int = HALO,
@@ -103,15 +103,15 @@ class Restorer:
         self._automatic = model == AUTO
         self._smooth, self._uncertainty = smooth, uncertainty
         self._interpolations: dict[int, Network] = {}
-        self.weights: zoo.Weights | None = None
+        self.weights: model_file.Weights | None = None
         self.scale: int | None = None
         options: dict[str, Any] = {"halo": halo, "smooth": smooth, "dtype": dtype, "backend": backend}
         options |= {"ensemble": ensemble, "views": views, "uncertainty": uncertainty}
         named: list[Network] = []
         if self._automatic:
-            named = [network(zoo.load(name), **options) for name in AUTOMATIC.values()]
+            named = [network(model_file.load(name), **options) for name in AUTOMATIC.values()]
         elif model != BICUBIC:
-            self.weights = for_grey(model if isinstance(model, zoo.Weights) else zoo.load(model))
+            self.weights = for_grey(model if isinstance(model, model_file.Weights) else model_file.load(model))
             named = [network(self.weights, **options)]
             self.scale = named[0].scale
         self._networks = {one.scale: one for one in named}

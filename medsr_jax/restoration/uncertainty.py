@@ -11,10 +11,10 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError, named
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
-from medsr_jax.imaging.derived import damage_named
+from medsr_jax.imaging.dicom.derive import damage_named
+from medsr_jax.imaging.dicom.sop_class import SECONDARY_CAPTURE
+from medsr_jax.imaging.dicom.stored_values import name_unit
 from medsr_jax.imaging.numbers import decimal
-from medsr_jax.imaging.sop_class import SECONDARY_CAPTURE
-from medsr_jax.imaging.stored_values import name_unit
 from medsr_jax.restoration.assembly import Restored
 from medsr_jax.transmission.packet import Packet
 

@@ -42,8 +42,8 @@ def main(argv: list[str]) -> None:
 
 def _train() -> None:
     from medsr_jax.errors import MedsrError, UsageError
-    from medsr_jax.training.distributed import join
-    from medsr_jax.training.loop import train_and_evaluate
+    from medsr_jax.training.run.distributed import join
+    from medsr_jax.training.run.loop import train_and_evaluate
 
     log_to_stdout()
     if not _WORKDIR.value:

@@ -15,7 +15,7 @@ import imagecodecs
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.transmission.jpeg_stream import parse
+from medsr_jax.jpeg.coefficients import parse
 
 
 @dataclasses.dataclass(frozen=True)

@@ -123,7 +123,7 @@ def _checked_codec(image: Image, codec: str | None, max_bytes: int | None) -> Co
     if image.dataset is not None and chosen.transfer_syntax is None:
         raise MedsrError(f"can't be sent as {name}: {chosen.refusal}; choose jpeg or jpeg2000")
     if image.dataset is not None:
-        from medsr_jax.imaging.sop_class import check_derivable
+        from medsr_jax.imaging.dicom.sop_class import check_derivable
 
         check_derivable(image.dataset)  # before any work: doses and segmentations aren't pictures
     if image.dataset is None and len(image.pixels) != 1:

@@ -17,7 +17,7 @@ from __future__ import annotations
 import contextlib
 import io
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 import pydicom
 from pydicom.dataelem import DataElement
@@ -27,12 +27,13 @@ from pydicom.tag import Tag
 from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging.dicom_parsing import is_deflated
-from medsr_jax.imaging.verbatim import parse_elements
+from medsr_jax.imaging.dicom.parsing import is_deflated
+from medsr_jax.imaging.dicom.verbatim import parse_elements
 from medsr_jax.transmission import dicom_seal
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.original_form import original_form, rebuilt
-from medsr_jax.transmission.packet import Packet, PacketHeader, check_version
+from medsr_jax.transmission.packet import Packet, check_version
+from medsr_jax.transmission.sealing import open_sealed
 
 GROUP, CREATOR = 0x6D73, "MEDSR_JAX"
 SERIES_OFFSET = 91
@@ -68,7 +69,7 @@ def sent_dataset(packet: Packet) -> Dataset:
 
 def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
     """The original's data set, parsed, and the packet's."""
-    from medsr_jax.imaging.derived import damage_named, derive_dataset, parsed_copy
+    from medsr_jax.imaging.dicom.derive import damage_named, derive_dataset, parsed_copy
 
     header, codec = packet.header, CODECS[packet.header.codec]
     if codec.transfer_syntax is None or packet.dataset is None:
@@ -217,17 +218,15 @@ def read_dicom_packet(data: bytes, *, key: bytes | None = None) -> Packet:
     Raises:
         MedsrError: where it's no packet, damaged, changed beyond what an archive may, or not signed with the key.
     """
-    from medsr_jax.transmission.packet_io import open_sealed
-
     with _damage_told():
         dataset = _open(data)
         text = _text(dataset)
         if text is None:
             raise MedsrError("is a DICOM object but no packet of `medsr compress`")
-        return _packet(dataset, text, key=key, open_sealed=open_sealed)
+        return _packet(dataset, text, key=key)
 
 
-def _packet(dataset: Dataset, text: str, *, key: bytes | None, open_sealed: Callable[..., PacketHeader]) -> Packet:
+def _packet(dataset: Dataset, text: str, *, key: bytes | None) -> Packet:
     check_version(text)
     if text.startswith("medsr1 "):
         raise MedsrError("the packet has format 1, whose attributes are not sealed; have a newer sender send it")

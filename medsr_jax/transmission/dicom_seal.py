@@ -27,7 +27,7 @@ from pydicom.valuerep import EXPLICIT_VR_LENGTH_32
 from pydicom.values import convert_SQ
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging.verbatim import check_depth
+from medsr_jax.imaging.dicom.verbatim import check_depth
 
 COERCIBLE = tuple(
     Tag(keyword)

@@ -18,7 +18,7 @@ from pydicom.filebase import DicomBytesIO
 from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag, Tag
 
-from medsr_jax.imaging.derived import STALE, is_plane
+from medsr_jax.imaging.dicom.derive import STALE, is_plane
 from medsr_jax.transmission.original_form import FORM
 
 CHOICES = ("all", "minimal")

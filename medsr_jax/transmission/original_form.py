@@ -23,10 +23,10 @@ from pydicom.filewriter import write_dataset
 from pydicom.tag import BaseTag, Tag
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging.derived import STALE, is_plane
-from medsr_jax.imaging.differences import ADDED_EMPTY, COLOUR_ELEMENTS, RESTORED
-from medsr_jax.imaging.geometry import POSITIONED
-from medsr_jax.imaging.verbatim import parse_elements
+from medsr_jax.imaging.dicom.derive import STALE, is_plane
+from medsr_jax.imaging.dicom.differences import ADDED_EMPTY, COLOUR_ELEMENTS, RESTORED
+from medsr_jax.imaging.dicom.geometry import POSITIONED
+from medsr_jax.imaging.dicom.verbatim import parse_elements
 
 FORM = frozenset(
     Tag(keyword)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.transmission import jpeg_stream
+from medsr_jax.jpeg import coefficients as jpeg_stream
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscale import KERNELS, SCALES, small_shape
 from medsr_jax.transmission.padding import Padding

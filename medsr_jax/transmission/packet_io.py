@@ -7,32 +7,28 @@
 | AVIF | a top-level `uuid` box at the end |
 | DICOM | a private block of group 6D73 with the creator MEDSR_JAX (`dicom_packet`) |
 
-A checksum over header and code streams ends the header: links and copies damage files, and a JPEG decoder shows a
-damaged radiograph without a word. With a key a signature follows, an HMAC (RFC 2104) that proves who sent the packet.
+The header ends with a checksum, and with a signature if there is a key (`sealing`).
 """
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-import hmac
 import io
 import os
 import pathlib
 import re
 import uuid
 import warnings
-import zlib
 from typing import TYPE_CHECKING
 
 from medsr_jax.errors import MedsrError, named
-from medsr_jax.imaging.jpeg_markers import too_many_scans
-from medsr_jax.imaging.reading import MAX_PIXELS
+from medsr_jax.imaging.limits import MAX_PIXELS
 from medsr_jax.imaging.sniffing import read_start
-from medsr_jax.transmission import jpeg_stream
+from medsr_jax.jpeg import coefficients as jpeg_stream
+from medsr_jax.jpeg.headers import too_many_scans
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscale import SCALES
-from medsr_jax.transmission.packet import VERSION, Packet, PacketHeader, header_text, parse_header
+from medsr_jax.transmission.packet import Packet, PacketHeader
+from medsr_jax.transmission.sealing import open_sealed, sealed_text
 
 if TYPE_CHECKING:
     import numpy as np
@@ -40,58 +36,6 @@ if TYPE_CHECKING:
 _BOX = uuid.uuid5(uuid.NAMESPACE_URL, "medsr_jax packet header").bytes
 _STARTS = {"jpeg": b"\xff\xd8", "jpeg2000": b"\xff\x4f\xff\x51", "avif": b"ftyp"}
 _LARGEST_SMALL_IMAGE = 1 << 28
-
-
-def sealed_text(packet: Packet, *, key: bytes | None = None) -> str:
-    """The header's text, ``~`` and the checksum in base64url: CRC-32 in six characters.
-
-    With a key ``!`` and 22 characters follow: the first 16 bytes of HMAC-SHA256 over text and code streams.
-    """
-    text = header_text(packet.header)
-    sealed = f"{text} ~{_checksum(text, packet.codes)}"
-    return sealed if key is None else f"{sealed}!{_signature(text, packet.codes, key)}"
-
-
-def open_sealed(
-    text: str, codes: tuple[bytes, ...], *, codec: str, notes: tuple[str, ...] = (), key: bytes | None = None
-) -> PacketHeader:
-    """The header of a sealed text.
-
-    Raises:
-        MedsrError: where the text or a code stream is damaged, the format is a later one, or a key was given that the
-            packet isn't signed with.
-    """
-    body, _, seals = text.partition(" ~")
-    checksum, _, signature = seals.partition("!")
-    header = parse_header(body, codec=codec, notes=notes)
-    if not hmac.compare_digest(checksum.encode(), _checksum(body, codes, version=header.version).encode()):
-        raise MedsrError("the packet is damaged: its checksum doesn't match; have it sent again")
-    if key is None:
-        unchecked = ("the packet is signed, and no key was given to check that",) if signature else ()
-        return dataclasses.replace(header, notes=header.notes + unchecked)
-    if not signature:
-        raise MedsrError("the packet is not signed, and a key was given: have it sent with the key")
-    if not hmac.compare_digest(signature.encode(), _signature(body, codes, key).encode()):
-        raise MedsrError("the packet's signature doesn't match the key: another sender's, or a changed packet")
-    return header
-
-
-def _checksum(text: str, codes: tuple[bytes, ...], *, version: int = VERSION) -> str:
-    value = zlib.crc32(text.encode())
-    for code in codes:
-        value = zlib.crc32(code, value)
-    return f"{value & 0xFFFF:04x}" if version == 1 else _base64(value.to_bytes(4, "big"))
-
-
-def _signature(text: str, codes: tuple[bytes, ...], key: bytes) -> str:
-    mac = hmac.new(key, text.encode(), "sha256")
-    for code in codes:
-        mac.update(len(code).to_bytes(8, "big") + code)
-    return _base64(mac.digest()[:16])
-
-
-def _base64(data: bytes) -> str:
-    return base64.urlsafe_b64encode(data).decode().rstrip("=")
 
 
 def packet_suffix(packet: Packet) -> str:
@@ -122,7 +66,7 @@ def write_packet(path: str | os.PathLike[str], packet: Packet, *, key: bytes | N
     Raises:
         MedsrError: where the file can't be written, and as `packet_bytes`.
     """
-    from medsr_jax.imaging.files import atomic_write
+    from medsr_jax.files import atomic_write
 
     try:
         data = packet_bytes(packet, key=key)

@@ -17,7 +17,7 @@ import tempfile
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
-from medsr_jax.imaging.differences import differing
+from medsr_jax.imaging.dicom.differences import differing
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet

@@ -27,7 +27,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from fuzz_readers import fault_of, run
 
 from medsr_jax.imaging import Image, read_image
-from medsr_jax.imaging.differences import differing
+from medsr_jax.imaging.dicom.differences import differing
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.dicom_seal import ADDABLE, COERCIBLE
 from medsr_jax.transmission.packet import Packet

@@ -24,9 +24,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
-from medsr_jax.zoo.foreign import import_weights
+from medsr_jax.weights import model_file
+from medsr_jax.weights.importing.generator import import_weights
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
 from weights_seeds import seeds
@@ -55,7 +55,7 @@ def mutated(data: bytes, random: Random) -> bytes:
 def read(path: pathlib.Path) -> tuple[str, float]:
     """What is wrong with how a file was read, empty for nothing; and the seconds that it took."""
     began, problem = time.monotonic(), ""
-    for reader in (import_weights, zoo.load):
+    for reader in (import_weights, model_file.load):
         try:
             reader(path)
         except MedsrError as error:

@@ -11,8 +11,8 @@ import zipfile
 import numpy as np
 import safetensors.numpy
 
-from medsr_jax import zoo
-from medsr_jax.zoo.foreign import import_weights
+from medsr_jax.weights import model_file
+from medsr_jax.weights.importing.generator import import_weights
 
 
 def seeds(folder: pathlib.Path) -> dict[str, dict[str, bytes]]:
@@ -35,7 +35,7 @@ def seeds(folder: pathlib.Path) -> dict[str, dict[str, bytes]]:
     (folder / "seed.safetensors").write_bytes(foreign)
     weights = import_weights(folder / "seed.safetensors")
     ours = folder / "ours.safetensors"
-    zoo.save(ours, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card)
+    model_file.save(ours, model=weights.model, fields=weights.fields, params=weights.params, card=weights.card)
     structure = _structure(tensors)
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:

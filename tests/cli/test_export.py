@@ -8,8 +8,8 @@ import onnx
 import onnxruntime
 import pytest
 
-from medsr_jax import zoo
-from tests.zoo.test_onnx_graph import random_weights
+from medsr_jax.weights import model_file
+from tests.weights.test_onnx_graph import random_weights
 
 MEDSR = [sys.executable, "-m", "medsr_jax"]
 
@@ -60,7 +60,7 @@ def test_stablehlo(tiny_weights, tmp_path):
 def test_colours_stay_unless_grey_is_asked_for(tmp_path):
     weights = random_weights("srvgg", {"features": 8, "convolutions": 1, "channels": 3})
     source = tmp_path / "colours.safetensors"
-    zoo.save(source, model=weights.model, fields=weights.fields, params=weights.params, card={})
+    model_file.save(source, model=weights.model, fields=weights.fields, params=weights.params, card={})
     assert "image (batch, 3, height, width)" in run(source, "-o", tmp_path / "colours.onnx").stdout
     assert "image (batch, 1, height, width)" in run(source, "--grey", "-o", tmp_path / "grey.onnx").stdout
 
@@ -78,16 +78,16 @@ def test_what_is_there_is_kept_unless_told_otherwise(tiny_weights, tmp_path, for
 
 def broken(tiny_weights, folder):
     """Weights whose fields are those of a larger network."""
-    weights = zoo.load(tiny_weights)
+    weights = model_file.load(tiny_weights)
     path = folder / "broken.safetensors"
-    zoo.save(path, model=weights.model, fields={**weights.fields, "blocks": 2}, params=weights.params, card={})
+    model_file.save(path, model=weights.model, fields={**weights.fields, "blocks": 2}, params=weights.params, card={})
     return path
 
 
 def unknown(tiny_weights, folder):
-    weights = zoo.load(tiny_weights)
+    weights = model_file.load(tiny_weights)
     path = folder / "unknown.safetensors"
-    zoo.save(path, model="swinir", fields={}, params=weights.params, card={})
+    model_file.save(path, model="swinir", fields={}, params=weights.params, card={})
     return path
 
 

@@ -7,7 +7,7 @@ import safetensors.numpy
 
 from medsr_jax import compress, write_packet
 from medsr_jax.imaging import Image
-from tests.zoo import ncnn_networks as networks
+from tests.weights import ncnn_networks as networks
 
 MEDSR = [sys.executable, "-m", "medsr_jax"]
 

@@ -13,10 +13,10 @@ import pytest
 from PIL import Image
 from typer.testing import CliRunner
 
-from medsr_jax import zoo
 from medsr_jax.cli import app
 from medsr_jax.models import build
 from medsr_jax.restoration.restorer import AUTOMATIC
+from medsr_jax.weights import model_file
 
 
 @pytest.fixture(scope="module")
@@ -132,15 +132,17 @@ def test_a_map_is_written_beside_each_result_and_both_are_named(sent, tiny_weigh
 
 
 def test_a_blend_is_named_with_its_parts(sent, tiny_weights, tmp_path):
-    tiny = zoo.load(tiny_weights)
+    tiny = model_file.load(tiny_weights)
     other = jax.tree.map(lambda leaf: 3 * leaf, tiny.params)
-    zoo.save(tmp_path / "o.safetensors", model=tiny.model, fields=tiny.fields, params=other, card={"name": "other"})
+    model_file.save(
+        tmp_path / "o.safetensors", model=tiny.model, fields=tiny.fields, params=other, card={"name": "other"}
+    )
     options = ("--blend", tmp_path / "o.safetensors", "--alpha", "0.3")
     result = restore(tiny_weights, sent / "a.jpg", "-o", tmp_path / "a.png", *options)
     assert "model tiny + 0.3 other" in result.output
     by_hand = tmp_path / "h.safetensors"
     params = jax.tree.map(lambda leaf: np.float32(0.7 + 0.3 * 3) * leaf, tiny.params)
-    zoo.save(by_hand, model=tiny.model, fields=tiny.fields, params=params, card={})
+    model_file.save(by_hand, model=tiny.model, fields=tiny.fields, params=params, card={})
     run("restore", "--model", by_hand, sent / "a.jpg", "-o", tmp_path / "h.png")
     blended, expected = (np.asarray(Image.open(tmp_path / name)).astype(int) for name in ("a.png", "h.png"))
     assert np.abs(blended - expected).max() <= 1
@@ -155,7 +157,7 @@ def test_a_model_of_three_channels_restores_grey(sent, tmp_path):
     shapes = jax.eval_shape(build("rrdbnet", fields).init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: random.normal(0, 0.1, leaf.shape).astype(np.float32), shapes)
-    zoo.save(tmp_path / "colour.safetensors", model="rrdbnet", fields=fields, params=params, card={})
+    model_file.save(tmp_path / "colour.safetensors", model="rrdbnet", fields=fields, params=params, card={})
     result = run("restore", "--model", tmp_path / "colour.safetensors", sent / "a.jpg", "-o", tmp_path / "a.png")
     assert result.exit_code == 0, result.output
     assert "model colour, agrees with what was sent" in result.output
@@ -292,7 +294,7 @@ def test_models_and_info_say_what_the_packaged_model_is():
     assert "Apache-2.0" in listed
     assert "bicubic: interpolation of what was sent" in listed
     assert "auto: xray-x4 for packets shrunk by 4, bicubic for all others" in listed
-    described = run("info", zoo.load("xray-x4").path).output
+    described = run("info", model_file.load("xray-x4").path).output
     assert "parameters" in described
     assert "degradation" in described
 

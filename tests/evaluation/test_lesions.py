@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medsr_jax.evaluation.lesions import BALL, MASS, Lesion, insert, patches, places
+from medsr_jax.evaluation.studies.lesions import BALL, MASS, Lesion, insert, patches, places
 
 
 @pytest.mark.parametrize("exponent", [MASS, BALL])

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from medsr_jax.evaluation.lesions import MASS, Lesion
-from medsr_jax.evaluation.observers import (
+from medsr_jax.evaluation.studies.lesions import MASS, Lesion
+from medsr_jax.evaluation.studies.observers import (
     area_of,
     area_under_curve,
     channelised_hotelling,

@@ -3,8 +3,8 @@ import math
 import numpy as np
 import pytest
 
-from medsr_jax.evaluation.full_size import FULL_SIZE
-from medsr_jax.evaluation.rate import at_bytes, bd_rate, front
+from medsr_jax.evaluation.studies.full_size import FULL_SIZE
+from medsr_jax.evaluation.studies.rate import at_bytes, bd_rate, front
 
 ANCHOR = [(1000, 30.0), (2000, 33.0), (4000, 36.0), (8000, 39.0)]
 

@@ -14,7 +14,7 @@ from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, read_image
-from medsr_jax.imaging.deidentification import NOTE, deidentify
+from medsr_jax.imaging.dicom.deidentification import NOTE, deidentify
 from medsr_jax.restoration import Restored
 from medsr_jax.restoration.output import write_restored
 from medsr_jax.transmission.compress import compress

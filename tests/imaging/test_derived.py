@@ -19,7 +19,7 @@ from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import derive_dataset, read_image, write_dicom
-from medsr_jax.imaging.differences import RESTORED, differing
+from medsr_jax.imaging.dicom.differences import RESTORED, differing
 from tests.imaging.dicom_objects import (
     STORAGE,
     VALIDATOR,

@@ -9,8 +9,9 @@ from pydicom.encaps import generate_frames
 from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging import lossless, read_image
-from medsr_jax.imaging.lossless import SYNTAXES, code_losslessly, syntax_of
+from medsr_jax.imaging import read_image
+from medsr_jax.imaging.dicom import lossless
+from medsr_jax.imaging.dicom.lossless import SYNTAXES, code_losslessly, syntax_of
 from medsr_jax.restoration import Restorer, write_restored
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet

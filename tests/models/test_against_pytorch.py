@@ -12,7 +12,7 @@ from torch.nn.utils import spectral_norm  # noqa: E402
 
 from medsr_jax.models import UNetDiscriminator, VGGStyleDiscriminator  # noqa: E402
 from medsr_jax.models.vgg import DEVIATION, MEAN, STAGES, VGG, WIDTHS, layer_names  # noqa: E402
-from medsr_jax.zoo.discriminator import load_unet  # noqa: E402
+from medsr_jax.weights.importing.discriminator import load_unet  # noqa: E402
 
 RANDOM = np.random.default_rng(0)
 

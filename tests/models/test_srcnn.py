@@ -3,12 +3,12 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medsr_jax import zoo
 from medsr_jax.imaging import Image
 from medsr_jax.models import SRCNN, build
 from medsr_jax.models.compact import bicubic
 from medsr_jax.restoration import Restorer
 from medsr_jax.transmission.compress import compress
+from medsr_jax.weights import model_file
 
 FIELDS = {"features": [4, 3], "sizes": [5, 1, 3], "scale": 4}
 
@@ -40,7 +40,7 @@ def test_the_receiver_restores_with_it(tmp_path, radiograph):
     random = np.random.default_rng(0)
     params = jax.tree.map(lambda leaf: random.normal(0, 0.2, leaf.shape).astype(np.float32), shapes)
     path = tmp_path / "srcnn.safetensors"
-    zoo.save(path, model="srcnn", fields=FIELDS, params=params, card={})
+    model_file.save(path, model="srcnn", fields=FIELDS, params=params, card={})
     packet = compress(Image(pixels=radiograph[None], value_range=(0, 255), kind="png"), quality=60)
     whole = Restorer(path, tile=None)(packet).pixels.astype(int)
     tiled = Restorer(path, tile=8, halo=8)(packet).pixels.astype(int)

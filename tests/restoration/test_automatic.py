@@ -7,7 +7,6 @@ import pydicom
 import pydicom.data
 import pytest
 
-from medsr_jax import zoo
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, write_restored
@@ -15,6 +14,7 @@ from medsr_jax.restoration.restorer import AUTOMATIC
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.mapping import from_codes
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.weights import model_file
 from tests.restoration.pictures import picture
 
 
@@ -72,7 +72,7 @@ def test_a_network_is_told_how_strongly_other_codecs_quantised(radiograph, tiny_
     ],
 )  # fmt: skip
 def test_a_model_that_is_below_bicubic_by_its_card_is_said_to_be(tiny_weights, radiograph, card, warning):
-    weights = zoo.load(tiny_weights)
+    weights = model_file.load(tiny_weights)
     weights = dataclasses.replace(weights, card={"name": "tiny", **card})
     assert Restorer(weights)(compress(picture(radiograph), scale=4, quality=60)).notes == (
         (f"model tiny: {warning}",) if warning else ()

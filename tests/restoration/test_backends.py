@@ -8,17 +8,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medsr_jax import zoo
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
 from medsr_jax.restoration.backends import open_backend
+from medsr_jax.weights import model_file
 
 BACKENDS = ("onnxruntime", "openvino")
 
 
 @pytest.fixture(scope="module")
 def weights(tiny_weights):
-    return zoo.load(tiny_weights)
+    return model_file.load(tiny_weights)
 
 
 @pytest.fixture(scope="module")
@@ -107,9 +107,9 @@ def test_a_library_that_is_missing_is_named_with_the_remedy(monkeypatch, weights
 
 def test_openvino_reports_to_no_one(tiny_weights, tmp_path):
     code = (
-        "import sys, jax.numpy as jnp; from medsr_jax import zoo;"
+        "import sys, jax.numpy as jnp; from medsr_jax.weights import model_file as zoo;"
         " from medsr_jax.restoration.backends import open_backend;"
-        f" open_backend('openvino', zoo.load({str(tiny_weights)!r}), dtype=jnp.float32);"
+        f" open_backend('openvino', model_file.load({str(tiny_weights)!r}), dtype=jnp.float32);"
         " print([name for name in sys.modules if name.startswith('openvino_telemetry.')])"
     )
     environment = {"HOME": str(tmp_path), "JAX_PLATFORMS": "cpu", "PATH": ""}

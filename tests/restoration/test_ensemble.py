@@ -3,10 +3,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medsr_jax import zoo
 from medsr_jax.models import build
 from medsr_jax.restoration.ensemble import ensemble, ensemble_outside, usual_views
 from medsr_jax.restoration.function import Inputs, make_restore, make_restore_outside
+from medsr_jax.weights import model_file
 
 SHAPES = [(2, 16, 16, 1), (1, 8, 24, 1)]
 
@@ -84,7 +84,7 @@ def test_all_views_are_usual_but_for_the_model_that_was_measured_to_do_better_wi
 
 @pytest.mark.parametrize("options", [{}, {"views": 2, "spread": True}])
 def test_a_network_computed_elsewhere_gives_what_the_one_program_gives(tiny_weights, options):
-    weights = zoo.load(tiny_weights)
+    weights = model_file.load(tiny_weights)
     model = build(weights.model, weights.fields)
     random = np.random.default_rng(0)
     batch = Inputs(

@@ -6,7 +6,7 @@ import runpy
 import pytest
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.zoo.foreign import import_weights
+from medsr_jax.weights.importing.generator import import_weights
 
 SCRIPT = pathlib.Path(__file__).parents[2] / "scripts" / "check" / "fuzz_weights.py"
 

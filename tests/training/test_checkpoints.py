@@ -13,9 +13,9 @@ import pytest
 from PIL import Image
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.training.checkpoints import Checkpoints
-from medsr_jax.training.loop import train_and_evaluate
-from medsr_jax.training.records import Records
+from medsr_jax.training.run.checkpoints import Checkpoints
+from medsr_jax.training.run.loop import train_and_evaluate
+from medsr_jax.training.run.records import Records
 from tests.conftest import TINY
 
 CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "xray_x4.py"
@@ -63,7 +63,9 @@ def steps(workdir):
 
 def test_the_best_is_kept_where_no_checkpoint_was_due(images, tmp_path, monkeypatch):
     scores = iter((30.0, 31.0, 29.0, 28.0))
-    monkeypatch.setattr("medsr_jax.training.loop.make_validation", lambda *_, **__: lambda _: (next_of(scores), None))
+    monkeypatch.setattr(
+        "medsr_jax.training.run.loop.make_validation", lambda *_, **__: lambda _: (next_of(scores), None)
+    )
     train_and_evaluate(
         configuration(images, validate_every=1, steps=4, keep_checkpoints=1, checkpoint_every=4), tmp_path
     )
@@ -134,7 +136,9 @@ def test_a_run_goes_on_without_the_weights_that_it_began_with(images, tmp_path, 
 
 
 def test_weights_that_are_not_there_are_missed_before_images_are_read(images, tmp_path, monkeypatch):
-    monkeypatch.setattr("medsr_jax.training.loop.training_batches", lambda *_, **__: pytest.fail("images were read"))
+    monkeypatch.setattr(
+        "medsr_jax.training.run.loop.training_batches", lambda *_, **__: pytest.fail("images were read")
+    )
     with pytest.raises(MedsrError, match=r"absent\.safetensors"):
         train_and_evaluate(configuration(images, start_from=str(tmp_path / "absent.safetensors")), tmp_path)
 
@@ -170,7 +174,7 @@ def test_a_validation_that_is_no_number_stops_the_run(images, tmp_path, monkeypa
     def spoilt(*_, **__):
         return lambda _: ({"psnr": math.nan, "psnr_bicubic": 30.0}, None)
 
-    monkeypatch.setattr("medsr_jax.training.loop.make_validation", spoilt)
+    monkeypatch.setattr("medsr_jax.training.run.loop.make_validation", spoilt)
     with pytest.raises(MedsrError, match="at step 3 the validation's score is not a number"):
         train_and_evaluate(configuration(images), tmp_path)
     assert not list(tmp_path.glob("*.safetensors"))

@@ -13,11 +13,11 @@ from PIL import Image
 from medsr_jax import Restorer, compress
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image as Picture
-from medsr_jax.training.loop import train_and_evaluate
-from medsr_jax.training.setup import build_setup, started_from
-from medsr_jax.zoo import save
-from medsr_jax.zoo.foreign import converted
-from tests.zoo import ncnn_networks as networks
+from medsr_jax.training.run.loop import train_and_evaluate
+from medsr_jax.training.run.setup import build_setup, started_from
+from medsr_jax.weights import save
+from medsr_jax.weights.importing.generator import converted
+from tests.weights import ncnn_networks as networks
 
 CONFIGS = {path.stem: path for path in sorted((pathlib.Path(__file__).parents[2] / "configs").glob("*.py"))}
 # test_training.py trains the first; the second has the network and loss of realesrnet_xray, and a test of its start.

@@ -9,12 +9,12 @@ import pytest
 from ml_collections import config_dict
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.training import schedules
-from medsr_jax.training.defaults import defaults
-from medsr_jax.training.guards import Alarms, Guard
-from medsr_jax.training.metrics import Pulse
-from medsr_jax.training.records import as_module
-from medsr_jax.training.schedules import Course
+from medsr_jax.training.config.defaults import defaults
+from medsr_jax.training.run import schedules
+from medsr_jax.training.run.guards import Alarms, Guard
+from medsr_jax.training.run.records import as_module
+from medsr_jax.training.run.schedules import Course
+from medsr_jax.training.steps.metrics import Pulse
 
 OFF = {"enabled": False, "factor": 0.5, "patience": 2, "min_delta": 0.01, "min_scale": 0.1}
 

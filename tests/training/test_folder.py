@@ -5,7 +5,7 @@ import subprocess
 import sys
 import time
 
-from medsr_jax.training.records import _drop_later_lines
+from medsr_jax.training.run.records import _drop_later_lines
 from tests.training import test_resume
 from tests.training.test_resume import data, environment, killed_when, log_of, succeed  # noqa: F401
 
@@ -26,7 +26,7 @@ def test_damaged_lines_of_the_log_go_aside_and_the_others_stay(tmp_path, caplog)
     good = [b'{"step": 1, "loss": 2}\n', b'{"step": 2, "loss": 1}\n']
     bad = [b"\xff\x00\xfe\n", b"no JSON\n", b"[1]\n", b'{"loss": 3}\n', b'{"step": "2"}\n', b"[" * 100_000 + b"\n"]
     log.write_bytes(b"".join([good[0], *bad, good[1], b'{"step": 9}\n', b'{"step": 3, "lo']))
-    with caplog.at_level("WARNING", "medsr_jax.training.records"):
+    with caplog.at_level("WARNING", "medsr_jax.training.run.records"):
         _drop_later_lines(log, 5)
     assert log.read_bytes() == b"".join(good)
     assert (tmp_path / "metrics.jsonl.damaged").read_bytes() == b"".join([*bad, b'{"step": 3, "lo\n'])

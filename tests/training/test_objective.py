@@ -5,9 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medsr_jax.training import adversarial, losses
-from medsr_jax.training.adversarial import ADVERSARIAL, r1
-from medsr_jax.training.objective import Objective, discriminator_loss, generator_loss, restoration_loss
+from medsr_jax.training.steps import adversarial, losses
+from medsr_jax.training.steps.adversarial import ADVERSARIAL, r1
+from medsr_jax.training.steps.objective import Objective, discriminator_loss, generator_loss, restoration_loss
 
 REAL = np.array([[2.0, -1.0], [0.5, 3.0]], np.float32)
 FAKE = np.array([[-1.0, 0.5], [1.0, -2.0]], np.float32)

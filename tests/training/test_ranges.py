@@ -6,8 +6,8 @@ import pytest
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
-from medsr_jax.training.ranges import RANGES, check_ranges
-from medsr_jax.training.setup import build_setup
+from medsr_jax.training.config.ranges import RANGES, check_ranges
+from medsr_jax.training.run.setup import build_setup
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 

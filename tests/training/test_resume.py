@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medsr_jax import zoo
+from medsr_jax.weights import model_file
+from medsr_jax.weights.parameters import flatten
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -31,7 +32,7 @@ def command(data, workdir, *more):
     """A GAN run on bicubic pairs of 32x32 targets: the smallest that has all of a run's state."""
     config = data.parent / "gan_on_bicubic_pairs.py"
     config.write_text(
-        f"import runpy\nfrom medsr_jax.training.defaults import degradation\n\ndef get_config():\n"
+        f"import runpy\nfrom medsr_jax.training.config.defaults import degradation\n\ndef get_config():\n"
         f"    c = runpy.run_path({str(ROOT / 'configs' / 'realesrgan_xray.py')!r})['get_config']('tiny')\n"
         f"    c.degradation = degradation('bicubic')\n    return c\n"
     )
@@ -117,10 +118,10 @@ def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
     for ours, theirs in zip(log_of(tmp_path), log_of(whole), strict=True):
         for name in theirs.keys() - {"seconds_per_step", "data_share"}:
             assert ours[name] == theirs[name]
-    ours, theirs = (zoo.load(folder / "best.safetensors") for folder in (tmp_path, whole))
+    ours, theirs = (model_file.load(folder / "best.safetensors") for folder in (tmp_path, whole))
     assert ours.card == theirs.card
-    for name, value in zoo.flatten(theirs.params).items():
-        np.testing.assert_array_equal(zoo.flatten(ours.params)[name], value)
+    for name, value in flatten(theirs.params).items():
+        np.testing.assert_array_equal(flatten(ours.params)[name], value)
 
 
 def free_port():

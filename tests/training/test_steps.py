@@ -9,10 +9,10 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medsr_jax.training import state
-from medsr_jax.training.defaults import degradation
-from medsr_jax.training.metrics import computed, totals_for
-from medsr_jax.training.setup import build_setup
+from medsr_jax.training.config.defaults import degradation
+from medsr_jax.training.run.setup import build_setup
+from medsr_jax.training.steps import state
+from medsr_jax.training.steps.metrics import computed, totals_for
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 

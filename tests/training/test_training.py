@@ -9,15 +9,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medsr_jax import zoo
 from medsr_jax.data.pairs import Pairs, PairSettings, batches
 from medsr_jax.data.validation import validation_images
 from medsr_jax.errors import MedsrError
-from medsr_jax.training import losses, schedules
-from medsr_jax.training.loop import train_and_evaluate
-from medsr_jax.training.setup import build_setup
+from medsr_jax.training.run import schedules
+from medsr_jax.training.run.loop import train_and_evaluate
+from medsr_jax.training.run.setup import build_setup
+from medsr_jax.training.steps import losses
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscale import downscale
+from medsr_jax.weights import model_file
 from tests.conftest import TINY
 
 CONFIG = pathlib.Path(__file__).parents[2] / "configs" / "xray_x4.py"
@@ -150,7 +151,7 @@ def test_a_run_leaves_its_config_its_log_and_its_best_weights(whole_run):
     assert [line["step"] for line in lines if "loss" in line] == [2, 4, 6, 8]
     assert [line["step"] for line in lines if "gain" in line] == [4, 8]
     assert json.loads((workdir / "config.json").read_text())["batch"] == 4
-    weights = zoo.load(workdir / "best.safetensors")
+    weights = model_file.load(workdir / "best.safetensors")
     assert weights.card["name"] == "xray-x4"
     assert weights.model == "compact_rrdbnet"
 
@@ -159,7 +160,7 @@ def test_a_run_that_stopped_goes_on_to_the_same_weights(whole_run, folder, eight
     _, expected = whole_run
     interrupted = configuration(folder, eight_bit)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("medsr_jax.training.records.Records.write", stop_at(6))
+        patch.setattr("medsr_jax.training.run.records.Records.write", stop_at(6))
         with pytest.raises(KeyboardInterrupt):
             train_and_evaluate(interrupted, tmp_path)
     resumed = train_and_evaluate(configuration(folder, eight_bit), tmp_path)
@@ -225,7 +226,7 @@ def test_a_bad_config_is_refused_before_anything_is_compiled(folder, eight_bit, 
 def test_a_run_starts_from_a_weights_file_of_its_model(folder, eight_bit, tiny_weights):
     config = configuration(folder, eight_bit, start_from=str(tiny_weights))
     params = build_setup(config).initial_state().generator.params
-    expected = zoo.load(tiny_weights).params
+    expected = model_file.load(tiny_weights).params
     jax.tree.map(np.testing.assert_array_equal, params, expected)
     config.model.fields.features = 12
     with pytest.raises(MedsrError, match=r"tiny\.safetensors: holds compact_rrdbnet .* set config\.model"):

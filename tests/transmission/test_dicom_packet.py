@@ -9,8 +9,8 @@ import pytest
 from pydicom.tag import Tag
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging.derived import STALE
-from medsr_jax.imaging.differences import COLOUR_ELEMENTS, differing
+from medsr_jax.imaging.dicom.derive import STALE
+from medsr_jax.imaging.dicom.differences import COLOUR_ELEMENTS, differing
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import is_packet, packet_bytes, read_packet, write_packet

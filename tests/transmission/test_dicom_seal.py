@@ -16,7 +16,7 @@ from pydicom.encaps import encapsulate
 from pydicom.tag import Tag
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.imaging.differences import differing
+from medsr_jax.imaging.dicom.differences import differing
 from medsr_jax.transmission import original_form
 from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet

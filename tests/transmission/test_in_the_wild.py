@@ -19,8 +19,8 @@ from pydicom.uid import UID, ImplicitVRLittleEndian, JPEGLSLossless
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
-from medsr_jax.imaging.differences import CORRECTED
-from medsr_jax.imaging.verbatim import VerbatimElement
+from medsr_jax.imaging.dicom.differences import CORRECTED
+from medsr_jax.imaging.dicom.verbatim import VerbatimElement
 from medsr_jax.transmission.packet_io import read_packet
 from tests.imaging.dicom_objects import STORAGE, code, enhanced_mr, image_object, saved
 from tests.transmission.test_true_to_the_object import there_and_back, undeclared

@@ -17,7 +17,7 @@ from pydicom.uid import generate_uid
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, read_image
-from medsr_jax.imaging.differences import RESTORED, RESTORED_FROM_COLOUR, differing, may_differ
+from medsr_jax.imaging.dicom.differences import RESTORED, RESTORED_FROM_COLOUR, differing, may_differ
 from medsr_jax.restoration import Restored
 from medsr_jax.restoration.output import write_restored
 from medsr_jax.transmission.compress import compress

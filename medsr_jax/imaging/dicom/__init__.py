@@ -1,0 +1,1 @@
+"""DICOM objects: reading, pixel data, and derived objects with their provenance."""

@@ -1,0 +1,1 @@
+"""The fields of a config, with their defaults and ranges."""

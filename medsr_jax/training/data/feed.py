@@ -1,0 +1,50 @@
+"""Batches on their devices before the step that takes them."""
+
+from __future__ import annotations
+
+import collections
+import time
+from typing import Any
+
+import grain
+import jax
+import numpy as np
+
+from medsr_jax.training.steps.state import spread
+
+# One batch in use, one on its way.
+AHEAD = 2
+
+
+class Feed:
+    """An endless iterator of batches with a leading device axis, which knows its position.
+
+    The arrays are put on the devices while earlier steps run.
+
+    Args:
+        batches: this process's share of each batch, host arrays.
+        devices: of all processes.
+
+    Attributes:
+        position: of the data after the last batch that was taken, for `grain.DatasetIterator.set_state`.
+        waited: seconds that were spent on making batches since the feed was made.
+    """
+
+    def __init__(self, batches: grain.DatasetIterator, devices: list[jax.Device]) -> None:
+        self._batches, self._devices = batches, devices
+        self._local = sum(device.process_index == jax.process_index() for device in devices)
+        self._queue: collections.deque[tuple[Any, dict[str, Any]]] = collections.deque()
+        self.position: dict[str, Any] = batches.get_state()
+        self.waited = 0.0
+
+    def __next__(self) -> dict[str, jax.Array]:
+        while len(self._queue) < AHEAD:
+            began = time.monotonic()
+            batch = {name: self._split(value) for name, value in next(self._batches).items()}
+            self._queue.append((spread(batch, self._devices), self._batches.get_state()))
+            self.waited += time.monotonic() - began
+        batch, self.position = self._queue.popleft()
+        return batch
+
+    def _split(self, value: np.ndarray) -> np.ndarray:
+        return value.reshape(self._local, -1, *value.shape[1:])

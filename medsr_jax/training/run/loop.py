@@ -1,0 +1,253 @@
+"""The run of either stage: data, step, log, validation, checkpoints, and the weights file at the end."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import logging
+import pathlib
+import time
+from typing import Any
+
+import jax
+import numpy as np
+from ml_collections import ConfigDict
+
+from medsr_jax.data.validation import validation_images
+from medsr_jax.errors import UsageError, named
+from medsr_jax.evaluation.lpips import load_lpips, lpips
+from medsr_jax.training.data.feed import Feed
+from medsr_jax.training.data.inputs import describe_source, training_batches
+from medsr_jax.training.run.checkpoints import Checkpoints
+from medsr_jax.training.run.distributed import of_the_first
+from medsr_jax.training.run.guards import Alarms, Guard
+from medsr_jax.training.run.lock import locked
+from medsr_jax.training.run.records import Records
+from medsr_jax.training.run.schedules import Course
+from medsr_jax.training.run.setup import Setup, build_setup, require_folders
+from medsr_jax.training.run.validation import degraded_cases, make_validation, packet_cases
+from medsr_jax.training.steps import state
+from medsr_jax.training.steps.metrics import Pulse, computed, totals_for
+
+_log = logging.getLogger(__name__)
+
+
+def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
+    """Train to ``config.steps`` batches, from the newest checkpoint of ``workdir`` if it has one.
+
+    Writes into ``workdir``: ``config.json`` and ``config.py``, ``metrics.jsonl`` (a line per log),
+    ``tensorboard/``, ``checkpoints/`` and, at each validation that is the best so far, ``best.safetensors`` with the
+    averaged weights; the last are in ``last.safetensors`` at the end. In a run of several processes each calls this.
+
+    Returns:
+        The final state, of one device, NumPy arrays.
+
+    Raises:
+        MedsrError: the config, the data folder or the checkpoint is wrong; or a loss is not finite and the config
+            says to stop.
+    """
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+    with locked(workdir):
+        return _run(config, workdir)
+
+
+def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
+    require_folders(config.validation.folder)
+    setup = build_setup(config)
+    course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
+    checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
+    try:
+        # Before the images are read, which takes minutes where there are many.
+        position = None
+        if checkpoints.latest_step is None:
+            single = jax.device_get(setup.initial_state())
+        else:
+            single, position, decided = checkpoints.restore(setup.state_shapes())
+            course.resume(decided)
+        start = int(single.step)
+        batches = training_batches(
+            config,
+            side=setup.side,
+            scale=setup.scale,
+            channels=setup.channels,
+            shard_index=jax.process_index(),
+            shard_count=jax.process_count(),
+        )
+        if position is not None:
+            batches.set_state(position)
+        validate = _validation(setup)
+        records = Records(workdir, config, start=start)
+        guard = Guard(config.on_not_finite, config.most_skips, workdir)
+        run = _Run(setup, workdir, checkpoints, records, course, validate, guard)
+        try:
+            records.describe(_networks(single))
+            if config.card.note:
+                _log.info("%s", config.card.note)
+            if start:
+                _log.info("goes on from step %d of %d", start, config.steps)
+            _log.info(
+                "%d device(s) of %d process(es), %d samples a step",
+                len(setup.devices),
+                jax.process_count(),
+                config.batch,
+            )
+            return run.train(single, Feed(batches, setup.devices), start=start)
+        finally:
+            records.close()
+    finally:
+        checkpoints.close()
+
+
+@dataclasses.dataclass
+class _Run:
+    """A run under way, and its records."""
+
+    setup: Setup
+    workdir: pathlib.Path
+    checkpoints: Checkpoints
+    records: Records
+    course: Course
+    validate: Any
+    guard: Guard
+
+    def train(self, single: state.TrainState, feed: Feed, *, start: int) -> state.TrainState:
+        """From step ``start`` to the last, or to where validation ends the run."""
+        config, devices = self.setup.config, self.setup.devices
+        step = self.setup.step()
+        running = state.replicate(single, devices)
+        del single
+        nothing = totals_for(self.setup.objective).empty()
+        totals = state.replicate(nothing, devices)
+        alarms = Alarms(config.alarms.accuracy, config.alarms.deviation, config.alarms.patience)
+        actions = self._actions(start)
+        pulse: Pulse | None = None
+        mark = _Mark(start, feed)
+        for number in range(start + 1, config.steps + 1):
+            if self.course.finished:
+                break
+            batch = next(feed)
+            first = number == start + 1
+            if first:
+                _log.info("compiling the training step")
+                began = time.monotonic()
+            with jax.transfer_guard("disallow"):
+                running, totals, new_pulse = step(running, totals, batch)
+            if first:
+                # The call returns when the program is compiled and on its way.
+                _log.info("compiled in %.0f s", time.monotonic() - began)
+            # The step before is looked at while this one runs.
+            self._check(pulse, number - 1)
+            pulse = new_pulse
+            for action in actions:
+                action(number)
+            last = number == config.steps
+            if number % config.log_every == 0:
+                values = computed(state.unreplicate(totals))
+                values |= mark.passed(number, feed) | {"rate_scale": self.course.rate_scale}
+                mark = _Mark(number, feed)
+                self.records.write(number, values)
+                alarms.look(number, values)
+                totals = state.replicate(nothing, devices)
+            score, best = None, False
+            if number % config.validate_every == 0 or last:
+                score, best = self._validated(number, running, last=last)
+                running = dataclasses.replace(
+                    running, rate_scale=state.replicate(np.float32(self.course.rate_scale), devices)
+                )
+                mark = _Mark(number, feed)
+            if number % config.checkpoint_every == 0 or best or last or self.course.finished:
+                self._check(pulse, number)
+                saved = state.unreplicate(running)
+                self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), score=score)
+        if self.course.finished:
+            _log.info("validation has not improved for too long (config.early_stopping); the run ends here")
+        return state.unreplicate(running)
+
+    def _check(self, pulse: Pulse | None, step: int) -> None:
+        if pulse is not None:
+            self.guard.look(state.unreplicate(pulse), step=step, checkpoint=self.checkpoints.latest_step)
+
+    def _validated(self, step: int, running: state.TrainState, *, last: bool) -> tuple[float, bool]:
+        """The score, and whether it is the best so far."""
+        params = state.unreplicate(running.ema_params)
+        values, strips = self.validate(params)
+        self.records.write(step, values, strips=strips)
+        # What follows from it must be the same in all processes, and another kind of host rounds otherwise.
+        score = of_the_first(-values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"])
+        self.guard.look_at_score(score, step=step, checkpoint=self.checkpoints.latest_step)
+        best = self.course.validated(score)
+        if best:
+            self.records.keep("best", step, params, values, degradation=describe_source(self.setup.config))
+        if last or self.course.finished:
+            self.records.keep("last", step, params, values, degradation=describe_source(self.setup.config))
+        return score, best
+
+    def _actions(self, start: int) -> list[Any]:
+        """clu's periodic ones, which want TensorFlow, as the event writer does."""
+        if self.records.events is None:
+            return []
+        from clu import periodic_actions
+
+        config = self.setup.config
+        actions: list[Any] = [
+            periodic_actions.ReportProgress(num_train_steps=config.steps, writer=self.records.events, every_secs=60.0)
+        ]
+        if config.profile:
+            first = start + 10
+            actions.append(
+                periodic_actions.Profile(
+                    logdir=str(self.workdir),
+                    num_profile_steps=5,
+                    profile_duration_ms=None,
+                    first_profile=first,
+                    every_steps=None,
+                    every_secs=None,
+                )
+            )
+        return actions
+
+
+class _Mark:
+    """A point of the run from which time is measured."""
+
+    def __init__(self, step: int, feed: Feed) -> None:
+        self._step, self._time, self._waited = step, time.monotonic(), feed.waited
+
+    def passed(self, step: int, feed: Feed) -> dict[str, float]:
+        """Seconds a step since the mark, and the share of them spent on data."""
+        seconds = time.monotonic() - self._time
+        return {
+            "seconds_per_step": seconds / max(step - self._step, 1),
+            "data_share": (feed.waited - self._waited) / max(seconds, 1e-9),
+        }
+
+
+def _validation(setup: Setup) -> Any:
+    config = setup.config
+    v = config.validation
+    multiple = setup.scale * getattr(setup.model, "multiple", 1)
+    if v.side % multiple:
+        raise UsageError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
+    truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
+    if v.inputs == "packets":
+        cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
+    elif setup.degradation is None:
+        raise UsageError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
+    else:
+        cases = degraded_cases(truths, setup.degradation)
+    return make_validation(
+        setup.model,
+        cases,
+        scale=setup.scale,
+        channels=setup.channels,
+        distance=functools.partial(lpips, weights=load_lpips()) if v.lpips else None,
+        pictures=v.pictures,
+    )
+
+
+def _networks(single: state.TrainState) -> dict[str, Any]:
+    networks = {"generator": single.generator.params}
+    return networks if single.discriminator is None else networks | {"discriminator": single.discriminator.params}

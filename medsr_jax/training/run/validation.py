@@ -1,0 +1,134 @@
+"""What a run is measured on as it goes: PSNR, and LPIPS if asked for, against the bicubic enlargement."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import numpy as np
+
+from medsr_jax.degradation import Degradation, apply
+from medsr_jax.evaluation.metrics import psnr
+from medsr_jax.jpeg.coefficients import parse
+from medsr_jax.models.compact import bicubic, quantisation_strength, strength_of_tables
+from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
+from medsr_jax.transmission.downscale import downscale
+
+# (image, truth), each (1, H, W, 1) in [0, 1] -> (1,)
+Distance = Callable[[jax.Array, jax.Array], jax.Array]
+
+
+class Validation(NamedTuple):
+    """One validation of a run.
+
+    Attributes:
+        values: ``psnr``, ``psnr_bicubic``, ``gain`` and ``worst_gain`` in dB, and ``lpips`` and ``lpips_bicubic``.
+        strips: (k, H, 4 W, 1) in [0, 1]: input, bicubic, restored and truth of some images, side by side.
+    """
+
+    values: dict[str, float]
+    strips: np.ndarray
+
+
+class Case(NamedTuple):
+    """An input of (1, h, w, 1) in [0, 1], the strength of its quantisation (1,), and its truth (H, W) uint8."""
+
+    lr: jax.Array
+    strength: jax.Array
+    truth: np.ndarray
+
+
+def packet_cases(truths: Iterable[np.ndarray], *, scale: int, quality: int) -> list[Case]:
+    """The sender's packets of (side, side) uint8 images: area-shrunk, JPEG."""
+    cases = []
+    for truth in truths:
+        stream = encode_jpeg(np.rint(downscale(truth, scale=scale)).astype(np.uint8), quality)
+        lr = decode_jpeg(stream)[None, ..., None].astype(np.float32) / 255
+        strength = jnp.full((1,), quantisation_strength(parse(stream).table), jnp.float32)
+        cases.append(Case(jnp.asarray(lr), strength, truth))
+    return cases
+
+
+def degraded_cases(truths: Iterable[np.ndarray], degradation: Degradation) -> list[Case]:
+    """(side, side) uint8 images degraded as in training, ``i`` by the ``i``-th key: the same in every validation."""
+    degrade = jax.jit(lambda key, hr: apply(key, hr, degradation))
+    cases = []
+    for number, truth in enumerate(truths):
+        hr = jnp.asarray(truth, jnp.float32)[None, ..., None] / 255.0
+        pair = degrade(jax.random.fold_in(jax.random.key(0), number), hr)
+        cases.append(Case(pair.lr, strength_of_tables(pair.table), truth))
+    return cases
+
+
+def make_validation(
+    model: nn.Module,
+    cases: list[Case],
+    *,
+    scale: int,
+    channels: int = 1,
+    distance: Distance | None = None,
+    pictures: int = 0,
+) -> Callable[[Any], Validation]:
+    """A function of a generator's parameters.
+
+    PSNR is of images clipped and rounded to 8 bits, per image, then averaged; ``worst_gain`` is the lowest gain of
+    an image. Of a model of several channels the input is repeated and the output averaged over them.
+
+    Args:
+        model: the generator.
+        cases: what it is measured on.
+        scale: of the model.
+        channels: of the model.
+        distance: LPIPS; None leaves it out.
+        pictures: how many images come back as strips.
+    """
+
+    @jax.jit
+    def restore(params: Any, lr: jax.Array, strength: jax.Array) -> jax.Array:
+        result = model.apply({"params": params}, jnp.repeat(lr, channels, axis=-1), strength)
+        return eight_bits(result.mean(axis=-1, keepdims=True))  # type: ignore[union-attr]
+
+    enlarged = [np.asarray(eight_bits(bicubic(case.lr, scale=scale))) for case in cases]
+    truths = [case.truth[None, ..., None].astype(np.float32) / 255 for case in cases]
+    reference = [_psnr(image, case.truth) for image, case in zip(enlarged, cases, strict=True)]
+    reference_distance = [] if distance is None else _distances(distance, enlarged, truths)
+
+    def validate(params: Any) -> Validation:
+        restored = [np.asarray(restore(params, case.lr, case.strength)) for case in cases]
+        values = [_psnr(image, case.truth) for image, case in zip(restored, cases, strict=True)]
+        gains = np.subtract(values, reference)
+        result = {
+            "psnr": float(np.mean(values)),
+            "psnr_bicubic": float(np.mean(reference)),
+            "gain": float(gains.mean()),
+            "worst_gain": float(gains.min()),
+        }
+        if distance is not None:
+            result["lpips"] = float(np.mean(_distances(distance, restored, truths)))
+            result["lpips_bicubic"] = float(np.mean(reference_distance))
+        shown = list(zip(cases, enlarged, restored, truths, strict=True))[:pictures]
+        strips = [_strip(np.asarray(case.lr), *images, scale=scale) for case, *images in shown]
+        return Validation(result, np.concatenate(strips) if strips else np.zeros((0, 1, 4, 1), np.float32))
+
+    return validate
+
+
+def eight_bits(images: jax.Array) -> jax.Array:
+    """Clipped to [0, 1] and rounded to 255ths."""
+    return jnp.rint(jnp.clip(images, 0.0, 1.0) * 255.0) / 255.0
+
+
+def _distances(distance: Distance, images: list[np.ndarray], truths: list[np.ndarray]) -> list[float]:
+    return [float(distance(jnp.asarray(a), jnp.asarray(b))[0]) for a, b in zip(images, truths, strict=True)]
+
+
+def _strip(lr: np.ndarray, *others: np.ndarray, scale: int) -> np.ndarray:
+    nearest = lr.repeat(scale, axis=1).repeat(scale, axis=2)
+    return np.concatenate([nearest, *others], axis=2)
+
+
+def _psnr(restored: np.ndarray, truth: np.ndarray) -> float:
+    return psnr(np.rint(restored[0, ..., 0] * 255.0), truth, value_range=(0, 255))

@@ -1,0 +1,1 @@
+"""Training steps and what they are made of: losses, objective, state, update."""

@@ -1,0 +1,137 @@
+"""The update of the second stage: a generator and a discriminator against each other, data parallel over devices.
+
+Both gradients are taken at the parameters that the step began with, as where the generator's output is computed
+once, before either is updated (Real-ESRGAN, BasicSR). The discriminator's state (power iterations of its spectral
+norms) moves on at each of its passes, which see other images on every device but advance all copies alike.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import optax
+
+from medsr_jax.training.data.examples import Batch, Examples, sample_keys
+from medsr_jax.training.steps import metrics
+from medsr_jax.training.steps.adversarial import r1
+from medsr_jax.training.steps.objective import Objective, discriminator_loss, generator_loss
+from medsr_jax.training.steps.restoration_step import Step, bound
+from medsr_jax.training.steps.state import AXIS, TrainState
+from medsr_jax.training.steps.update import accumulated, all_finite, averaged, choose, over_devices, updated
+
+Logits = tuple[jax.Array, ...]
+
+
+def make_step(
+    model: nn.Module,
+    discriminator: nn.Module,
+    optimizers: tuple[optax.GradientTransformation, optax.GradientTransformation],
+    objective: Objective,
+    examples: Callable[[Batch, jax.Array], Examples],
+    *,
+    ema_decay: float,
+    devices: list[jax.Device],
+    parts: int = 1,
+) -> Step:
+    """The pmapped update of both networks.
+
+    Args:
+        model: a generator, called with (lr, strength).
+        discriminator: `models.MultiScaleDiscriminator`, called with (images, train).
+        optimizers: of the generator and of the discriminator.
+        objective: of both.
+        examples, ema_decay, devices, parts: as in `restoration_step.make_step`.
+
+    Returns:
+        As there. If anything of either network's update is not finite, neither is updated.
+    """
+    assert objective.adversarial is not None
+    relativistic = objective.adversarial.relativistic
+
+    def judge(params: Any, stats: Any, images: jax.Array) -> tuple[Logits, Any]:
+        logits, changed = discriminator.apply({"params": params, **stats}, images, train=True, mutable=list(stats))
+        return logits, changed
+
+    def generator_side(
+        params: Any, opponent: Any, stats: Any, part: Examples, constants: Any
+    ) -> tuple[jax.Array, tuple[jax.Array, Any, dict[str, jax.Array]]]:
+        prediction: jax.Array = model.apply({"params": params}, part.lr, part.strength)  # type: ignore[assignment]
+        fake, stats = judge(opponent, stats, prediction)
+        real = fake
+        if relativistic:
+            real, stats = judge(opponent, stats, part.truth)
+            real = jax.lax.stop_gradient(real)
+        loss, terms = generator_loss(
+            objective, prediction, part.target, constants=constants, real=real, fake=fake, axis=AXIS
+        )
+        spread = {
+            "output_deviation": metrics.deviation(prediction),
+            "target_deviation": metrics.deviation(part.target),
+        }
+        return loss, (prediction, stats, {"loss": loss, **terms, **jax.lax.stop_gradient(spread)})
+
+    def discriminator_side(
+        params: Any, stats: Any, truth: jax.Array, prediction: jax.Array
+    ) -> tuple[jax.Array, tuple[Any, dict[str, jax.Array]]]:
+        real, stats = judge(params, stats, truth)
+        fake, stats = judge(params, stats, prediction)
+        loss, terms = discriminator_loss(objective, real=real, fake=fake, axis=AXIS)
+        if objective.r1_weight:
+            fixed = stats
+
+            def summed(images: jax.Array) -> jax.Array:
+                return sum(logits.sum() for logits in judge(params, fixed, images)[0])  # type: ignore[return-value]
+
+            terms["r1"] = r1(summed, truth)
+            loss = loss + objective.r1_weight * terms["r1"]
+        return loss, (stats, jax.lax.stop_gradient(terms))
+
+    def step(
+        state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
+    ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
+        assert state.discriminator is not None
+        ours, theirs = state.generator, state.discriminator
+        made = examples(batch, sample_keys(state.key, state.step, n=len(batch["hr"]), axis=AXIS))
+
+        def part(stats: Any, part: Examples) -> tuple[Any, Any]:
+            first = jax.value_and_grad(generator_side, has_aux=True)
+            (_, (prediction, stats, terms)), gradient = first(ours.params, theirs.params, stats, part, constants)
+            second = jax.value_and_grad(discriminator_side, has_aux=True)
+            prediction = jax.lax.stop_gradient(prediction)
+            (_, (stats, more)), their_gradient = second(theirs.params, stats, part.truth, prediction)
+            return stats, ({**terms, **more}, gradient, their_gradient)
+
+        stats, outputs = accumulated(part, theirs.stats, made, parts=parts)
+        (terms, gradient, their_gradient), stats = over_devices((outputs, stats))
+        norm, their_norm = optax.global_norm(gradient), optax.global_norm(their_gradient)
+        scale = state.rate_scale
+        generator, update_norm = updated(ours, gradient, {}, optimizer=optimizers[0], rate_scale=scale)
+        opponent, their_update = updated(theirs, their_gradient, stats, optimizer=optimizers[1], rate_scale=scale)
+        values = {
+            **terms,
+            "gradient_norm": norm,
+            "update_norm": update_norm,
+            "parameter_norm": optax.global_norm(generator.params),
+            "discriminator_gradient_norm": their_norm,
+            "discriminator_update_norm": their_update,
+        }
+        # Spectral norms and batch statistics are state, and no gradient tells of them.
+        finite = all_finite(values, optax.global_norm(opponent.params), stats)
+        ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
+        generator, ema, opponent = choose(finite, (generator, ema, opponent), (ours, state.ema_params, theirs))
+        state = dataclasses.replace(
+            state,
+            step=state.step + 1,
+            skipped=state.skipped + ~finite,
+            generator=generator,
+            ema_params=ema,
+            discriminator=opponent,
+        )
+        pulse = metrics.Pulse(terms["loss"], terms["discriminator"], finite)
+        return state, metrics.added(totals, values, finite=finite), pulse
+
+    return bound(step, objective, devices=devices)

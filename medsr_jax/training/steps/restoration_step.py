@@ -1,0 +1,98 @@
+"""The update of the first stage: a generator against pixels (and features), data parallel over devices."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import optax
+
+from medsr_jax.training.data.examples import Batch, Examples, sample_keys
+from medsr_jax.training.steps import metrics
+from medsr_jax.training.steps.objective import Objective, restoration_loss
+from medsr_jax.training.steps.state import AXIS, TrainState, replicate
+from medsr_jax.training.steps.update import accumulated, all_finite, averaged, choose, over_devices, updated
+
+Step = Callable[[TrainState, metrics.Totals, Batch], tuple[TrainState, metrics.Totals, metrics.Pulse]]
+
+
+def make_step(
+    model: nn.Module,
+    optimizer: optax.GradientTransformation,
+    objective: Objective,
+    examples: Callable[[Batch, jax.Array], Examples],
+    *,
+    ema_decay: float,
+    devices: list[jax.Device],
+    parts: int = 1,
+) -> Step:
+    """The pmapped update.
+
+    Args:
+        model: a generator, called with (lr, strength).
+        optimizer: an Optax transformation.
+        objective: of the generator; its game is not used.
+        examples: what `examples.make_examples` gives.
+        ema_decay: weight of the past in the running average, .999 in Real-ESRGAN.
+        devices: of all processes.
+        parts: micro-batches that a device's share is worked off in.
+
+    Returns:
+        A function of a replicated `TrainState` and totals, whose buffers it consumes, and a batch with a leading
+        device axis. An update of which any number is not finite is left out, and its `metrics.Pulse` says so.
+    """
+
+    def objective_of(params: Any, part: Examples, constants: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
+        prediction = model.apply({"params": params}, part.lr, part.strength)
+        loss, terms = restoration_loss(objective, prediction, part.target, constants=constants)  # type: ignore[arg-type]
+        spread = {
+            "output_deviation": metrics.deviation(prediction),  # type: ignore[arg-type]
+            "target_deviation": metrics.deviation(part.target),
+        }
+        return loss, {"loss": loss, **terms, **jax.lax.stop_gradient(spread)}
+
+    def step(
+        state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
+    ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
+        n = len(batch["hr"])
+        made = examples(batch, sample_keys(state.key, state.step, n=n, axis=AXIS))
+
+        def part(carry: None, part: Examples) -> tuple[None, Any]:
+            (_, terms), gradient = jax.value_and_grad(objective_of, has_aux=True)(
+                state.generator.params, part, constants
+            )
+            return carry, (terms, gradient)
+
+        _, outputs = accumulated(part, None, made, parts=parts)
+        terms, gradient = over_devices(outputs)
+        norm = optax.global_norm(gradient)
+        generator, update_norm = updated(
+            state.generator, gradient, {}, optimizer=optimizer, rate_scale=state.rate_scale
+        )
+        values = {
+            **terms,
+            "gradient_norm": norm,
+            "update_norm": update_norm,
+            "parameter_norm": optax.global_norm(generator.params),
+        }
+        # A finite gradient can still overflow in Adam's square, or in the norm that it is clipped by.
+        finite = all_finite(values)
+        ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
+        generator, ema = choose(finite, (generator, ema), (state.generator, state.ema_params))
+        state = dataclasses.replace(
+            state, step=state.step + 1, skipped=state.skipped + ~finite, generator=generator, ema_params=ema
+        )
+        pulse = metrics.Pulse(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
+        return state, metrics.added(totals, values, finite=finite), pulse
+
+    return bound(step, objective, devices=devices)
+
+
+def bound(step: Callable[..., Any], objective: Objective, *, devices: list[jax.Device]) -> Step:
+    """A step over devices, its state and totals donated, with the objective's constants on all of them."""
+    mapped = jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0, 1))
+    constants = replicate(objective.constants, devices)
+    return lambda state, totals, batch: mapped(state, totals, batch, constants)

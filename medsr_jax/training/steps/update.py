@@ -1,0 +1,73 @@
+"""What the steps of both stages share: gradients over micro-batches, and an update that is left out if not finite."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import optax
+
+from medsr_jax.training.steps.state import AXIS, Network, Params
+
+
+def accumulated(
+    compute: Callable[[Any, Any], tuple[Any, Any]], carry: Any, examples: Any, *, parts: int
+) -> tuple[Any, Any]:
+    """``compute`` over the parts of a batch one after the other, in the memory of one.
+
+    Args:
+        compute: (carry, examples) -> (carry, outputs); the outputs are averaged over the parts.
+        carry: what one part hands to the next.
+        examples: a pytree whose leaves have the batch first.
+        parts: how many; the batch is a multiple of it.
+
+    Returns:
+        (the last carry, the mean outputs).
+    """
+    if parts == 1:
+        return compute(carry, examples)
+    split = jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), examples)
+    carry, outputs = jax.lax.scan(compute, carry, split)
+    return carry, jax.tree.map(lambda leaf: leaf.mean(axis=0), outputs)
+
+
+def all_finite(*trees: Any) -> jax.Array:
+    """Whether every number of every tree is."""
+    leaves = jax.tree.leaves(trees)
+    return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
+
+
+def updated(
+    network: Network,
+    gradient: Params,
+    stats: Any,
+    *,
+    optimizer: optax.GradientTransformation,
+    rate_scale: jax.Array,
+) -> tuple[Network, jax.Array]:
+    """The network after an update, and the norm of that update."""
+    updates, opt_state = optimizer.update(gradient, network.opt_state, network.params)
+    updates = jax.tree.map(lambda leaf: leaf * rate_scale, updates)
+    params = optax.apply_updates(network.params, updates)
+    return Network(params=params, opt_state=opt_state, stats=stats), optax.global_norm(updates)
+
+
+def averaged(past: Params, now: Params, *, decay: float, step: jax.Array) -> Params:
+    """The exponential moving average after an update.
+
+    The decay is lowered at the start to (1 + step) / (10 + step), so that the initial weights are soon forgotten.
+    """
+    weight = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
+    return jax.tree.map(lambda a, b: weight * a + (1.0 - weight) * b, past, now)
+
+
+def choose(condition: jax.Array, yes: Any, no: Any) -> Any:
+    """One tree or the other."""
+    return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def over_devices(tree: Any) -> Any:
+    """The mean over all devices."""
+    return jax.lax.pmean(tree, AXIS)

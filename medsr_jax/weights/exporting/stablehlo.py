@@ -1,0 +1,53 @@
+"""Generators as StableHLO: one file, weights inside, that JAX alone runs, on CPUs, GPUs and TPUs, at any size.
+
+The file is what `jax.export.deserialize` reads. JAX keeps such files readable for six months of its later versions, and
+for three weeks of its earlier ones.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import flax.errors
+import jax
+import jax.export
+import jax.numpy as jnp
+import numpy as np
+
+from medsr_jax.errors import named
+from medsr_jax.models import build
+from medsr_jax.weights.exporting.interface import interface
+from medsr_jax.weights.model_file import Weights
+
+PLATFORMS = ("cpu", "cuda", "tpu")
+
+
+def exported(weights: Weights) -> jax.export.Exported:
+    """The network as a function of images (b, m h, m w, channels), float32 in [0, 1], and where it uses it the strength
+    (b,); m is the module's ``multiple``.
+
+    Raises:
+        MedsrError: the weights are not those of the network that they name.
+    """
+    module: Any = build(weights.model, weights.fields)
+    params = jax.tree.map(np.asarray, weights.params)
+
+    def network(image: jax.Array, *strength: jax.Array) -> Any:
+        return module.apply({"params": params}, image, *strength)
+
+    ends = interface(weights)
+    batch, height, width = jax.export.symbolic_shape("b, h, w")
+    sides = (ends.multiple * height, ends.multiple * width)
+    arguments = [jax.ShapeDtypeStruct((batch, *sides, ends.channels), jnp.float32)]
+    if ends.strength:
+        arguments.append(jax.ShapeDtypeStruct((batch,), jnp.float32))
+    try:
+        return jax.export.export(jax.jit(network), platforms=PLATFORMS)(*arguments)
+    except (flax.errors.FlaxError, KeyError, TypeError, ValueError) as error:
+        problem = f"the weights are not those of {weights.model} with its fields ({str(error).splitlines()[0]})"
+        raise named(weights.path, problem) from error
+
+
+def serialized(weights: Weights) -> bytes:
+    """`exported` as the bytes of a file."""
+    return bytes(exported(weights).serialize())

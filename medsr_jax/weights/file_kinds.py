@@ -1,0 +1,32 @@
+"""Whose weights a file holds, told by its content."""
+
+from __future__ import annotations
+
+import pathlib
+
+from medsr_jax.errors import named
+from medsr_jax.weights.importing.ncnn_file import MAGIC
+
+SAFETENSORS, PYTORCH, NCNN = "safetensors", "PyTorch", "ncnn"
+
+
+def kind_of(path: pathlib.Path) -> str:
+    """One of the names above; empty for a file that is none of them.
+
+    Raises:
+        MedsrError: it can't be read.
+    """
+    try:
+        with path.open("rb") as file:
+            start = file.read(16)
+    except OSError as error:
+        raise named(path, f"can't be read ({error.strerror or error})") from error
+    # The numbers of ncnn's second file may begin like anything.
+    numbers = path.suffix == ".bin"
+    if start.startswith(MAGIC.encode()) or (numbers and path.with_suffix(".param").is_file()):
+        return NCNN
+    if start[8:9] == b"{":
+        return SAFETENSORS
+    if start[:2] == b"PK" or start[:1] == b"\x80":
+        return PYTORCH
+    return NCNN if numbers else ""

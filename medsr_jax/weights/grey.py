@@ -1,0 +1,58 @@
+"""A model of colour images as one of grey images, exactly, so that grey costs what grey should."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+import numpy as np
+
+from medsr_jax.errors import named
+from medsr_jax.weights.model_file import Weights
+
+
+def for_grey(weights: Weights) -> Weights:
+    """The same network for one channel: what it makes of (x, x, x), averaged over the colours, it makes of x.
+
+    Both ends are linear, so this is exact: the first convolution sums over the colours that are alike, the last one's
+    outputs are averaged. Between them nothing changes. Models of one channel come back as they are.
+
+    Raises:
+        MedsrError: the model is of colours and of a kind whose ends are not known.
+    """
+    channels = weights.fields.get("channels", 1)
+    if channels == 1:
+        return weights
+    ends = _ENDS.get(weights.model)
+    if ends is None or weights.fields.get("out_channels") not in (None, channels):
+        raise named(weights.path, f"{weights.model} of {channels} channels can't be folded to grey; name a grey model")
+    params = dict(weights.params)
+    first, last = ends(params)
+    params[first] = _summed(params[first], channels)
+    params[last] = _averaged(params[last], channels)
+    fields = {**weights.fields, "channels": 1}
+    fields.pop("out_channels", None)
+    note = f"folded from {channels} channels to grey: the mean of its colours for grey input"
+    return dataclasses.replace(weights, fields=fields, params=params, card={**weights.card, "channels": note})
+
+
+# The names of the first and of the last convolution.
+_ENDS = {
+    "rrdbnet": lambda _: ("conv_first", "conv_last"),
+    "srvgg": lambda _: ("conv_first", "conv_last"),
+}
+
+
+def _summed(layer: dict[str, Any], channels: int) -> dict[str, Any]:
+    """Inputs are ordered by colour, with the pixels that were folded into them inside (models/shuffling.py)."""
+    rows, columns, c, d = layer["kernel"].shape
+    kernel = layer["kernel"].reshape(rows, columns, channels, c // channels, d).sum(2, dtype=np.float64)
+    return {**layer, "kernel": kernel.astype(np.float32)}
+
+
+def _averaged(layer: dict[str, Any], channels: int) -> dict[str, Any]:
+    """Outputs are ordered by colour, with the pixels that they unfold to inside."""
+    return {
+        name: leaf.reshape(*leaf.shape[:-1], channels, -1).mean(-2, dtype=np.float64).astype(np.float32)
+        for name, leaf in layer.items()
+    }

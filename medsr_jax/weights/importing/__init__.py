@@ -1,0 +1,1 @@
+"""Weights of other programs' files, as models of this package."""

