@@ -92,7 +92,7 @@ def _stablehlo(weights: model_file.Weights, out: pathlib.Path) -> str:
     inputs = "image, strength" if interface(weights).strength else "image"
     return (
         f"run it in Python with jax.export.deserialize(open({str(out)!r}, 'rb').read()).call({inputs}),"
-        " or with scripts/run_stablehlo.py"
+        " or with scripts/release/run_stablehlo.py"
     )
 
 

@@ -9,7 +9,7 @@ fitted to what was sent) two views gain 0.22 dB over one pass, four 0.35 dB and 
 trained for fidelity on images and their left-right mirror images, draws little and knows which way is up: on 48 such
 radiographs the mirror pair gains 0.036 dB and is better on 44 of them, all four flips lose 0.013 dB and all eight
 0.051 dB. The quantisation table, whose transpose is another, has little part in it: an image loses 0.20 dB when it is
-sent transposed, and 0.21 dB upside down, where no step changes (scripts/measure_uncertainty.py). So `usual_views`
+sent transposed, and 0.21 dB upside down, where no step changes (scripts/measure/uncertainty.py). So `usual_views`
 differ.
 
 How far the answers to all eight lie apart is the spread: where the network contradicts itself.

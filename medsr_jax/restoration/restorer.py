@@ -31,7 +31,7 @@ radiographs takes the sparse counts of such images for noise: of scintigraphies 
 gained 0.05. With a JPEG the fit to its intervals prevents that."""
 DEFAULT_TILE = 256
 # Small pixels around a tile. What a pixel that is further away changes is under one 8-bit level: measured on
-# the packaged model by scripts/benchmark_tiles.py. The receptive field itself is wider.
+# the packaged model by scripts/benchmark/tiles.py. The receptive field itself is wider.
 HALO = 32
 
 

@@ -13,7 +13,7 @@ import numpy as np
 NOISE_THRESHOLD = 0.045
 """Least noise, as a standard deviation over the range of the codes, that is smoothed: 11.5 of 255. Below, averaging 4x4
 pixels leaves less than 3 levels, JPEG at q 50..75 loses more than that, and smoothing costs detail for nothing (see
-scripts/measure_preprocess.py)."""
+scripts/measure/preprocess.py)."""
 
 DARK_MEAN, DARK_PEAK = 0.15, 0.35
 """An image is dark where its mean is under the first and its 99th percentile under the second, both of the range."""

@@ -14,7 +14,7 @@ CANDIDATES = (50, 55, 60, 65, 70, 75)
 
 DECIBELS_PER_BIT = 2.5
 """What one more bit per pixel of the small image must gain. Set so that the mean size over the validation images is
-that of a fixed q of 60 (scripts/plot_quality_rule.py)."""
+that of a fixed q of 60 (scripts/measure/quality_rule.py)."""
 
 _BAND, _MARGIN, _BANDS = 16, 4, 8
 

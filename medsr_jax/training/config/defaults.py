@@ -148,7 +148,7 @@ TINY: dict[str, Any] = {
 
 
 # A version in which methods can be compared: each takes as many samples, of the same size, from the same images, with a
-# network of the same size. scripts/reproduce_table1.py runs them all.
+# network of the same size. scripts/reproduce/table1.py runs them all.
 EQUAL: dict[str, Any] = {
     "batch": 8,
     "ema_decay": 0.99,  # a thousand steps are few

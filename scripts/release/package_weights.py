@@ -1,0 +1,40 @@
+"""Turn the best weights of a run into a packaged model: half precision, and a card with what was measured.
+
+    python scripts/release/package_weights.py RUN/best.safetensors -o NAME.safetensors [--card KEY=TEXT ...]
+
+Packaged models are in medsr_jax/weights/packaged.
+"""
+
+from __future__ import annotations
+
+import argparse
+import pathlib
+
+import numpy as np
+
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+from medsr_jax.weights import model_file
+
+
+def main() -> None:
+    """The command."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("weights", type=pathlib.Path)
+    parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
+    parser.add_argument("--card", nargs="*", default=[], metavar="KEY=TEXT", help="more lines of the card")
+    arguments = parser.parse_args()
+    weights = model_file.load(arguments.weights)
+    more = dict(line.split("=", 1) for line in arguments.card)
+    model_file.save(
+        arguments.out,
+        model=weights.model,
+        fields=weights.fields,
+        params=weights.params,
+        card={**weights.card, **more},
+        dtype=np.float16,
+    )
+    print(f"{arguments.out}: {arguments.out.stat().st_size:,} bytes, {weights.parameters:,} parameters")
+
+
+if __name__ == "__main__":
+    main()

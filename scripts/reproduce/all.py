@@ -1,0 +1,59 @@
+"""All evidence anew, one script after another: overnight on two cores, and with --tiny in minutes.
+
+    python scripts/reproduce/all.py --data FOLDER [--tiny]
+
+FOLDER holds train/chest, val/chest and test/chest. Every script goes on where it was stopped, so the same command does
+too. What a script can't do costs a line here, and the others still run; the exit status is then 1. Without --tiny the
+scripts of `PAGE` rewrite docs/results.md and its figures; the others print what docs/measurements.md and README show.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import pathlib
+import subprocess
+import sys
+import time
+
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+SCRIPTS = pathlib.Path(__file__).resolve().parents[1]
+# Of the page, with what --tiny adds.
+PAGE = {
+    "reproduce/table1.py": ["--tiny"],
+    "reproduce/figures.py": ["--tiny"],
+    "measure/rate_distortion.py": ["--tiny"],
+    "measure/lesions.py": ["--tiny"],
+}
+PRINTED = {
+    "measure/claims.py": ["--limit", "2"],
+    "measure/quality.py": ["--limit", "2"],
+    "measure/uncertainty.py": ["--limit", "2"],
+}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--tiny", action="store_true", help="few steps and images, to see that all of it works")
+    options = parser.parse_args()
+    if not options.data.is_dir():
+        sys.exit(f"{options.data}: no such folder; name the data set with --data")
+    failed = [name for name, tiny in (PAGE | PRINTED).items() if not _done(name, tiny, options)]
+    if failed:
+        sys.exit(f"not all was done: {', '.join(failed)} failed, and the same command tries again")
+
+
+def _done(name: str, tiny: list[str], options: argparse.Namespace) -> bool:
+    extra = tiny if options.tiny else ["--page"] if name in PAGE else []
+    command = [sys.executable, str(SCRIPTS / name), "--data", str(options.data.resolve()), *extra]
+    print(f"\n== {' '.join([name, *command[2:]])}", flush=True)
+    begin = time.monotonic()
+    status = subprocess.run(command, cwd=SCRIPTS.parent).returncode
+    print(f"== {name}: {'done' if status == 0 else f'exit status {status}'}, {(time.monotonic() - begin) / 60:.1f} min")
+    return status == 0
+
+
+if __name__ == "__main__":
+    main()
