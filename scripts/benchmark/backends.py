@@ -242,7 +242,8 @@ def _graph_of(backend: str, precision: str, folder: pathlib.Path) -> Iterator[An
 def _images(data: pathlib.Path | None, *, part: str, count: int) -> list[Any]:
     """Images of 512x512: of ``part``/chest below ``data``, else pieces of the radiograph, of its sides for "train"."""
     from medsr_jax.evaluation.link import central_crop
-    from medsr_jax.imaging import Image, find_inputs, read_image
+    from medsr_jax.files import find_inputs
+    from medsr_jax.imaging import Image, read_image
 
     if data is not None:
         files = [file for file, _ in find_inputs([data / part / "chest"])]

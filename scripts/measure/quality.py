@@ -26,7 +26,8 @@ import numpy as np
 import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import Measured, central_crop, measure
-from medsr_jax.imaging import Image, find_inputs, read_image
+from medsr_jax.files import find_inputs
+from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.tables import csv_bytes

