@@ -178,7 +178,8 @@ def _heading(options: argparse.Namespace, restorer: Restorer) -> str:
 
 `python scripts/measure/rate_distortion.py --data DATA{limit} --page`. Whole files, headers counted, of the central
 512x512: codecs at full resolution ({peers}), and this link, which sends the small image at scale 2 or 4 as JPEG,
-JPEG 2000 or AVIF and enlarges it by bicubic or restores it by {restorer.name}. "(n/N)" where only n images get that small; the mean
+JPEG 2000 or AVIF and enlarges it by bicubic or restores it by {restorer.name}. "(n/N)"
+where only n images get that small; the mean
 is then of those alone, which are the easy ones. Where a method's largest file is smaller than the budget, its fidelity
 is that file's. LPIPS is of the central 256x256.
 """

