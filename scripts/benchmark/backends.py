@@ -18,6 +18,10 @@ radiograph lose some tenths of a decibel on chest images of other machines.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import contextlib
 import json
@@ -33,7 +37,6 @@ from typing import Any
 import numpy as np
 from timing import alternate, parser, print_times, ratio
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import radiograph, tiled
 
 ROWS = {

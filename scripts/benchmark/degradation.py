@@ -12,6 +12,10 @@ for the same step. Ends with `ratio NAME OURS/PEER target T`.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import pathlib
@@ -25,7 +29,6 @@ from typing import Any
 import numpy as np
 from timing import Peer, add_peer_options, alternate, parser, print_times, ratio, start_peer, use_cores
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import radiograph
 
 SIDE, TARGET = 256, 0.33

@@ -11,6 +11,10 @@ Runs alternate and medians are compared. Ends with `ratio NAME OURS/PEER target 
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import pathlib
 import statistics
@@ -21,7 +25,6 @@ from collections.abc import Callable
 import numpy as np
 from timing import add_peer_options, alternate, parser, print_times, ratio, start_peer, use_cores
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import model_file, radiograph, tiled
 
 FEATURES, GROWTH = 64, 32

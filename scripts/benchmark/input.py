@@ -9,6 +9,10 @@ Ends with `ratio NAME OURS/TARGET target 1.0`, in seconds a crop; the target is 
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import pathlib
 import tempfile
@@ -17,7 +21,6 @@ import time
 import numpy as np
 from timing import parser, ratio
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import radiograph
 
 CROPS_A_SECOND = 20.0

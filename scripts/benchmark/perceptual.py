@@ -11,6 +11,10 @@ Prints both distances of each pair and the largest difference, and exits 1 if it
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import io
 import pathlib
@@ -21,7 +25,6 @@ import numpy as np
 from PIL import Image
 from timing import start_peer
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import radiograph, tiled
 
 LARGEST_DIFFERENCE = 1e-3

@@ -9,6 +9,10 @@ First with an empty cache of compiled programs, then with the one that this left
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import collections
 import os
@@ -21,7 +25,6 @@ import time
 
 from timing import parser, ratio
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import model_file, radiograph, tiled
 
 SECONDS = 6.0

@@ -11,6 +11,10 @@ any heavy package was imported, and ends with a line per figure,
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
@@ -21,8 +25,6 @@ import tempfile
 import time
 
 import numpy as np
-
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 
 ROWS, COLUMNS = 2500, 2000
 SECONDS, MEGABYTES = 1.0, 250.0

@@ -10,6 +10,10 @@ whole results differ in 8-bit levels, for several halos. At 1024 the whole image
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import json
 import pathlib
@@ -23,7 +27,6 @@ import time
 import numpy as np
 from timing import parser, ratio
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import model_file, radiograph, tiled
 
 SCALE, QUALITY = 4, 60

@@ -20,6 +20,10 @@ OURS/PEER target T`.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
@@ -31,8 +35,6 @@ from typing import Any
 
 import numpy as np
 from timing import Peer, add_peer_options, alternate, parser, print_times, ratio, start_peer, use_cores
-
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 
 BUSY = 0.5  # processes that run or wait already
 SAME = 1e-4  # losses that differ by a smaller part are of the same step

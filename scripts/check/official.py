@@ -12,6 +12,10 @@ such as val/chest; without it pydicom-data's radiograph is cut into pieces.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import pathlib
 import sys
@@ -19,7 +23,6 @@ from collections.abc import Iterator
 
 import numpy as np
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.evaluation.studies.samples import radiograph
 
 MODEL = "realesrgan-x4plus"

@@ -9,6 +9,10 @@ are of central 512x512 crops at q 60, in quantisation steps: of the truth, of th
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
@@ -17,7 +21,6 @@ from collections.abc import Sequence
 
 import numpy as np
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.files import find_inputs

@@ -22,6 +22,10 @@ from there.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import io
@@ -35,7 +39,6 @@ import numpy as np
 from lesion_tables import draw, section, table
 from PIL import Image as PillowImage
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.link import central_crop

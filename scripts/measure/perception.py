@@ -9,6 +9,10 @@ says nothing on whether a detail is true.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
@@ -17,7 +21,6 @@ import sys
 import jax.numpy as jnp
 import numpy as np
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop, measure
 from medsr_jax.evaluation.lpips import load_lpips, lpips

@@ -10,6 +10,10 @@ images it triggered and checks that the others passed bit for bit. --data defaul
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
@@ -17,7 +21,6 @@ import pathlib
 import numpy as np
 from PIL import Image as Pillow
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg

@@ -13,6 +13,10 @@ line says how many images the sender would have smoothed.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import math
@@ -23,7 +27,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import Measured, central_crop, measure
 from medsr_jax.files import find_inputs

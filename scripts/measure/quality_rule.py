@@ -10,6 +10,10 @@ that any rule with one price for a byte could do, from the true PSNR. Prints als
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
@@ -17,7 +21,6 @@ import pathlib
 import numpy as np
 from PIL import Image as Pillow
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission import quality as rule

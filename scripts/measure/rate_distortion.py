@@ -20,6 +20,10 @@ line an image, and a run that was stopped goes on from there. --page writes docs
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import os
@@ -32,7 +36,6 @@ import jax.numpy as jnp
 import numpy as np
 from rate_tables import BUDGETS, draw, report
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.fidelity import fidelity

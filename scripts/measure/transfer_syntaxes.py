@@ -8,6 +8,10 @@ pylibjpeg-openjpeg more of them.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import pathlib
 import tempfile
@@ -21,7 +25,6 @@ import pydicom
 from pydicom.pixels import get_decoder
 
 import medsr_jax as medsr
-import medsr_jax.excepthook
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.dicom.lossless import SYNTAXES
 

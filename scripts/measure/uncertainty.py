@@ -19,6 +19,10 @@ The picture beside the curve is of a radiograph of PyPI pydicom-data.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import io
@@ -31,7 +35,6 @@ import numpy as np
 from scipy.ndimage import uniform_filter
 from scipy.stats import rankdata
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.metrics import psnr

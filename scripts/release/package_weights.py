@@ -7,12 +7,15 @@ Packaged models are in medsr_jax/weights/packaged.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import pathlib
 
 import numpy as np
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.weights import model_file
 
 

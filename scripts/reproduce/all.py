@@ -9,14 +9,16 @@ scripts of `PAGE` rewrite docs/results.md and its figures; the others print what
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import os
 import pathlib
 import subprocess
 import sys
 import time
-
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1]
 # Of the page, with what --tiny adds.

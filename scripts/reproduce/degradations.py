@@ -8,6 +8,10 @@ operations.png (each operation at a setting that shows it). Without --image: pyd
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import math
 import pathlib
@@ -17,7 +21,6 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.degradation import PRESETS, apply, preset
 from medsr_jax.degradation.filtering import filter2d, sobel_magnitude, unsharp_mask
 from medsr_jax.degradation.jpeg import jpeg

@@ -13,6 +13,10 @@ trains what is not trained yet; a killed run goes on.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import os
@@ -20,8 +24,6 @@ import pathlib
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
-
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIGHTS = "last.safetensors"  # of the budget's end: the best on validation would be a choice made on what is measured

@@ -8,6 +8,10 @@ measured. A log can be kept without its run: it is a line of JSON a record.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import json
 import pathlib
@@ -15,8 +19,6 @@ import sys
 from typing import Any
 
 import matplotlib
-
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt

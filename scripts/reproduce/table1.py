@@ -14,6 +14,10 @@ it was; --page writes the table into docs/results.md and keeps the runs' logs in
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
+# isort: split
+
 import argparse
 import dataclasses
 import json
@@ -27,7 +31,6 @@ from typing import Any
 import numpy as np
 from equal_budget import LOG, ROOT, RUNS, WEIGHTS, add_options, runs_folder, train
 
-import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import METHODS, enlarge
 from medsr_jax.evaluation.fidelity import fidelity
