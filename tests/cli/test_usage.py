@@ -69,7 +69,7 @@ def test_an_interruption_ends_with_130_in_any_command(monkeypatch: pytest.Monkey
     def interrupted() -> list[str]:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("medsr_jax.weights.names", interrupted)
+    monkeypatch.setattr("medsr_jax.weights.model_file.names", interrupted)
     for command in (["models"], ["info", "xray-x4"]):
         done = RUN.invoke(app, command)
         assert (done.exit_code, done.stderr) == (130, "interrupted\n")

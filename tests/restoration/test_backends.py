@@ -107,7 +107,7 @@ def test_a_library_that_is_missing_is_named_with_the_remedy(monkeypatch, weights
 
 def test_openvino_reports_to_no_one(tiny_weights, tmp_path):
     code = (
-        "import sys, jax.numpy as jnp; from medsr_jax.weights import model_file as zoo;"
+        "import sys, jax.numpy as jnp; from medsr_jax.weights import model_file;"
         " from medsr_jax.restoration.backends import open_backend;"
         f" open_backend('openvino', model_file.load({str(tiny_weights)!r}), dtype=jnp.float32);"
         " print([name for name in sys.modules if name.startswith('openvino_telemetry.')])"
