@@ -63,9 +63,9 @@ NoRefine = Annotated[bool, typer.Option("--no-refine", help="Leave out the fit t
 
 def packaged_models() -> list[str]:
     """Their names, for the shell's completion."""
-    from medsr_jax.weights import names
+    from medsr_jax.weights import model_file
 
-    return names()
+    return model_file.names()
 
 
 def check_receiver(
