@@ -55,6 +55,8 @@ def test_openvino_in_half_precision_is_near(weights, example):
     try:
         network = open_backend("openvino", weights, dtype=jnp.bfloat16)
     except MedsrError as error:
+        if "this CPU has no bfloat16" not in str(error):
+            raise
         pytest.skip(str(error))
     assert np.abs(network(x, strength) - expected).mean() < 0.01
 
