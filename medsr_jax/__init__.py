@@ -11,12 +11,13 @@ Names are imported when they are used: the sender's load no JAX.
 
 from __future__ import annotations
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from medsr_jax.lazy import lazily
 
 __version__ = "0.1.0"
 
-_HOME = {
+_HOMES = {
     "Image": "imaging",
     "MedsrError": "errors",
     "Packet": "transmission.packet",
@@ -24,10 +25,10 @@ _HOME = {
     "Restorer": "restoration.restorer",
     "assume_packet": "transmission.packet_io",
     "blend": "weights.blend",
-    "compress": "transmission.compress",
-    "deidentify": "imaging.deidentification",
+    "compress": "transmission.sender",
+    "deidentify": "imaging.dicom.deidentification",
     "enlarge": "evaluation.baselines",
-    "load_weights": "weights",
+    "load_weights": "weights:load",
     "measure": "evaluation.link",
     "psnr": "evaluation.metrics",
     "read_image": "imaging",
@@ -39,9 +40,7 @@ _HOME = {
     "write_packet": "transmission.packet_io",
     "write_restored": "restoration.output",
 }
-_OTHER_NAMES = {"load_weights": "load"}
-
-__all__ = [*sorted(_HOME), "__version__"]
+__all__ = [*sorted(_HOMES), "__version__"]
 
 if TYPE_CHECKING:
     from medsr_jax.errors import MedsrError as MedsrError
@@ -58,27 +57,16 @@ if TYPE_CHECKING:
     from medsr_jax.restoration.output import write_restored as write_restored
     from medsr_jax.restoration.restorer import Restored as Restored
     from medsr_jax.restoration.restorer import Restorer as Restorer
-    from medsr_jax.transmission.compress import compress as compress
     from medsr_jax.transmission.packet import Packet as Packet
     from medsr_jax.transmission.packet_io import assume_packet as assume_packet
     from medsr_jax.transmission.packet_io import read_packet as read_packet
     from medsr_jax.transmission.packet_io import write_packet as write_packet
+    from medsr_jax.transmission.sender import compress as compress
     from medsr_jax.weights import load as load_weights  # noqa: F401
     from medsr_jax.weights.blend import blend as blend
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    try:
-        module = importlib.import_module(f"{__name__}.{_HOME[name]}")
-    except ImportError as error:
-        from medsr_jax.errors import missing_part
-
-        if missing := missing_part(error, what=f"medsr_jax.{name}"):
-            raise missing from None
-        raise
-    return getattr(module, _OTHER_NAMES.get(name, name))
+__getattr__ = lazily(__name__, _HOMES)
 
 
 def __dir__() -> list[str]:

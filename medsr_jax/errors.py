@@ -1,18 +1,85 @@
-"""The one exception that a user's input can cause."""
+"""The one exception that a user's input can cause, and what is missing where an extra is not installed."""
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
-import pathlib
+from collections.abc import Iterator
+from typing import Any
 
 
 class MedsrError(Exception):
-    """A problem that the user can act on, as one line that names the file and the remedy.
+    """A problem that the user can act on.
 
-    The command line prints the message and no traceback, goes on with its other inputs and exits 1.
-    Anything else that escapes from the package is a defect of the package.
+    Its text is one line, ``PATH: problem; remedy``. The command line prints it without a traceback, goes on with its
+    other inputs and exits 1. Any other exception that escapes from the package is a defect of the package.
+
+    Args:
+        problem: what is wrong, such as "is a truncated JPEG".
+        path: the file or folder concerned; None where that is not known yet, see `concerning`.
+        remedy: what to do about it, such as "fetch it again"; None where nothing can be advised.
+
+    Attributes:
+        problem, path, remedy: as given, the first in one line.
     """
+
+    def __init__(
+        self, problem: object, *, path: str | os.PathLike[str] | None = None, remedy: str | None = None
+    ) -> None:
+        super().__init__(problem)
+        self.problem = " ".join(str(problem).split())
+        self.path = None if path is None else os.fspath(path)
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.description}" if self.path else self.description
+
+    @property
+    def description(self) -> str:
+        """The problem and its remedy, without the path."""
+        return self.problem if self.remedy is None else f"{self.problem}; {self.remedy}"
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _restored, (type(self), self.__dict__)
+
+
+def _restored(kind: type[MedsrError], fields: dict[str, Any]) -> MedsrError:
+    error = kind.__new__(kind)
+    Exception.__init__(error, fields["problem"])
+    error.__dict__.update(fields)
+    return error
+
+
+@contextlib.contextmanager
+def concerning(path: str | os.PathLike[str]) -> Iterator[None]:
+    """Give errors that are raised inside a path, unless they have one; an empty path changes nothing."""
+    try:
+        yield
+    except MedsrError as error:
+        error.path = error.path or os.fspath(path) or None
+        raise
+
+
+class UsageError(MedsrError):
+    """Options or arguments are wrong or contradict each other, before any file is read; exit status 2."""
+
+
+class ParameterError(UsageError, ValueError):
+    """A parameter has a value that it can't have.
+
+    Args:
+        parameter: its name in Python, such as "max_bytes"; the command line prints its option in place of that.
+        problem: what it must be, and is: "must be at least 1, not 0".
+        remedy: as of `MedsrError`.
+    """
+
+    def __init__(self, parameter: str, problem: str, *, remedy: str | None = None) -> None:
+        super().__init__(problem, remedy=remedy)
+        self.parameter = parameter
+
+    def __str__(self) -> str:
+        return f"{self.parameter}: {self.description}"
 
 
 _EXTRAS = {
@@ -31,7 +98,18 @@ _EXTRAS = {
 
 
 class MissingPart(MedsrError, ImportError):
-    """A package of an extra is not installed; the message has the command that installs it."""
+    """A package of an extra is not installed; the remedy is the command that installs it.
+
+    Args:
+        package: the one that is missing, by its import name.
+        extra: of pyproject.toml.
+        what: requires it, such as "medsr restore".
+    """
+
+    def __init__(self, package: str, *, extra: str, what: str) -> None:
+        shown = {"jax": "JAX"}.get(package, package)
+        super().__init__(f"{what} needs {shown}", remedy=f"install it with: pip install 'medsr-jax[{extra}]'")
+        self.name = package
 
 
 def require(extra: str, *, what: str) -> None:
@@ -46,7 +124,7 @@ def require(extra: str, *, what: str) -> None:
     """
     for package in (*_EXTRAS["restore"], *(_EXTRAS[extra] if extra != "restore" else ())):
         if not _installed(package):
-            raise _missing(package, extra, what)
+            raise MissingPart(package, extra=extra, what=what)
 
 
 def missing_part(error: ImportError, *, what: str = "this command") -> MissingPart | None:
@@ -55,22 +133,19 @@ def missing_part(error: ImportError, *, what: str = "this command") -> MissingPa
     extra = next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
     if extra is None:
         return None
-    return _missing(package if _installed("jax") or extra != "restore" else "jax", extra, what)
-
-
-def _missing(package: str, extra: str, what: str) -> MissingPart:
-    shown = {"jax": "JAX"}.get(package, package)
-    return MissingPart(f"{what} needs {shown}; install it with: pip install 'medsr-jax[{extra}]'", name=package)
+    return MissingPart(package if _installed("jax") or extra != "restore" else "jax", extra=extra, what=what)
 
 
 def _installed(package: str) -> bool:
     return importlib.util.find_spec(package) is not None
 
 
-class UsageError(MedsrError):
-    """An option or argument whose value or combination is wrong, before any file is read; exit status 2."""
+def first_line(error: BaseException, *, most: int = 200) -> str:
+    """The first line of another library's message, its type where it has none; at most so many characters."""
+    lines = str(error).strip().splitlines()
+    return (lines[0] if lines else type(error).__name__)[:most]
 
 
 def named(path: str | os.PathLike[str], problem: str) -> MedsrError:
     """A `MedsrError` in the form that the command line prints: ``PATH: problem``."""
-    return MedsrError(f"{pathlib.Path(path)}: {' '.join(problem.split())}")
+    return MedsrError(problem, path=path)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import io
 import os
 import pathlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from medsr_jax import temporary
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, concerning
 
 
 def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
@@ -25,7 +27,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     unfinished = None
     try:
         if path.is_dir():
-            raise named(path, "is a folder; name a file to write")
+            raise MedsrError("is a folder", path=path, remedy="name a file to write")
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, unfinished = temporary.make_file(path.parent)
         with os.fdopen(handle, "wb") as file:
@@ -38,10 +40,55 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
         temporary.forget(unfinished)
         unfinished = None
     except OSError as error:
-        raise named(path, f"can't be written: {_reason(error)}") from error
+        raise MedsrError(f"can't be written: {_reason(error)}", path=path) from error
     finally:
         if unfinished is not None:
             temporary.remove(unfinished)
+
+
+def read_file(path: str | os.PathLike[str], *, check: Callable[[bytes], object] | None = None) -> bytes:
+    """The bytes of a file, which is opened once.
+
+    Args:
+        path: of a regular file: opening a pipe may wait for ever.
+        check: is given the first 256 bytes or more, or as many as there are, and raises where the rest need not be
+            read.
+
+    Raises:
+        MedsrError: it can't be read, or is no regular file; and as `check`.
+    """
+    with _opened(path) as file:
+        if check is not None:
+            check(file.peek(256))
+        return file.read()
+
+
+def first_bytes(path: str | os.PathLike[str]) -> bytes:
+    """The first 256 bytes of a file, or as many as there are.
+
+    Raises:
+        MedsrError: it can't be read, or is no regular file.
+    """
+    with _opened(path) as file:
+        return file.read(256)
+
+
+@contextlib.contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
+    path = pathlib.Path(path)
+    with concerning(path):
+        try:
+            if path.is_dir():
+                held = any(not entry.name.startswith(".") for entry in os.scandir(path))
+                raise MedsrError("is a folder, not an image" if held else "is a folder that holds no file")
+            if path.exists() and not path.is_file():
+                raise MedsrError("is a pipe, socket or device, not an image")
+            with path.open("rb") as file:
+                yield file
+        except MemoryError as error:
+            raise MedsrError("does not fit into memory") from error
+        except OSError as error:
+            raise MedsrError(f"can't be read: {error.strerror or error}") from error
 
 
 def _umask() -> int:
@@ -175,10 +222,12 @@ class Outputs:
         path = self._out / relative
         key = _key(path)
         if key in self._sources:
-            raise named(file, f"would overwrite the input {path}; choose another output folder")
+            raise MedsrError(f"would overwrite the input {path}", path=file, remedy="choose another output folder")
         earlier = self._taken.setdefault(key.casefold(), file)
         if earlier is not file:
-            raise named(file, f"has the same output {path} as {earlier}; rename one or send them apart")
+            raise MedsrError(
+                f"has the same output {path} as {earlier}", path=file, remedy="rename one or send them apart"
+            )
         return path
 
 

@@ -75,7 +75,7 @@ def test_any_exception_is_the_line_of_its_file_with_a_traceback_under_debug(fold
     # One file alone is compressed in the command's own process, which has the fault.
     (folder / "broken.py").write_text(
         "import sys\nimport medsr_jax.transmission\n\n\ndef compress(*_, **options):\n    raise LookupError('odd')\n"
-        "sys.modules['medsr_jax.transmission.compress'].compress = compress\n"
+        "sys.modules['medsr_jax.transmission.sender'].compress = compress\n"
         "from medsr_jax.cli import main\nmain()"
     )
     done = shell(f"{sys.executable} broken.py compress in/b.png -o out", folder)

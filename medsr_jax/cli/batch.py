@@ -14,9 +14,9 @@ import typer
 
 from medsr_jax import terminal
 from medsr_jax.cli.outcome import Outcome, described, failed
-from medsr_jax.cli.reporting import Reporting, Streams, streams
+from medsr_jax.cli.reporting import Resuming, Streams, streams
 from medsr_jax.cli.summary import Done, Summary
-from medsr_jax.errors import MedsrError, MissingPart, UsageError, named
+from medsr_jax.errors import MedsrError, MissingPart, UsageError
 
 if TYPE_CHECKING:
     from medsr_jax.files import Outputs
@@ -91,7 +91,7 @@ def for_each(
     *,
     doing: str,
     prepare: Callable[[], object] | None = None,
-    reporting: Reporting = Reporting(),  # noqa: B008  # frozen
+    reporting: Resuming,
     signature: str = "",
 ) -> None:
     """Do the work for each input and say what became of it; go on after errors and exit 1 if there were any.
@@ -121,7 +121,7 @@ def for_each(
 class _Run(Generic[V, R]):
     """One command's work on all its inputs."""
 
-    def __init__(self, work: Work[V, R], files: Streams, reporting: Reporting, signature: str) -> None:
+    def __init__(self, work: Work[V, R], files: Streams, reporting: Resuming, signature: str) -> None:
         from medsr_jax.cli.ledger import Ledger
         from medsr_jax.files import find_inputs
 
@@ -234,7 +234,9 @@ def _read(
         try:
             kind = work.suffix(outcome.value)
             if name and not _fits(pathlib.Path(name).suffix, kind):
-                raise named(file, f"becomes a {kind} file and not {name}; name the output so, or a folder")
+                raise MedsrError(
+                    f"becomes a {kind} file and not {name}", path=file, remedy="name the output so, or a folder"
+                )
             own = work.name(outcome.value) if work.name is not None else ""
             path = pathlib.Path(name) if name else pathlib.Path(own + kind) if own else _renamed(relative, kind)
             yield _Read(file, outputs.claim(file, path), outcome.value)
@@ -302,7 +304,7 @@ def failing(*, usage: bool = False) -> Iterator[None]:
     try:
         yield
     except MedsrError as error:
-        report(Outcome(problem=str(error), trace=failed(error, pathlib.Path()).trace))
+        report(Outcome(problem=described(error), trace=failed(error, pathlib.Path()).trace))
         misused = isinstance(error, UsageError) or (usage and not isinstance(error, MissingPart))
         raise typer.Exit(2 if misused else 1) from None
     except (typer.Exit, typer.Abort):

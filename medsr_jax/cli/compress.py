@@ -11,23 +11,9 @@ from medsr_jax import terminal
 from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
-from medsr_jax.cli.reporting import Json, Log, Quiet, Reporting, Resume
-from medsr_jax.cli.sending_options import (
-    AREA,
-    AUTO,
-    Codec,
-    Deidentify,
-    DeidentifyKey,
-    Headers,
-    Kernel,
-    MaxBytes,
-    Preprocess,
-    Quality,
-    Scale,
-    Window,
-    pseudonym_secret,
-    sending_options,
-)
+from medsr_jax.cli.option_groups import expanded
+from medsr_jax.cli.reporting import Resuming
+from medsr_jax.cli.sending_options import Sending
 from medsr_jax.cli.summary import Done
 
 if TYPE_CHECKING:
@@ -36,48 +22,28 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command."""
-    app.command()(compress)
+    app.command()(expanded(compress))
 
 
 def compress(
     inputs: Inputs,
     out: Output,
-    scale: Scale = AUTO,
-    quality: Quality = AUTO,
-    max_bytes: MaxBytes = None,
-    codec: Codec = AUTO,
-    kernel: Kernel = AREA,
-    window: Window = None,
-    preprocess: Preprocess = True,
-    headers: Headers = "all",
-    deidentify: Deidentify = False,
-    deidentify_key: DeidentifyKey = None,
+    sending: Sending,
+    reporting: Resuming,
     max_pixels: MaxPixels = None,
     key: Key = None,
-    resume: Resume = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    log: Log = None,
     debug: Debug = False,
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens.
 
-    Attributes of DICOM travel in the clear, the patient's name and ID among them: see --headers and --deidentify.
+    Attributes of DICOM are sent in the clear, the patient's name and ID among them: see --headers and --deidentify.
     """
     with failing(usage=True):
-        options = sending_options(
-            scale=scale,
-            quality=quality,
-            max_bytes=max_bytes,
-            codec=codec,
-            kernel=kernel,
-            window=window,
-            preprocess=preprocess,
-            headers=headers,
-        )
+        options = sending.options()
         secret = key_of(key)
-        pseudonyms = pseudonym_secret(deidentify, deidentify_key, signing=secret, resume=resume)
-    of_this_run = () if not deidentify or deidentify_key else ("UIDs and pseudonyms are of this run alone",)
+        pseudonyms = sending.pseudonym_secret(signing=secret, resume=reporting.resume)
+    random_uids = pseudonyms is not None and sending.deidentify_key is None
+    of_this_run = ("UIDs and pseudonyms are of this run alone",) if random_uids else ()
 
     def write(file: pathlib.Path, target: pathlib.Path, packet: Encoded, _: Encoded) -> Done:
         from medsr_jax.files import atomic_write
@@ -96,6 +62,5 @@ def compress(
         name=lambda packet: packet.name,
         secret=pseudonyms or b"",
     )
-    reporting = Reporting(json=as_json, quiet=quiet, log=log, resume=resume)
     signature = f"compress {options} {secret!r} {pseudonyms!r}"
     for_each(inputs, out, work, doing="Compressing", reporting=reporting, signature=signature)

@@ -15,7 +15,7 @@ from typing import Any, Generic, TypeVar
 from medsr_jax.cli.child import start
 from medsr_jax.cli.outcome import Outcome, attempt
 from medsr_jax.cli.worker import READY, receive, send
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 
 T = TypeVar("T")
 Work = Callable[[pathlib.Path], T]
@@ -86,7 +86,9 @@ class Decoding(Generic[T]):
             outcome = self._process.answer()
             file = self._waiting.popleft()
             if outcome is None:
-                outcome = Outcome(problem=str(named(file, f"{self._process.death()}; the other files go on")))
+                outcome = Outcome(
+                    problem=str(MedsrError(f"{self._process.death()}", path=file, remedy="the other files go on"))
+                )
                 self._end()
             yield outcome
 
@@ -122,7 +124,9 @@ class _Process(Generic[T]):
         """
         if not self._ready:
             if receive(self._replies) != READY:
-                raise MedsrError(f"the process that reads files does not start: {self.death()}; --debug shows why")
+                raise MedsrError(
+                    f"the process that reads files does not start: {self.death()}", remedy="--debug shows why"
+                )
             self._ready = True
         return receive(self._replies)
 

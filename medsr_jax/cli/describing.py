@@ -8,7 +8,12 @@ import math
 import pathlib
 from typing import Any
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, concerning
+from medsr_jax.files import first_bytes, read_file
+from medsr_jax.imaging.reading import decode_image
+from medsr_jax.imaging.sniffing import kind_of
+from medsr_jax.transmission.containers import container_of
+from medsr_jax.transmission.packet_io import packet_text, parse_packet
 
 # JPEG Baseline and Extended, PS3.5 8.2.1, which always lose something.
 _LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
@@ -37,51 +42,40 @@ def described(file: pathlib.Path, *, key: bytes | None = None) -> Description:
     Raises:
         MedsrError: it can't be read, is damaged, or is none of these.
     """
-    from medsr_jax.transmission.packet_io import is_packet
-    from medsr_jax.weights.file_kinds import SAFETENSORS
+    kind = _kind(first_bytes(file), file)
+    if kind == WEIGHTS:
+        return _weights(file)
+    data = read_file(file)
+    with concerning(file):
+        if kind == PACKET or packet_text(data) is not None:
+            return _packet(data, key)
+    return _image(data, file)
+
+
+WEIGHTS, PACKET, IMAGE = "weights", "packet", "image"
+
+
+def _kind(start: bytes, file: pathlib.Path) -> str:
+    """What a file may be by its first bytes: weights, an image, or what is a packet or nothing."""
     from medsr_jax.weights.file_kinds import kind_of as weights_kind_of
 
-    kind = _image_kind(file)
-    if kind:
-        return _packet(file, key) if is_packet(file) else _image(file)
-    weights = weights_kind_of(file)
-    if weights == SAFETENSORS or file.suffix == ".safetensors":
-        return _weights(file)
-    if weights:
-        facts = {"kind": "weights", "format": weights}
-        return Description((("weights", f"{weights}, of another package; `medsr import` brings them in"),), facts)
-    if not _is_coded(file):
-        raise named(file, "is no packet, no image that can be sent and no weights file")
-    return _packet(file, key)
-
-
-def _is_coded(file: pathlib.Path) -> bool:
-    """Whether a file may be a JPEG 2000 code stream or an AVIF, which packets alone are here."""
-    from medsr_jax.imaging.sniffing import read_start
-
-    start = read_start(file)
-    return start.startswith(b"\xff\x4f\xff\x51") or start[4:8] == b"ftyp"
-
-
-def _image_kind(file: pathlib.Path) -> str:
-    """The kind of image; empty for what is no image to be sent, such as an AVIF, which may be a packet."""
-    from medsr_jax.imaging.sniffing import kind_of, read_start
-
-    start = read_start(file)
     try:
-        return kind_of(start, file)
+        kind_of(start)
     except MedsrError:
-        return ""
+        if file.suffix == ".safetensors" or weights_kind_of(file):
+            return WEIGHTS
+        if container_of(start) is None:
+            raise MedsrError("is no packet, no image that can be sent and no weights file", path=file) from None
+        return PACKET
+    return IMAGE
 
 
-def _image(file: pathlib.Path) -> Description:
+def _image(data: bytes, file: pathlib.Path) -> Description:
     """An image that is no packet."""
-    from medsr_jax.imaging.reading import read_image
-
-    image = read_image(file)
+    image = decode_image(data, name=str(file))
     frames, rows, columns = image.pixels.shape
     low, high = image.value_range
-    size = file.stat().st_size
+    size = len(data)
     whole = image.pixels.dtype.kind in "iu"
     bits = max(1, math.ceil(math.log2(high - low + 1))) if whole else 8 * image.pixels.dtype.itemsize
     facts: dict[str, Any] = {"kind": "image", "format": image.kind, "rows": rows, "columns": columns, "frames": frames}
@@ -146,12 +140,11 @@ def _several(value: Any) -> list[str]:
     return [str(one) for one in value] if isinstance(value, list | tuple) or hasattr(value, "append") else [str(value)]
 
 
-def _packet(file: pathlib.Path, key: bytes | None) -> Description:
+def _packet(data: bytes, key: bytes | None) -> Description:
     from medsr_jax.transmission.ceilings import ratio_label
-    from medsr_jax.transmission.packet_io import read_packet
 
-    packet = read_packet(file, key=key)
-    header, size, ratio = packet.header, file.stat().st_size, packet.ratio()
+    packet = parse_packet(data, key=key)
+    header, size, ratio = packet.header, len(data), packet.ratio()
     rows, columns = header.small_shape
     frames = f", {header.frames} frames" if header.frames > 1 else ""
     before = header.preprocess or "none"
@@ -198,6 +191,13 @@ def _packet(file: pathlib.Path, key: bytes | None) -> Description:
 
 def _weights(file: pathlib.Path) -> Description:
     """The metadata in a safetensors header; no tensor is loaded."""
+    from medsr_jax.weights.file_kinds import SAFETENSORS
+    from medsr_jax.weights.file_kinds import kind_of as weights_kind_of
+
+    kind = weights_kind_of(file)
+    if kind != SAFETENSORS and file.suffix != ".safetensors":
+        what = f"{kind}, of another package; `medsr import` brings them in"
+        return Description((("weights", what),), {"kind": "weights", "format": kind})
     metadata, shapes = _safetensors_header(file)
     if not metadata.get("format", "").startswith("medsr-weights"):
         what = f"{len(shapes)} tensors, of another package; `medsr import` brings them in"
@@ -206,11 +206,15 @@ def _weights(file: pathlib.Path) -> Description:
     try:
         model, fields, card = metadata["model"], json.loads(metadata["fields"]), json.loads(metadata["card"])
     except KeyError as error:
-        raise named(file, f"the weights file is damaged (its {error.args[0]} is missing); fetch it again") from error
+        raise MedsrError(
+            f"the weights file is damaged (its {error.args[0]} is missing)", path=file, remedy="fetch it again"
+        ) from error
     except (ValueError, RecursionError) as error:
-        raise named(file, "the weights file is damaged (its card is no JSON); fetch it again") from error
+        raise MedsrError(
+            "the weights file is damaged (its card is no JSON)", path=file, remedy="fetch it again"
+        ) from error
     if not isinstance(card, dict):
-        raise named(file, "the weights file is damaged (its card is no JSON object); fetch it again")
+        raise MedsrError("the weights file is damaged (its card is no JSON object)", path=file, remedy="fetch it again")
     parameters = sum(math.prod(shape) for shape in shapes)
     cards = [(str(label), str(value)) for label, value in card.items()]
     lines = [("weights", f"{model}, {parameters:,} parameters"), *cards, ("fields", metadata["fields"])]
@@ -226,4 +230,6 @@ def _safetensors_header(file: pathlib.Path) -> tuple[dict[str, str], list[Any]]:
         with safetensors.safe_open(file, framework="numpy") as opened:
             return opened.metadata() or {}, [opened.get_slice(key).get_shape() for key in opened.keys()]  # noqa: SIM118
     except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise named(file, f"is no weights file, or damaged ({str(error)[:200]}); fetch it again") from error
+        raise MedsrError(
+            f"is no weights file, or damaged ({str(error)[:200]})", path=file, remedy="fetch it again"
+        ) from error

@@ -12,40 +12,13 @@ import typer
 from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, failing, progress, reading, report
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
-from medsr_jax.cli.model_options import (
-    DEFAULT,
-    Alpha,
-    Backend,
-    Blend,
-    Ensemble,
-    Model,
-    NoRefine,
-    Precision,
-    Tile,
-    Views,
-    check_receiver,
-    load,
-)
+from medsr_jax.cli.model_options import Receiving, load
+from medsr_jax.cli.option_groups import expanded
 from medsr_jax.cli.outcome import failed as failure
-from medsr_jax.cli.reporting import Json, Log, Quiet, Reporting
+from medsr_jax.cli.reporting import Reporting
 from medsr_jax.cli.scores import Scores, model_names, summary_facts, summary_lines, table
-from medsr_jax.cli.sending_options import (
-    AREA,
-    AUTO,
-    Codec,
-    Deidentify,
-    DeidentifyKey,
-    Headers,
-    Kernel,
-    MaxBytes,
-    Preprocess,
-    Quality,
-    Scale,
-    Window,
-    pseudonym_secret,
-    sending_options,
-)
-from medsr_jax.errors import UsageError, named, require
+from medsr_jax.cli.sending_options import Sending
+from medsr_jax.errors import MedsrError, UsageError, require
 from medsr_jax.terminal import emit, say
 
 if TYPE_CHECKING:
@@ -57,30 +30,14 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``medsr``."""
-    app.command()(evaluate)
+    app.command()(expanded(evaluate))
 
 
 def evaluate(
     inputs: Inputs,
-    scale: Scale = AUTO,
-    quality: Quality = AUTO,
-    max_bytes: MaxBytes = None,
-    codec: Codec = AUTO,
-    kernel: Kernel = AREA,
-    window: Window = None,
-    preprocess: Preprocess = True,
-    headers: Headers = "all",
-    deidentify: Deidentify = False,
-    deidentify_key: DeidentifyKey = None,
-    model: Model = DEFAULT,
-    blend: Blend = None,
-    alpha: Alpha = None,
-    backend: Backend = "xla",
-    precision: Precision = None,
-    ensemble: Ensemble = False,
-    views: Views = None,
-    tile: Tile = 256,
-    no_refine: NoRefine = False,
+    sending: Sending,
+    receiving: Receiving,
+    reporting: Reporting,
     report_folder: Annotated[
         pathlib.Path | None,
         typer.Option("--report", help="A folder for a page with pictures and zooms, and a table of all measures."),
@@ -88,9 +45,6 @@ def evaluate(
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS for the report; it takes longest.")] = False,
     max_pixels: MaxPixels = None,
     key: Key = None,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    log: Log = None,
     debug: Debug = False,
 ) -> None:
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
@@ -104,29 +58,10 @@ def evaluate(
     notes: dict[str, None] = {}
     failed = False
     with failing(usage=True):
-        options = sending_options(
-            scale=scale,
-            quality=quality,
-            max_bytes=max_bytes,
-            codec=codec,
-            kernel=kernel,
-            window=window,
-            preprocess=preprocess,
-            headers=headers,
-        )
-        options["key"] = key_of(key)
-        pseudonyms = pseudonym_secret(deidentify, deidentify_key, signing=options["key"], resume=False)
-        Reporting(json=as_json, quiet=quiet, log=log).begin(pathlib.Path())
-        check_receiver(
-            model,
-            blend=blend,
-            alpha=alpha,
-            backend=backend,
-            precision=precision,
-            ensemble=ensemble,
-            views=views,
-            tile=tile,
-        )
+        options, receiver = sending.options(), receiving.options()
+        secret = key_of(key)
+        pseudonyms = sending.pseudonym_secret(signing=secret, resume=False)
+        reporting.begin(pathlib.Path())
         if lpips and report_folder is None:
             raise UsageError("--lpips requires --report FOLDER")
         files = find_inputs(inputs)
@@ -134,17 +69,7 @@ def evaluate(
             Call("medsr_jax.cli.sending", "original", {"max_pixels": max_pixels, "pseudonyms": pseudonyms}),
             [file for file, _ in files],
         )
-        restorer = load(
-            model,
-            blend=blend,
-            alpha=alpha,
-            backend=backend,
-            precision=precision,
-            ensemble=ensemble,
-            views=views,
-            tile=tile,
-            refine=not no_refine,
-        )
+        restorer = load(receiver)
         perceptual = _perceptual() if lpips else None
         if report_folder is not None:
             _make_folder(report_folder)
@@ -155,9 +80,11 @@ def evaluate(
     def measured(file: pathlib.Path, relative: pathlib.Path, original: Image) -> None:
         if outputs is not None:
             outputs.claim(file, relative)
-        result, row = _measured(original, relative, restorer, report_folder, perceptual, options)
+        result, row = _measured(
+            original, relative, restorer, report_folder, perceptual, {**vars(options), "key": secret}
+        )
         scored.append((str(relative), Scores.of(result)))
-        if as_json:
+        if reporting.json:
             emit({"input": str(file), **scored[-1][1].facts()})
         notes.update(dict.fromkeys(note for note in result.restored.notes if note not in result.packet.header.notes))
         rows.extend([row] if row is not None else [])
@@ -171,19 +98,19 @@ def evaluate(
                 except Exception as error:
                     outcome = failure(error, file, *([] if report_folder is None else [report_folder]))
             failed = report(outcome)
-            if as_json:
+            if reporting.json:
                 emit({"problem": outcome.problem})
     if scored:
         say("; ".join([f"model {model_names(scored)}", *notes]))
-        if as_json:
+        if reporting.json:
             emit({"summary": summary_facts(scored)})
-        elif not quiet:
+        elif not reporting.quiet:
             table(scored)
         for line in summary_lines(scored):
             say(line)
     if report_folder is not None and rows:
         with failing():
-            _write(report_folder, rows, model_names(scored), options["max_bytes"], pathlib.Path(inputs[0]).name)
+            _write(report_folder, rows, model_names(scored), options.max_bytes, pathlib.Path(inputs[0]).name)
         say(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
     if failed or not scored:
         raise typer.Exit(1)
@@ -193,7 +120,9 @@ def _make_folder(folder: pathlib.Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise named(folder, f"can't be made ({error.strerror or error}); name another folder for the report") from error
+        raise MedsrError(
+            f"can't be made ({error.strerror or error})", path=folder, remedy="name another folder for the report"
+        ) from error
 
 
 def _perceptual() -> Any:

@@ -11,7 +11,7 @@ import typer
 
 from medsr_jax.cli.batch import Debug, failing
 from medsr_jax.cli.model_options import packaged_models
-from medsr_jax.errors import MedsrError, UsageError, named, require
+from medsr_jax.errors import MedsrError, UsageError, require
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -121,11 +121,11 @@ def _beside(out: pathlib.Path) -> pathlib.Path:
 
 def _check_target(path: pathlib.Path, *, overwrite: bool) -> None:
     if path.is_dir():
-        raise named(path, "is a folder; name a file to write")
+        raise MedsrError("is a folder", path=path, remedy="name a file to write")
     if path.exists() and not overwrite:
-        raise named(path, "is there already; give --overwrite to replace it, or another name")
+        raise MedsrError("is there already", path=path, remedy="give --overwrite to replace it, or another name")
     if not path.parent.is_dir():
-        raise MedsrError(f"{path.parent}: no such folder; make it, or name another output")
+        raise MedsrError(f"{path.parent}: no such folder", remedy="make it, or name another output")
 
 
 _WRITERS: dict[str, Callable[[model_file.Weights, pathlib.Path], str]] = {"stablehlo": _stablehlo, "onnx": _onnx}

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 SHORTEST = 16
 
@@ -32,7 +32,11 @@ def key_of(path: pathlib.Path | None) -> bytes | None:
     try:
         key = path.read_bytes().removesuffix(b"\n").removesuffix(b"\r")
     except OSError as error:
-        raise named(path, f"can't be read: {error.strerror or error}; name a file that holds the key") from error
+        raise MedsrError(
+            f"can't be read: {error.strerror or error}", path=path, remedy="name a file that holds the key"
+        ) from error
     if len(key) < SHORTEST:
-        raise named(path, f"holds {len(key)} bytes, too few for a key; use {SHORTEST} random bytes or more")
+        raise MedsrError(
+            f"holds {len(key)} bytes, too few for a key", path=path, remedy=f"use {SHORTEST} random bytes or more"
+        )
     return key

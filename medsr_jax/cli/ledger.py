@@ -14,7 +14,7 @@ import os
 import pathlib
 
 from medsr_jax import __version__
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 NAME = ".medsr-done.jsonl"
 
@@ -42,7 +42,9 @@ class Ledger:
         except FileNotFoundError:
             return
         except OSError as error:
-            raise named(folder / NAME, f"can't be read ({error.strerror}); leave out --resume") from error
+            raise MedsrError(
+                f"can't be read ({error.strerror})", path=folder / NAME, remedy="leave out --resume"
+            ) from error
         for line in lines:
             try:
                 entry = json.loads(line)
@@ -75,7 +77,9 @@ class Ledger:
             with (self._folder / NAME).open("a") as ledger:
                 ledger.write(json.dumps(entry) + "\n")
         except OSError as error:
-            raise named(self._folder / NAME, f"can't be written ({error.strerror}); leave out --resume") from error
+            raise MedsrError(
+                f"can't be written ({error.strerror})", path=self._folder / NAME, remedy="leave out --resume"
+            ) from error
 
     def _source(self, file: pathlib.Path) -> str:
         if file not in self._digests:

@@ -8,7 +8,7 @@ import traceback
 from collections.abc import Callable
 from typing import Any, Generic, TypeVar
 
-from medsr_jax.errors import MedsrError, missing_part, named
+from medsr_jax.errors import MedsrError, ParameterError, missing_part
 
 T = TypeVar("T")
 
@@ -45,15 +45,19 @@ def failed(error: Exception, file: os.PathLike[str], *others: os.PathLike[str]) 
         others: paths that its message may name in place of the file, such as the output.
     """
     trace = "".join(traceback.format_exception(error))
-    problem = str(error) if isinstance(error, MedsrError) else described(error)
+    problem = described(error)
     names = [str(os.fspath(path)) for path in (file, *others)]
     if not isinstance(error, MedsrError) or not any(problem.startswith(name) for name in names):
-        problem = str(named(file, problem))
+        problem = str(MedsrError(problem, path=file))
     return Outcome(problem=problem, trace=trace)
 
 
 def described(error: BaseException) -> str:
-    """An unexpected exception in a few words."""
+    """An exception in one line; a parameter is named by its option."""
+    if isinstance(error, ParameterError):
+        return f"--{error.parameter.replace('_', '-')}: {error.description}"
+    if isinstance(error, MedsrError):
+        return str(error)
     if isinstance(error, ImportError) and (missing := missing_part(error)):
         return str(missing)
     if isinstance(error, MemoryError):

@@ -13,41 +13,25 @@ from typing import Annotated
 import typer
 
 from medsr_jax import terminal
-from medsr_jax.errors import MedsrError, UsageError, named
+from medsr_jax.errors import MedsrError, UsageError
 
 STREAM = pathlib.Path("-")
 """The input or output that is a standard stream."""
 
-Json = Annotated[
-    bool, typer.Option("--json", help="A JSON object a file on the standard output, and one of the sums at the end.")
-]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Print problems alone.")]
-Log = Annotated[
-    pathlib.Path | None, typer.Option("--log", help="Append all lines, with their time, and tracebacks to this file.")
-]
-Resume = Annotated[
-    bool,
-    typer.Option(
-        "--resume",
-        help="Keep a ledger in the output folder, and skip the files whose results it has, unchanged and made from the"
-        " same input with the same options.",
-    ),
-]
-
 
 @dataclasses.dataclass(frozen=True)
 class Reporting:
-    """The options of the same names.
+    """What is printed, and where."""
 
-    Attributes:
-        json, quiet, log: what is printed, and where.
-        resume: what is done already is skipped.
-    """
-
-    json: bool = False
-    quiet: bool = False
-    log: pathlib.Path | None = None
-    resume: bool = False
+    json: Annotated[
+        bool,
+        typer.Option("--json", help="A JSON object a file on the standard output, and one of the sums at the end."),
+    ] = False
+    quiet: Annotated[bool, typer.Option("--quiet", help="Print problems alone.")] = False
+    log: Annotated[
+        pathlib.Path | None,
+        typer.Option("--log", help="Append all lines, with their time, and tracebacks to this file."),
+    ] = None
 
     def begin(self, out: pathlib.Path) -> None:
         """Have the terminal print so from now on.
@@ -55,14 +39,40 @@ class Reporting:
         Raises:
             MedsrError: the log can't be opened, or options contradict each other.
         """
-        if out == STREAM and (self.json or self.resume):
-            raise UsageError("-o -: the standard output is the result's; leave out --json and --resume")
+        if out == STREAM and self.json:
+            raise UsageError("-o -: the standard output is the result's", remedy="leave out --json")
         terminal.set_quiet(quiet=self.quiet or self.json, aside=out == STREAM)
         if self.log is not None:
             try:
                 terminal.open_log(self.log)
             except OSError as error:
-                raise named(self.log, f"can't be opened ({error.strerror}); name another file for --log") from error
+                raise MedsrError(
+                    f"can't be opened ({error.strerror})", path=self.log, remedy="name another file for --log"
+                ) from error
+
+
+@dataclasses.dataclass(frozen=True)
+class Resuming(Reporting):
+    """The same, and whether results of an earlier run are kept."""
+
+    resume: Annotated[
+        bool,
+        typer.Option(
+            "--resume",
+            help="Keep a ledger in the output folder, and skip the files whose results it has, unchanged and made from"
+            " the same input with the same options.",
+        ),
+    ] = False
+
+    def begin(self, out: pathlib.Path) -> None:
+        """As of `Reporting`.
+
+        Raises:
+            MedsrError: as of `Reporting`.
+        """
+        if out == STREAM and self.resume:
+            raise UsageError("-o -: the standard output has no ledger", remedy="leave out --resume")
+        super().begin(out)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -97,7 +107,7 @@ def streams(inputs: list[pathlib.Path], out: pathlib.Path) -> Iterator[Streams]:
     if inputs.count(STREAM) > 1 or (out == STREAM and (len(inputs) > 1 or inputs[0].is_dir())):
         raise UsageError("- is one file: as an input it can't be named twice, and as the output there is one input")
     if out == STREAM and sys.stdout is not None and sys.stdout.isatty():
-        raise UsageError("-o -: the standard output is a terminal; send it to a file or a pipe")
+        raise UsageError("-o -: the standard output is a terminal", remedy="send it to a file or a pipe")
     with tempfile.TemporaryDirectory(prefix="medsr-") as name:
         folder = pathlib.Path(name)
         if STREAM in inputs:
@@ -111,7 +121,7 @@ def streams(inputs: list[pathlib.Path], out: pathlib.Path) -> Iterator[Streams]:
 
 def _standard_input() -> bytes:
     if sys.stdin is None or sys.stdin.isatty():
-        raise UsageError("-: the standard input is a terminal; send a file to it")
+        raise UsageError("-: the standard input is a terminal", remedy="send a file to it")
     try:
         return sys.stdin.buffer.read()
     except OSError as error:

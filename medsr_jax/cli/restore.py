@@ -12,25 +12,13 @@ import typer
 from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
-from medsr_jax.cli.model_options import (
-    DEFAULT,
-    Alpha,
-    Backend,
-    Blend,
-    Ensemble,
-    Model,
-    NoRefine,
-    Precision,
-    Tile,
-    Views,
-    check_receiver,
-    load,
-    packaged_models,
-)
-from medsr_jax.cli.reporting import Json, Log, Quiet, Reporting, Resume
+from medsr_jax.cli.model_options import Receiving, load, packaged_models
+from medsr_jax.cli.option_groups import expanded
+from medsr_jax.cli.reporting import Resuming
 from medsr_jax.cli.scores import Scores, table
 from medsr_jax.cli.summary import Done
-from medsr_jax.errors import MedsrError, UsageError, named, require
+from medsr_jax.errors import MedsrError, require
+from medsr_jax.restoration.options import ReceiverOptions
 from medsr_jax.terminal import say
 
 if TYPE_CHECKING:
@@ -43,27 +31,20 @@ MapPath = Callable[[pathlib.Path, pathlib.Path], pathlib.Path]
 def register(app: typer.Typer) -> None:
     """Add the commands to ``medsr``."""
     for command in (restore, demo, models):
-        app.command()(command)
+        app.command()(expanded(command))
 
 
 def restore(
     inputs: Inputs,
     out: Output,
-    model: Model = DEFAULT,
-    blend: Blend = None,
-    alpha: Alpha = None,
-    backend: Backend = "xla",
-    precision: Precision = None,
-    ensemble: Ensemble = False,
-    views: Views = None,
+    receiving: Receiving,
+    reporting: Resuming,
     uncertainty: Annotated[
         bool, typer.Option("--uncertainty", help="Write a map of the ensemble's spread beside each result.")
     ] = False,
-    tile: Tile = 256,
     batch: Annotated[int, typer.Option(help="Tiles or frames that go through the network at once.")] = 1,
-    no_refine: NoRefine = False,
     assume_scale: Annotated[
-        int | None, typer.Option(help="Take a JPEG that is no packet as one that was shrunk by this.")
+        int | None, typer.Option(help="Take a JPEG that is no packet as one that was shrunk by this.", min=1, max=8)
     ] = None,
     transfer_syntax: Annotated[
         str,
@@ -75,34 +56,25 @@ def restore(
     ] = "explicit",
     max_pixels: MaxPixels = None,
     key: Key = None,
-    resume: Resume = False,
-    as_json: Json = False,
-    quiet: Quiet = False,
-    log: Log = None,
     debug: Debug = False,
 ) -> None:
     """Restore packets to their original size, type and values."""
-    loaded: list[Restorer] = []
+    with failing(usage=True):
+        options = receiving.options(uncertainty=uncertainty, batch=batch)
+        if transfer_syntax != "explicit":
+            from medsr_jax.imaging.dicom.lossless import syntax_of
+
+            syntax_of(transfer_syntax)
+        secret = key_of(key)
+        require("restore", what="medsr restore")
+
+    restorer: list[Restorer] = []
     beside: list[MapPath] = []
 
     def prepare() -> None:
         if uncertainty:
             beside.append(maps_beside(inputs, out))
-        loaded.append(
-            load(
-                model,
-                blend=blend,
-                alpha=alpha,
-                backend=backend,
-                precision=precision,
-                ensemble=ensemble,
-                views=views,
-                uncertainty=uncertainty,
-                tile=tile,
-                batch=batch,
-                refine=not no_refine,
-            )
-        )
+        restorer.append(load(options))
 
     def suffix(packet: Packet) -> str:
         from medsr_jax.restoration.output import restored_suffix
@@ -128,64 +100,16 @@ def restore(
         ignored = ("not DICOM: the transfer syntax does not apply",) if unused else ()
         return Done(", ".join(parts), (*restored.notes, *ignored, "not for primary diagnosis"), facts)
 
-    with failing(usage=True):
-        check_receiver(
-            model,
-            blend=blend,
-            alpha=alpha,
-            backend=backend,
-            precision=precision,
-            ensemble=ensemble,
-            views=views,
-            uncertainty=uncertainty,
-            tile=tile,
-            batch=batch,
-        )
-        if assume_scale is not None and not 1 <= assume_scale <= 8:
-            raise MedsrError(f"--assume-scale is an integer from 1 to 8, not {assume_scale}")
-        if transfer_syntax != "explicit":
-            from medsr_jax.imaging.dicom.lossless import syntax_of
-
-            try:
-                syntax_of(transfer_syntax)
-            except MedsrError as error:
-                raise UsageError(f"--transfer-syntax: {error}") from error
-        secret = key_of(key)
-        require("restore", what="medsr restore")
+    reading = {"assume_scale": assume_scale, "max_pixels": max_pixels, "key": secret}
     work: Work[Packet, Restored] = Work(
-        read=Call(
-            "medsr_jax.cli.receiving",
-            "received",
-            {"assume_scale": assume_scale, "max_pixels": max_pixels, "key": secret},
-        ),
+        read=Call("medsr_jax.cli.receiving", "received", reading),
         suffix=suffix,
-        process=lambda packets: loaded[0].restore(packets),
+        process=lambda packets: restorer[0].restore(packets),
         write=write,
         together=batch,
     )
-    shaping = (
-        model,
-        blend,
-        alpha,
-        backend,
-        precision,
-        ensemble,
-        views,
-        uncertainty,
-        tile,
-        no_refine,
-        assume_scale,
-        secret,
-    )
-    for_each(
-        inputs,
-        out,
-        work,
-        doing="Restoring",
-        prepare=prepare,
-        reporting=Reporting(json=as_json, quiet=quiet, log=log, resume=resume),
-        signature=f"restore {shaping} {assume_scale} {transfer_syntax} {secret!r}",
-    )
+    signature = f"restore {options} {assume_scale} {transfer_syntax} {secret!r}"
+    for_each(inputs, out, work, doing="Restoring", prepare=prepare, reporting=reporting, signature=signature)
 
 
 def demo(
@@ -197,10 +121,10 @@ def demo(
 ) -> None:
     """A real chest radiograph through both ends, with a picture of the result."""
     with failing(usage=True):
-        check_receiver(model)
+        options = ReceiverOptions(model=model)
         require("demo", what="medsr demo")
     with failing():
-        restorer = load(model)
+        restorer = load(options)
         from medsr_jax.evaluation import demo as demonstration
 
         results = demonstration.run(out, restorer)
@@ -242,12 +166,16 @@ def maps_beside(inputs: list[pathlib.Path], out: pathlib.Path) -> MapPath:
     def beside(file: pathlib.Path, target: pathlib.Path) -> pathlib.Path:
         path = uncertainty_path(target)
         if os.path.realpath(path) in sources:
-            raise named(file, f"its map would overwrite the input {path}; choose another output folder")
+            raise MedsrError(
+                f"its map would overwrite the input {path}", path=file, remedy="choose another output folder"
+            )
         for output in (target, path):
             # As file systems that ignore case would have it.
             other = taken.setdefault(os.path.realpath(output).casefold(), file)
             if other != file:
-                raise named(file, f"has the same output {output} as {other}; rename one or restore them apart")
+                raise MedsrError(
+                    f"has the same output {output} as {other}", path=file, remedy="rename one or restore them apart"
+                )
         return path
 
     return beside

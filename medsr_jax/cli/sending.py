@@ -6,10 +6,11 @@ import dataclasses
 import pathlib
 from typing import TYPE_CHECKING, Any
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 if TYPE_CHECKING:
     from medsr_jax.imaging.image import Image
+    from medsr_jax.transmission.options import SendingOptions
 
 
 @dataclasses.dataclass(frozen=True)
@@ -39,16 +40,16 @@ def encoded(
     file: pathlib.Path,
     *,
     max_pixels: int | None,
-    options: dict[str, Any],
+    options: SendingOptions,
     key: bytes | None = None,
     pseudonyms: bytes | None = None,
 ) -> Encoded:
-    """The packet of an image, compressed with the options of `transmission.compress` and signed with the key if any.
+    """The packet of an image, signed with the key if any.
 
     Args:
         file: of the image.
         max_pixels: of a frame; None for the reader's own limit.
-        options: of `compress`.
+        options: how it is sent.
         key: to sign with.
         pseudonyms: the secret of `deidentify`; None sends attributes as they are.
 
@@ -56,11 +57,11 @@ def encoded(
         MedsrError: as `read_image`, `deidentify` and `compress`.
     """
     from medsr_jax.transmission.ceilings import against_ceilings, ratio_text
-    from medsr_jax.transmission.compress import compress
     from medsr_jax.transmission.packet_io import packet_bytes, packet_suffix
+    from medsr_jax.transmission.sender import compress
 
     source = original(file, max_pixels=max_pixels, pseudonyms=pseudonyms)
-    packet = compress(source, **options, key=key)
+    packet = compress(source, **vars(options), key=key)
     name = ""
     if pseudonyms is not None:
         uid = "" if source.dataset is None else str(source.dataset.get("SOPInstanceUID", ""))
@@ -83,7 +84,7 @@ def encoded(
         "scale": header.scale,
     }
     facts |= {"codec": header.codec, "quality": header.quality}
-    left_out = _left_out(source) if options.get("headers") == "minimal" else {}
+    left_out = _left_out(source) if options.headers == "minimal" else {}
     detail = "; ".join(f"{kind} elements left out: {', '.join(names)}" for kind, names in left_out.items() if names)
     facts |= {f"{kind}_left_out": names for kind, names in left_out.items()}
     return Encoded(packet_suffix(packet), data, ", ".join(parts), tuple(notes), facts, name, detail)
@@ -105,24 +106,21 @@ def original(file: pathlib.Path, *, max_pixels: int | None, pseudonyms: bytes | 
     Raises:
         MedsrError: as `read_image` and `deidentify`, and for a packet.
     """
-    from medsr_jax.cli.receiving import image
+    from medsr_jax.files import read_file
+    from medsr_jax.imaging.limits import MAX_PIXELS
+    from medsr_jax.imaging.reading import decode_image
+    from medsr_jax.imaging.sniffing import kind_of
+    from medsr_jax.transmission.packet_io import has_packet
 
-    source = image(file, max_pixels=max_pixels)
-    if _is_packet(file, source):
-        raise named(file, "is a packet of `medsr compress` already; restore it, or send its original")
+    data = read_file(file, check=kind_of)
+    source = decode_image(data, name=str(file), max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
+    if has_packet(data, source.dataset):
+        # A watched folder would shrink it once more, for ever.
+        raise MedsrError(
+            "is a packet of `medsr compress` already", path=file, remedy="restore it, or send its original"
+        )
     if pseudonyms is None:
         return source
     from medsr_jax.imaging.dicom.deidentification import deidentify
 
     return deidentify(source, secret=pseudonyms)
-
-
-def _is_packet(file: pathlib.Path, source: Image) -> bool:
-    """Whether an image is a packet, which would be shrunk once more: a watched folder would do so for ever."""
-    if source.dataset is not None:
-        from medsr_jax.transmission.dicom_packet import is_dicom_packet
-
-        return is_dicom_packet(source.dataset)
-    from medsr_jax.transmission.packet_io import is_packet
-
-    return source.kind == "jpeg" and is_packet(file)

@@ -22,7 +22,7 @@ from medsr_jax.imaging import read_image
 from medsr_jax.jpeg.coefficients import parse
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 
 __all__ = ["PairSettings", "Pairs", "batches", "load_folder"]
 

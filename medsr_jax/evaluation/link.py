@@ -12,9 +12,9 @@ from medsr_jax.evaluation.metrics import psnr, ssim
 from medsr_jax.imaging import Image
 from medsr_jax.imaging.limits import MAX_PIXELS
 from medsr_jax.restoration import Restored, Restorer
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
+from medsr_jax.transmission.sender import compress
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,7 +70,7 @@ def measure(image: Image, restorer: Restorer, *, key: bytes | None = None, **opt
         image: the original, which is the truth.
         restorer: the receiver.
         key: to sign the packet with; None for none.
-        options: of `transmission.compress`.
+        options: of `transmission.sender.compress`.
     """
     file = packet_bytes(compress(image, **options, key=key), key=key)
     packet = parse_packet(file, max_pixels=max(MAX_PIXELS, image.pixels.size), key=key)

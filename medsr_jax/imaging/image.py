@@ -89,13 +89,16 @@ class Image:
             pixels = pixels[None]
         if pixels.ndim != 3 or 0 in pixels.shape or (pixels.shape[-1] in (1, 3, 4) and min(pixels.shape[:2]) > 4):
             raise MedsrError(
-                f"an array of shape {np.shape(array)} is no grey image; give (rows, columns) or (frames, rows, columns)"
+                f"an array of shape {np.shape(array)} is no grey image",
+                remedy="give (rows, columns) or (frames, rows, columns)",
             )
         if pixels.dtype.name not in _TYPES:
-            raise MedsrError(f"an array of {pixels.dtype} is no image; convert it to one of {', '.join(_TYPES)}")
+            raise MedsrError(
+                f"an array of {pixels.dtype} is no image", remedy=f"convert it to one of {', '.join(_TYPES)}"
+            )
         low, high = pixels.min(), pixels.max()
         if not (np.isfinite(low) and np.isfinite(high)):
-            raise MedsrError("the array holds values that are not finite; replace them")
+            raise MedsrError("the array holds values that are not finite", remedy="replace them")
         if spacing is not None and (np.shape(spacing) != (2,) or not np.all(np.asarray(spacing) > 0)):
             raise MedsrError(f"spacing is the distance of rows and that of columns in mm, not {spacing}")
         if value_range is not None and np.shape(value_range) != (2,):

@@ -9,9 +9,11 @@ import dataclasses
 import struct
 from collections.abc import Iterator
 
+from medsr_jax.jpeg.segments import START_OF_TILE_PART, segments
+
 JP2_START = b"\0\0\0\x0cjP  \r\n\x87\n"
 J2K_START = b"\xff\x4f\xff\x51"
-_SIZ, _COD, _CAP, _SOT, _SOD, _EOC = 0xFF51, 0xFF52, 0xFF50, 0xFF90, 0xFF93, b"\xff\xd9"
+_SIZ, _COD, _CAP, _EOC = 0x51, 0x52, 0x50, b"\xff\xd9"
 _SYCC, _ENUMERATED = 18, 1
 
 
@@ -60,11 +62,8 @@ def read_jpeg_2000_header(data: bytes, *, start: int = 0) -> Jpeg2000Header:
     coding = b""
     high_throughput = False
     at = start + 2
-    while at + 4 <= len(data):
-        marker, length = struct.unpack_from(">HH", data, at)
-        body = data[at + 4 : at + 2 + length]
-        if marker == _SOT:
-            break
+    for segment in segments(data, last=START_OF_TILE_PART, start=start):
+        marker, at, body = segment.marker, segment.start, segment.body
         if marker == _SIZ:
             size = struct.unpack_from(">HIIIIIIIIH", body)
             parts = body[36 : 36 + 3 * size[9]]
@@ -72,7 +71,6 @@ def read_jpeg_2000_header(data: bytes, *, start: int = 0) -> Jpeg2000Header:
             coding = body
         elif marker == _CAP:
             high_throughput = True
-        at += 2 + max(length, 2)
     if size is None or len(coding) < 10 or len(parts) < 3 * size[9]:
         raise ValueError("damaged JPEG 2000 header")
     _, right, bottom, left, top, *_ = size

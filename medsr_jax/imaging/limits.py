@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 MAX_PIXELS = 2**27
 """Most pixels a frame that are read unless the caller says otherwise, 16384 x 8192: reading them takes up to 1 GiB."""
@@ -20,11 +20,15 @@ def check_size(rows: int, columns: int, *, frames: int = 1, width: int = 1, name
       MedsrError: a side is zero, or there are too many pixels.
     """
     if rows < 1 or columns < 1 or frames < 1:
-        raise named(name, f"has no pixels: {frames} frames of {rows} rows and {columns} columns")
+        raise MedsrError(f"has no pixels: {frames} frames of {rows} rows and {columns} columns", path=name)
     most = 4 * max_pixels // max(width, 4)
     size = f"{rows} x {columns}" + (f" x {frames} frames" if frames > 1 else "")
     if rows * columns > most:
         what = f"pixels of {width} bytes" if width > 4 else "pixels"
-        raise named(name, f"has {size} {what}, more than the {most / 1e6:.0f} million that are read; split it")
+        raise MedsrError(
+            f"has {size} {what}, more than the {most / 1e6:.0f} million that are read", path=name, remedy="split it"
+        )
     if frames * rows * columns > 2 * most:
-        raise named(name, f"has {size} pixels, more than the {2 * most / 1e6:.0f} million that are read; split it")
+        raise MedsrError(
+            f"has {size} pixels, more than the {2 * most / 1e6:.0f} million that are read", path=name, remedy="split it"
+        )

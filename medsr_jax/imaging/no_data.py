@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 Array = np.ndarray[Any, Any]
 
@@ -40,7 +40,11 @@ def find_no_data(pixels: Array, tag: str | None, *, name: str) -> tuple[tuple[fl
     values = pixels[huge]
     low, high = float(values.min()), float(values.max())
     if value is not None or low != high:
-        raise named(name, f"holds pixels as large as {max(low, high, key=abs):g}; replace them by one no-data value")
+        raise MedsrError(
+            f"holds pixels as large as {max(low, high, key=abs):g}",
+            path=name,
+            remedy="replace them by one no-data value",
+        )
     return (low, low), (f"padding: pixels of {low:g} taken as holding no data",)
 
 

@@ -12,7 +12,7 @@ import numpy as np
 import PIL.Image
 import PIL.ImageChops
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.imaging.colour import to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
 from medsr_jax.imaging.limits import check_size
@@ -58,18 +58,20 @@ def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
     try:
         markers = read_header(data)
     except ValueError as error:
-        raise named(name, f"is a damaged or truncated JPEG: {error}") from error
+        raise MedsrError(f"is a damaged or truncated JPEG: {error}", path=name) from error
     width = markers.components * (1 if markers.precision <= 8 else 2)
     check_size(markers.rows, markers.columns, width=width, name=name, max_pixels=max_pixels)
     if scans := too_many_scans(data, rows=markers.rows, columns=markers.columns):
-        raise named(name, f"is a JPEG of {scans} scans, too many to decode; save it anew")
+        raise MedsrError(f"is a JPEG of {scans} scans, too many to decode", path=name, remedy="save it anew")
     if markers.precision == 8 and not markers.lossless:
         header = _open(data, name=name, kind="JPEG")
         # Pillow takes all CMYK for Adobe's, where 255 is no ink.
         plain = header.mode == "CMYK" and markers.adobe_transform is None
         if header.mode == "CMYK" and not plain and not markers.adobe_flags:
             # libjpeg marks what it writes as Adobe's, whichever way its caller had the inks.
-            raise named(name, "is a CMYK JPEG that may have its inks inverted or not; convert it to RGB or grey")
+            raise MedsrError(
+                "is a CMYK JPEG that may have its inks inverted or not", path=name, remedy="convert it to RGB or grey"
+            )
         notes = ("CMYK without an Adobe segment: 0 is no ink",) if plain else ()
         pixels = _load(header, name=name, kind="JPEG", inverted=plain)
         placement = _orientation(header), _spacing(header)
@@ -83,15 +85,17 @@ def _unusual_jpeg(data: bytes, markers: JpegHeader, *, name: str) -> Image:
     import imagecodecs
 
     if markers.components not in (1, 3):
-        raise named(
-            name, f"is a {markers.precision}-bit or lossless JPEG of {markers.components} components; make it grey"
+        raise MedsrError(
+            f"is a {markers.precision}-bit or lossless JPEG of {markers.components} components",
+            path=name,
+            remedy="make it grey",
         )
     if not is_whole(data):
-        raise named(name, "is a truncated JPEG: the end of the image is missing")
+        raise MedsrError("is a truncated JPEG: the end of the image is missing", path=name)
     try:
         pixels = np.asarray(imagecodecs.jpeg8_decode(data))
     except Exception as error:
-        raise named(name, f"is a damaged or unsupported JPEG: {_first_line(error)}") from error
+        raise MedsrError(f"is a damaged or unsupported JPEG: {first_line(error)}", path=name) from error
     grey, notes = (pixels, ()) if pixels.ndim == 2 else to_grey(pixels)
     range_ = (0, 2**markers.precision - 1)
     return Image(grey[np.newaxis], range_, "jpeg", notes=notes, name=name)
@@ -108,7 +112,7 @@ def _open(data: bytes, *, name: str, kind: str) -> PIL.Image.Image:
             finally:
                 PIL.Image.MAX_IMAGE_PIXELS = limit
     except Exception as error:  # Pillow raises whatever its parsers stumble on.
-        raise named(name, f"is a damaged {kind}: {_first_line(error)}") from error
+        raise MedsrError(f"is a damaged {kind}: {first_line(error)}", path=name) from error
 
 
 def _load(header: PIL.Image.Image, *, name: str, kind: str, inverted: bool = False) -> Array:
@@ -127,7 +131,7 @@ def _load(header: PIL.Image.Image, *, name: str, kind: str, inverted: bool = Fal
                 bottom = min(top + band, rows)
                 pixels[top:bottom] = _band(header, top, bottom, inverted=inverted)
     except Exception as error:  # As above.
-        raise named(name, f"is a damaged or truncated {kind}: {_first_line(error)}") from error
+        raise MedsrError(f"is a damaged or truncated {kind}: {first_line(error)}", path=name) from error
     return pixels
 
 
@@ -151,7 +155,7 @@ def _sixteen_bit_png(data: bytes, *, name: str) -> Array:
     try:
         return np.asarray(imagecodecs.png_decode(data))
     except Exception as error:
-        raise named(name, f"is a damaged or truncated PNG: {_first_line(error)}") from error
+        raise MedsrError(f"is a damaged or truncated PNG: {first_line(error)}", path=name) from error
 
 
 def _finish(
@@ -200,9 +204,3 @@ def spacing_of_dpi(down: float, across: float) -> tuple[float, float] | None:
         if not 2.54 <= dpi <= 25400 or any(abs(dpi - screen) < 0.5 for screen in _SCREEN_DPI):
             return None
     return 25.4 / down, 25.4 / across
-
-
-def _first_line(error: Exception) -> str:
-    if isinstance(error, MedsrError):
-        raise error
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

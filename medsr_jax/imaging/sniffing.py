@@ -1,12 +1,12 @@
-"""What kind of file it is, told by content and never by its name."""
+"""Detect an image file's kind from its first bytes, never from its name."""
 
 from __future__ import annotations
 
 import os
-import pathlib
 import struct
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
+from medsr_jax.files import read_file
 
 _TIFF_STARTS = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _OTHERS = {
@@ -24,33 +24,24 @@ _OTHERS = {
 def sniff(path: str | os.PathLike[str]) -> str:
     """The kind of image that a file holds: "png", "jpeg", "tiff" or "dicom".
 
-    DICOM data sets without the 128-byte preamble are told by their first element.
+    DICOM data sets without the 128-byte preamble are recognised by their first element.
 
     Raises:
-      MedsrError: the file can't be opened, is empty, or is none of these.
+        MedsrError: the file can't be opened, is empty, or is none of these.
     """
-    return kind_of(read_start(path), path)
+    kinds: list[str] = []
+    read_file(path, check=lambda start: kinds.append(kind_of(start)))
+    return kinds[0]
 
 
-def read_start(path: str | os.PathLike[str]) -> bytes:
-    """The first bytes of a file, enough for `kind_of`."""
-    path = pathlib.Path(path)
-    try:
-        if path.is_dir():
-            held = any(not entry.name.startswith(".") for entry in os.scandir(path))
-            raise named(path, "is a folder, not an image" if held else "is a folder that holds no file")
-        if path.exists() and not path.is_file():
-            raise named(path, "is a pipe, socket or device, not an image")  # to open one may wait for ever
-        with open(path, "rb") as file:
-            return file.read(256)
-    except OSError as error:
-        raise named(path, f"can't be opened: {error.strerror or error}") from error
+def kind_of(start: bytes) -> str:
+    """The kind of image that begins with these bytes, 132 or more where it has as many.
 
-
-def kind_of(start: bytes, path: str | os.PathLike[str]) -> str:
-    """The kind of image whose first bytes (132 or more, when it has as many) are `start`."""
+    Raises:
+        MedsrError: it is none of those that are read.
+    """
     if not start:
-        raise named(path, "is empty")
+        raise MedsrError("is empty")
     if start[128:132] == b"DICM":
         return "dicom"
     if start.startswith(b"\x89PNG"):
@@ -63,10 +54,10 @@ def kind_of(start: bytes, path: str | os.PathLike[str]) -> str:
         return "dicom"
     for magic, what in _OTHERS.items():
         if start.startswith(magic):
-            raise named(path, f"is {what}; PNG, JPEG, TIFF and DICOM are read")
+            raise MedsrError(f"is {what}", remedy="PNG, JPEG, TIFF and DICOM are read")
     if _is_text(start):
-        raise named(path, "is a text file, not an image; PNG, JPEG, TIFF and DICOM are read")
-    raise named(path, "is no PNG, JPEG, TIFF or DICOM file")
+        raise MedsrError("is a text file, not an image", remedy="PNG, JPEG, TIFF and DICOM are read")
+    raise MedsrError("is no PNG, JPEG, TIFF or DICOM file")
 
 
 def _starts_data_set(start: bytes) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.imaging.colour import through_palette, to_grey, upright, upright_spacing
 from medsr_jax.imaging.image import Image
 from medsr_jax.imaging.limits import check_size
@@ -63,8 +63,7 @@ def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
     except (MedsrError, MemoryError):
         raise
     except Exception as error:  # Damaged tags and strips raise whatever the parser or the codec stumbles on.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise named(name, f"is a damaged or unsupported TIFF: {reason}") from error
+        raise MedsrError(f"is a damaged or unsupported TIFF: {first_line(error)}", path=name) from error
     pixels, turn_notes = upright(pixels, orientation=orientation)
     return Image(
         pixels=pixels[np.newaxis],
@@ -83,11 +82,11 @@ def _only_page(file: Any, *, name: str) -> Any:
     stack = int((file.imagej_metadata or {}).get("images", 1)) if file.is_imagej else 1
     count = max(len(pages), stack)
     if count > 1:
-        raise named(name, f"has {count} pages; split it into single-page files")
+        raise MedsrError(f"has {count} pages", path=name, remedy="split it into single-page files")
     if not pages:
-        raise named(name, "is a TIFF without a full-size page")
+        raise MedsrError("is a TIFF without a full-size page", path=name)
     if pages[0].imagedepth > 1:
-        raise named(name, "is a volume; split it into single-page files")
+        raise MedsrError("is a volume", path=name, remedy="split it into single-page files")
     return pages[0]
 
 
@@ -95,23 +94,29 @@ def _check_strips(page: Any, *, size: int, name: str) -> None:
     """Refuses a file that ends before its pixels do: the reader would fill the rest with zeros."""
     for start, count in zip(page.dataoffsets, page.databytecounts, strict=False):
         if start + count > size:
-            raise named(name, f"is a truncated TIFF: pixels reach to byte {start + count} of {size}")
+            raise MedsrError(f"is a truncated TIFF: pixels reach to byte {start + count} of {size}", path=name)
     needed = page.chunked and int(np.prod(page.chunked))
     if needed and len(page.dataoffsets) < needed:
-        raise named(name, f"is a damaged TIFF: {len(page.dataoffsets)} of {needed} strips or tiles are there")
+        raise MedsrError(f"is a damaged TIFF: {len(page.dataoffsets)} of {needed} strips or tiles are there", path=name)
 
 
 def _grey(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[float, float], tuple[str, ...]]:
     """(rows, columns) pixels, their value range, and notes."""
     if pixels.dtype.kind not in "buif" or (pixels.dtype.itemsize > 4 and pixels.dtype.kind != "f"):
-        raise named(name, f"holds {pixels.dtype} pixels; integers of up to 32 bits and floats are read")
+        raise MedsrError(
+            f"holds {pixels.dtype} pixels", path=name, remedy="integers of up to 32 bits and floats are read"
+        )
     bits = int(page.bitspersample)
     pixels, notes = _samples(page, pixels, name=name)
     if page.photometric == _PALETTE:
         bits = 8 * pixels.dtype.itemsize
     # NaN goes through both, and neither takes memory.
     if pixels.dtype.kind == "f" and not (np.isfinite(pixels.min()) and np.isfinite(pixels.max())):
-        raise named(name, "holds NaN or infinite pixels; replace them by a number, and name it in GDAL's no-data tag")
+        raise MedsrError(
+            "holds NaN or infinite pixels",
+            path=name,
+            remedy="replace them by a number, and name it in GDAL's no-data tag",
+        )
     if pixels.ndim > 2:
         pixels, grey_notes = to_grey(pixels)
         notes += grey_notes
@@ -131,7 +136,7 @@ def _samples(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[str, 
         return through_palette(pixels, np.asarray(page.colormap, np.uint16).T), ()
     if page.photometric not in (_WHITE_IS_ZERO, _BLACK_IS_ZERO, _RGB, _YCBCR):
         kind = getattr(page.photometric, "name", page.photometric)
-        raise named(name, f"has photometric interpretation {kind}; convert it to grey first")
+        raise MedsrError(f"has photometric interpretation {kind}", path=name, remedy="convert it to grey first")
     if pixels.ndim == 2:
         return pixels, ()
     if page.planarconfig == _PLANES:
@@ -140,7 +145,7 @@ def _samples(page: Any, pixels: Array, *, name: str) -> tuple[Array, tuple[str, 
     extra = pixels.shape[-1] - colours
     if is_coded_ycbcr(page):
         if pixels.dtype.kind != "u" or extra < 0:
-            raise named(name, f"has YCbCr pixels of {pixels.dtype}; convert it to RGB or grey")
+            raise MedsrError(f"has YCbCr pixels of {pixels.dtype}", path=name, remedy="convert it to RGB or grey")
         return ycbcr_luma(page, pixels)
     if extra > 1:
         return pixels[..., :colours], (f"{extra} extra channels ignored",)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.colour import luma
 
 Array = np.ndarray[Any, Any]
@@ -30,7 +30,9 @@ def check_subsampling(page: Any, *, name: str) -> None:
     tag = page.tags.get("YCbCrSubSampling")
     across, down = (int(part) for part in tag.value) if tag is not None else (2, 2)
     if (across, down) != (1, 1) and is_coded_ycbcr(page):
-        raise named(name, f"has YCbCr pixels with chroma subsampled {across} x {down}; convert it to RGB or grey")
+        raise MedsrError(
+            f"has YCbCr pixels with chroma subsampled {across} x {down}", path=name, remedy="convert it to RGB or grey"
+        )
 
 
 def ycbcr_luma(page: Any, pixels: Array) -> tuple[Array, tuple[str, ...]]:

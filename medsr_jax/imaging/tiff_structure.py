@@ -5,7 +5,7 @@ from __future__ import annotations
 import struct
 from typing import Any
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.dicom import code_stream
 from medsr_jax.imaging.dicom.code_stream import RLE
 
@@ -25,7 +25,7 @@ def check_directories(data: bytes, *, name: str) -> None:
     seen: set[int] = set()
     while at:
         if at in seen or len(seen) >= _MOST_PAGES:
-            raise named(name, "is a damaged TIFF: its chain of pages has no end; save it anew")
+            raise MedsrError("is a damaged TIFF: its chain of pages has no end", path=name, remedy="save it anew")
         seen.add(at)
         (entries,) = _numbers(order + count, data, at)
         (at,) = _numbers(order + link, data, at + struct.calcsize(order + count) + entry * entries)
@@ -58,6 +58,10 @@ def check_segments(page: Any, data: bytes, *, name: str) -> None:
             continue  # A JPEG whose tables are elsewhere, or what the decoder will refuse.
         if header.rows * header.columns > most:
             sizes = f"{length} x {width}", f"{header.rows} x {header.columns}"
-            raise named(name, f"has {sizes[1]} pixels in a strip or tile of {sizes[0]}; the file is damaged")
+            raise MedsrError(
+                f"has {sizes[1]} pixels in a strip or tile of {sizes[0]}", path=name, remedy="the file is damaged"
+            )
         if header.scans:
-            raise named(name, f"has a JPEG of {header.scans} scans, too many to decode; save it anew")
+            raise MedsrError(
+                f"has a JPEG of {header.scans} scans, too many to decode", path=name, remedy="save it anew"
+            )

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import atomic_write
 from medsr_jax.imaging.image import Image
 
@@ -36,12 +36,14 @@ def write_image(path: str | os.PathLike[str], image: Image, *, description: str 
     suffix = path.suffix.lower()
     if suffix in (".jpg", ".jpeg", ".dcm"):
         ours = output_suffix(image)
-        raise named(path, f"an image of this kind is written as {ours}, not {suffix}; rename the output")
+        raise MedsrError(
+            f"an image of this kind is written as {ours}, not {suffix}", path=path, remedy="rename the output"
+        )
     kind = _SUFFIXES.get(suffix, "tiff" if image.kind == "tiff" else "png")
     if kind == "png":
         frames, dtype = image.pixels.shape[0], image.pixels.dtype
         if frames != 1 or dtype not in (np.uint8, np.uint16):
-            raise named(path, f"PNG can't hold {frames} frames of {dtype}; name the output .tif")
+            raise MedsrError(f"PNG can't hold {frames} frames of {dtype}", path=path, remedy="name the output .tif")
         atomic_write(path, _encode_png(image, description))
     else:
         atomic_write(path, _encode_tiff(image, description))

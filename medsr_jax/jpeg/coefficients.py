@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.jpeg.segments import COMMENT, START_OF_SCAN, segments
 
 # Natural (row-major) position of the k-th coefficient of the zigzag order: along each anti-diagonal, turning about.
 _ZIGZAG = np.array(sorted(range(64), key=lambda n: (n // 8 + n % 8, n // 8 if (n // 8 + n % 8) % 2 else n % 8)))
@@ -36,19 +37,20 @@ class JpegParts:
     baseline: bool = False
     table: np.ndarray | None = None
     comments: tuple[bytes, ...] = ()
-    _dc: dict[int, list[int]] = dataclasses.field(default_factory=dict)
-    _ac: dict[int, list[int]] = dataclasses.field(default_factory=dict)
+    _huffman: tuple[bytes, ...] = ()
     _selected: tuple[int, int] = (0, 0)
     _restart: int = 0
     _scan: bytes = b""
 
 
 def parse(stream: bytes) -> JpegParts:
-    """Reads the marker segments up to the first scan.
+    """The marker segments up to the first scan.
 
     Raises:
-        MedsrError: where the segments are damaged.
+        MedsrError: the segments are damaged.
     """
+    if stream[:2] != b"\xff\xd8":
+        raise MedsrError("the code stream is no JPEG")
     try:
         return _parse(stream)
     except (IndexError, ValueError) as error:
@@ -56,18 +58,10 @@ def parse(stream: bytes) -> JpegParts:
 
 
 def _parse(stream: bytes) -> JpegParts:
-    if stream[:2] != b"\xff\xd8":
-        raise MedsrError("the code stream is no JPEG")
-    parts, tables, table_of_first, at = JpegParts(), {}, 0, 2
-    while True:
-        if stream[at] != 0xFF:
-            raise ValueError
-        marker = stream[at + 1]
-        if marker == 0xFF:  # fill byte
-            at += 1
-            continue
-        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-        body = stream[at + 4 : end]
+    parts, tables, table_of_first = JpegParts(), dict[int, np.ndarray](), 0
+    segment = None
+    for segment in segments(stream, last=START_OF_SCAN):
+        marker, body = segment.marker, segment.body
         if marker == 0xDB:
             tables.update(_quantisation_tables(body))
         elif marker in _FRAMES:
@@ -75,16 +69,15 @@ def _parse(stream: bytes) -> JpegParts:
             parts.components, table_of_first = body[5], body[8]
             parts.baseline = marker in (0xC0, 0xC1) and body[0] == 8
         elif marker == 0xC4:
-            _huffman_tables(body, parts)
+            parts._huffman += (body,)
         elif marker == 0xDD:
             parts._restart = int.from_bytes(body[:2], "big")
-        elif marker == 0xFE:
+        elif marker == COMMENT:
             parts.comments += (body,)
-        elif marker == 0xDA:
-            parts._selected = (body[2] >> 4, body[2] & 15)
-            parts._scan = stream[end:]
-            break
-        at = end
+    if segment is None or segment.marker != START_OF_SCAN:
+        raise ValueError("no scan")
+    parts._selected = (segment.body[2] >> 4, segment.body[2] & 15)
+    parts._scan = stream[segment.end :]
     parts.table = tables.get(table_of_first)
     return parts
 
@@ -101,30 +94,32 @@ def _quantisation_tables(body: bytes) -> dict[int, np.ndarray]:
     return found
 
 
-def _huffman_tables(body: bytes, parts: JpegParts) -> None:
-    """Fills lists that give, for the next 16 bits, ``length << 8 | symbol``; 0 where no code begins so."""
-    at = 0
-    while at < len(body):
-        target = parts._ac if body[at] >> 4 else parts._dc
-        counts = body[at + 1 : at + 17]
-        symbols = body[at + 17 : at + 17 + sum(counts)]
-        lookup: list[int] = []
-        used = 0
-        for length, count in enumerate(counts, start=1):
-            for symbol in symbols[used : used + count]:
-                lookup += [length << 8 | symbol] * (1 << (16 - length))
-            used += count
-        if len(symbols) != sum(counts) or len(lookup) > 65536:
-            raise ValueError("Huffman table")
-        target[body[at] & 15] = lookup + [0] * (65536 - len(lookup))
-        at += 17 + sum(counts)
+def _huffman_tables(segments_: tuple[bytes, ...]) -> dict[tuple[int, int], list[int]]:
+    """By class (0 DC, 1 AC) and number, ``length << 8 | symbol`` of the next 16 bits; 0 where no code begins so."""
+    tables: dict[tuple[int, int], list[int]] = {}
+    for body in segments_:
+        at = 0
+        while at < len(body):
+            counts = body[at + 1 : at + 17]
+            symbols = body[at + 17 : at + 17 + sum(counts)]
+            lookup: list[int] = []
+            used = 0
+            for length, count in enumerate(counts, start=1):
+                for symbol in symbols[used : used + count]:
+                    lookup += [length << 8 | symbol] * (1 << (16 - length))
+                used += count
+            if len(symbols) != sum(counts) or len(lookup) > 65536:
+                raise ValueError("Huffman table")
+            tables[body[at] >> 4 & 1, body[at] & 15] = lookup + [0] * (65536 - len(lookup))
+            at += 17 + sum(counts)
+    return tables
 
 
-def coefficients(stream: bytes) -> np.ndarray | None:
+def coefficients(parts: JpegParts) -> np.ndarray | None:
     """The quantised DCT indices of a grey baseline JPEG.
 
     Args:
-        stream: the file.
+        parts: of the stream, from `parse`.
 
     Returns:
         int16 of shape (block rows, block columns, 8, 8), each block in natural order, [0, 0] the DC index;
@@ -132,9 +127,8 @@ def coefficients(stream: bytes) -> np.ndarray | None:
         that has several components or is not baseline.
 
     Raises:
-        MedsrError: where the code stream ends early or is damaged.
+        MedsrError: the code stream ends early or is damaged.
     """
-    parts = parse(stream)
     if parts.components != 1 or not parts.baseline:
         return None
     shape = (-(-parts.rows // 8), -(-parts.columns // 8))
@@ -143,13 +137,14 @@ def coefficients(stream: bytes) -> np.ndarray | None:
         raise _damaged()
     blocks = np.zeros((shape[0] * shape[1], 64), np.int16)
     try:
-        dc, ac = parts._dc[parts._selected[0]], parts._ac[parts._selected[1]]
+        tables = _huffman_tables(parts._huffman)
+        dc, ac = tables[0, parts._selected[0]], tables[1, parts._selected[1]]
         begin = 0
         step = parts._restart or len(blocks)
         for run in _runs(parts._scan):
             _decode_run(run, blocks[begin : begin + step], dc, ac)
             begin += step
-    except (KeyError, IndexError, OverflowError) as error:
+    except (KeyError, IndexError, OverflowError, ValueError) as error:
         raise _damaged() from error
     if begin < len(blocks):
         raise _damaged()

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterator
 
-_START_OF_SCAN, _END_OF_IMAGE = 0xDA, 0xD9
+from medsr_jax.jpeg.segments import START_OF_SCAN, segments
+
+_END_OF_IMAGE = 0xD9
 _JPEG_LS = 0xF7
 _LOSSLESS = (0xC3, 0xC7, 0xCB, 0xCF, _JPEG_LS)
 _NOT_FRAMES = (0xC4, 0xC8, 0xCC)
@@ -77,16 +78,15 @@ def read_header(stream: bytes) -> JpegHeader:
     jfif = False
     frame: tuple[int, bytes] | None = None
     near = 0
-    for marker, body in _segments(stream):
+    for marker, _, _, body in segments(stream, last=START_OF_SCAN):
         if marker == 0xEE and body.startswith(b"Adobe") and len(body) >= 12 and adobe is None:
             adobe, adobe_flags = body[11], int.from_bytes(body[7:9], "big")
         elif marker == 0xE0 and body.startswith(b"JFIF"):
             jfif = True
         elif frame is None and _is_frame(marker) and len(body) >= 6:
             frame = marker, body
-        elif marker == _START_OF_SCAN:
+        elif marker == START_OF_SCAN:
             near = body[1 + 2 * body[0]] if body and len(body) > 1 + 2 * body[0] else 0
-            break
     if frame is None:
         raise ValueError("no frame header in the JPEG stream")
     marker, body = frame
@@ -120,7 +120,7 @@ def scans_and_end(stream: bytes, *, start: int = 0) -> tuple[int, int | None]:
         marker = stream[match.start() + 1]
         if marker == _END_OF_IMAGE:
             return scans, match.end()
-        scans += marker == _START_OF_SCAN
+        scans += marker == START_OF_SCAN
         length = int.from_bytes(stream[match.end() : match.end() + 2], "big")
         at = match.end() + max(length, 2)
     return scans, None
@@ -135,18 +135,3 @@ def too_many_scans(stream: bytes, *, rows: int, columns: int) -> int:
 
 def _is_frame(marker: int) -> bool:
     return (0xC0 <= marker <= 0xCF and marker not in _NOT_FRAMES) or marker == _JPEG_LS
-
-
-def _segments(stream: bytes) -> Iterator[tuple[int, bytes]]:
-    """Marker segments up to the first scan, that one included."""
-    at = 2
-    while at + 4 <= len(stream) and stream[at] == 0xFF:
-        marker = stream[at + 1]
-        if marker == 0xFF:  # A fill byte.
-            at += 1
-            continue
-        length = int.from_bytes(stream[at + 2 : at + 4], "big")
-        yield marker, stream[at + 4 : at + 2 + length]
-        if marker == _START_OF_SCAN:
-            return
-        at += 2 + max(length, 2)

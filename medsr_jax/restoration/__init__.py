@@ -1,22 +1,28 @@
-"""The receiver: from a packet back to the original's size, type and values."""
+"""The receiver: from a packet back to the original's size, type and values. Names are imported when they are used."""
 
 from __future__ import annotations
 
-from medsr_jax.errors import missing_part
+from typing import TYPE_CHECKING
 
-try:
-    from medsr_jax.restoration.output import restored_image, restored_suffix, write_restored
-    from medsr_jax.restoration.restorer import Restored, Restorer
-    from medsr_jax.restoration.uncertainty import uncertainty_path, write_uncertainty
-except ImportError as error:
-    raise missing_part(error, what=__name__) or error from None
+from medsr_jax.lazy import lazily
 
-__all__ = [
-    "Restored",
-    "Restorer",
-    "restored_image",
-    "restored_suffix",
-    "uncertainty_path",
-    "write_restored",
-    "write_uncertainty",
-]
+if TYPE_CHECKING:
+    from medsr_jax.restoration.output import restored_image as restored_image
+    from medsr_jax.restoration.output import restored_suffix as restored_suffix
+    from medsr_jax.restoration.output import write_restored as write_restored
+    from medsr_jax.restoration.restorer import Restored as Restored
+    from medsr_jax.restoration.restorer import Restorer as Restorer
+    from medsr_jax.restoration.uncertainty import uncertainty_path as uncertainty_path
+    from medsr_jax.restoration.uncertainty import write_uncertainty as write_uncertainty
+
+_HOMES = {
+    "Restored": "restorer",
+    "Restorer": "restorer",
+    "restored_image": "output",
+    "restored_suffix": "output",
+    "uncertainty_path": "uncertainty",
+    "write_restored": "output",
+    "write_uncertainty": "uncertainty",
+}
+__all__ = list(_HOMES)
+__getattr__ = lazily(__name__, _HOMES)

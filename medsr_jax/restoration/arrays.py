@@ -10,11 +10,12 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.image import Image
+from medsr_jax.jpeg.tables import luminance_table
 from medsr_jax.restoration.restorer import AUTO, Restorer
-from medsr_jax.transmission.codecs import CODECS, jpeg_table
-from medsr_jax.transmission.downscale import SCALES
+from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.mapping import to_codes
-from medsr_jax.transmission.packet import DecodedPacket, PacketHeader
+from medsr_jax.transmission.options import SCALES
+from medsr_jax.transmission.packet import Packet, PacketHeader
 
 _TYPES = ("uint8", "uint16", "int16")
 
@@ -72,14 +73,24 @@ def restore_array(
 
 
 @dataclasses.dataclass(frozen=True, repr=False)
-class _CodedAs(DecodedPacket):
-    """Small images, and how coarsely they were quantised.
+class _CodedAs(Packet):
+    """Small images in place of code streams, and how coarsely they were quantised.
 
     Attributes:
+        small: (frames, rows, columns) codes.
         table: (8, 8) steps of the JPEG that they have been through, zeros for none; None for another codec.
     """
 
+    small: np.ndarray | None = None
     table: np.ndarray | None = None
+
+    def decode(self) -> np.ndarray:
+        """The small images."""
+        assert self.small is not None
+        return self.small
+
+    def coefficients(self) -> None:
+        """None: there is no code stream."""
 
     def quantisation(self) -> np.ndarray | None:
         """The table."""
@@ -110,8 +121,8 @@ def _packet(image: Image, *, scale: int, quality: int | None, codec: str) -> _Co
     if quality is None:
         table = np.zeros((8, 8), np.int32)
     elif codec == "jpeg":
-        table = jpeg_table(quality)
-    return _CodedAs(codes=(b"",) * frames, header=header, small=small, table=table)
+        table = luminance_table(quality)
+    return _CodedAs(streams=(b"",) * frames, header=header, small=small, table=table)
 
 
 @functools.lru_cache(maxsize=4)

@@ -8,12 +8,12 @@ from typing import Any
 
 import numpy as np
 
+from medsr_jax.jpeg.tables import luminance_table
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.restoration.consistency import largest_violation
 from medsr_jax.restoration.function import Inputs, Outputs
 from medsr_jax.restoration.tiles import GRID, Span, spans
-from medsr_jax.transmission.codecs import jpeg_table
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.mapping import above, from_codes, to_stored
 from medsr_jax.transmission.packet import Packet
 
@@ -175,7 +175,7 @@ class Assembly:
 def _strength(quality: int, table: np.ndarray | None) -> float:
     if table is not None:
         return quantisation_strength(table)
-    return OTHER_CODECS_STRENGTH * quantisation_strength(jpeg_table(quality))
+    return OTHER_CODECS_STRENGTH * quantisation_strength(luminance_table(quality))
 
 
 def _window(array: np.ndarray, rows: Span, columns: Span, *, fill: Any) -> np.ndarray:

@@ -12,9 +12,10 @@ from collections.abc import Callable
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.transmission.codecs import CODECS, has_avif
+from medsr_jax.transmission.codecs import CODECS
+from medsr_jax.transmission.enlargement import enlargement_error
+from medsr_jax.transmission.options import AUTO, SendingOptions, has_avif
 from medsr_jax.transmission.packet import Packet
-from medsr_jax.transmission.quality import enlarged_rows, scaled
 
 SCALES_TRIED = (8, 6, 4, 3, 2, 1)
 
@@ -29,24 +30,24 @@ _MOST_BITS = 0.5
 _CLEARLY_WORSE, _NEARLY = 1.1, 1.02
 # The setting that is tried first, about what the logarithm of the size rises by with each, and when to bisect.
 _FIRST, _SLOPE, _GUESSES = 40, 0.03, 6
-_BANDS, _BAND = 8, 64
 
 Maker = Callable[[int], Packet]
 
 
-def codec_for(codec: str | None, *, dicom: bool, max_bytes: int | None) -> str:
-    """The codec that an image travels with, known before the image is.
+def codec_for(options: SendingOptions, *, dicom: bool, deep_frames: bool = False) -> str:
+    """The name of the codec that an image is sent with.
 
     Args:
-        codec: the one that was asked for, or None.
-        dicom: whether the image is a DICOM object, which AVIF can't travel in.
-        max_bytes: the budget, or None.
+        options: codec and budget.
+        dicom: the image is a DICOM object, which has no transfer syntax for AVIF.
+        deep_frames: it has several frames of more than 8 bits: 8-bit codes of them have no class that allows their
+            rescale.
     """
-    if codec is not None:
-        return codec
-    if max_bytes is None:
-        return "jpeg"
-    return "jpeg2000" if dicom or max_bytes < AVIF_FROM or not has_avif() else "avif"
+    if options.codec is not None and options.codec != AUTO:
+        return options.codec
+    if options.max_bytes is None:
+        return "jpeg2000" if deep_frames else "jpeg"
+    return "jpeg2000" if dicom or options.max_bytes < AVIF_FROM or not has_avif() else "avif"
 
 
 def best_scale(
@@ -108,30 +109,10 @@ def _start(bits: float) -> int:
 
 
 def packet_error(packet: Packet, frame: np.ndarray) -> float:
-    """Mean squared error of the packet's middle image as bicubic interpolation enlarges it.
-
-    Args:
-        packet: of any scale and codec.
-        frame: (rows, columns) of the original, stored values; of a tall one eight bands of rows are looked at, the same
-            ones for all packets.
-
-    Returns:
-        A fraction of the squared range of the codes; 0 where that has no extent.
-    """
-    h = packet.header
-    if h.high <= h.low:
-        return 0.0
-    small = CODECS[h.codec].decode(packet.codes[len(packet.codes) // 2])
-    rows = len(frame)
-    tops, height = [0], rows
-    if rows > 2 * _BANDS * _BAND:
-        tops, height = [int(top) for top in np.linspace(0, rows - _BAND, _BANDS)], _BAND
-    total = 0.0
-    for top in tops:
-        truth = scaled(frame[top : top + height], low=h.low, high=h.high, levels=h.levels)
-        large = enlarged_rows(small, top, top + height, scale=h.scale)[:, : truth.shape[1]]
-        total += float(np.mean(np.square(np.clip(large, 0, h.levels) - truth), dtype=np.float64))
-    return total / len(tops) / h.levels**2
+    """The `enlargement_error` of a packet's middle image against that frame of the original."""
+    stream = packet.streams[len(packet.streams) // 2]
+    small = CODECS[packet.header.codec].decode(stream)
+    return enlargement_error(small, frame, header=packet.header)
 
 
 def best_that_fits(
@@ -178,11 +159,12 @@ def best_that_fits(
         header, smallest = packet.header, min(sizes.values())
         part = "" if packet.dataset is None else f", {smallest - packet.coded_bytes} of them attributes and no pixels"
         remedies = ["raise the budget"]
-        remedies += ["raise the scale"] if header.scale < 8 else []
+        remedies += ["raise the scale"] if header.scale < SCALES_TRIED[0] else []
         remedies += ["choose the codec jpeg2000"] if header.codec != "jpeg2000" else []
         raise MedsrError(
             f"doesn't fit into {max_bytes} bytes: its smallest packet with scale {header.scale} and {header.codec} has "
-            f"{smallest}{part}; {' or '.join(remedies)}"
+            f"{smallest}{part}",
+            remedy=" or ".join(remedies),
         )
     return best
 

@@ -15,7 +15,9 @@ import imagecodecs
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.jpeg.coefficients import parse
+from medsr_jax.jpeg.segments import COMMENT, COMMENT_2000, START_OF_SCAN, START_OF_TILE_PART, segments, without
+
+_HUFFMAN, _JFIF = 0xC4, 0xE0
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,25 +26,56 @@ class Codec:
 
     Attributes:
         name: the name on the command line and in the packet.
-        encode: (image, setting) -> code stream.
-        decode: code stream -> image; raises MedsrError for a stream that is damaged.
+        encoder: (image, setting) -> code stream.
+        decoder: code stream -> image.
         bits: the most bits a sample may have.
         suffix: of the file that a packet of one frame becomes.
         transfer_syntax: the DICOM transfer syntax that carries the stream, or None.
         method: the term for LossyImageCompressionMethod (0028,2114).
-        refusal: why there is no transfer syntax.
         setting_of: PSNR in dB -> the setting that gives it, where the encoder can be given a PSNR; else None.
     """
 
     name: str
-    encode: Callable[[np.ndarray, float], bytes]
-    decode: Callable[[bytes], np.ndarray]
+    encoder: Callable[[np.ndarray, float], bytes]
+    decoder: Callable[[bytes], np.ndarray]
     bits: int
     suffix: str
     transfer_syntax: str | None = None
     method: str | None = None
-    refusal: str = ""
     setting_of: Callable[[float], float] | None = None
+
+    def encode(self, image: np.ndarray, setting: float) -> bytes:
+        """The code stream of a (rows, columns) image.
+
+        Raises:
+            MedsrError: the format can't hold its sides.
+        """
+        try:
+            return self.encoder(image, setting)
+        except Exception as error:  # each library has its own exception for sides beyond its format
+            rows, columns = image.shape
+            raise MedsrError(
+                f"{self.name} can't code {rows}x{columns} pixels ({error})", remedy="raise the scale"
+            ) from error
+
+    def decode(self, stream: bytes) -> np.ndarray:
+        """The (rows, columns) image of a code stream.
+
+        Raises:
+            MedsrError: it is damaged, or isn't one grey image.
+        """
+        return self.decoder(stream)
+
+    def check_dicom(self) -> None:
+        """Refuse a codec that DICOM has no place for.
+
+        Raises:
+            MedsrError: it has no transfer syntax.
+        """
+        if self.transfer_syntax is None:
+            raise MedsrError(
+                f"can't be sent as {self.name}: DICOM has no transfer syntax for it", remedy="choose jpeg or jpeg2000"
+            )
 
 
 def encode_jpeg(image: np.ndarray, quality: float) -> bytes:
@@ -55,24 +88,12 @@ def encode_jpeg(image: np.ndarray, quality: float) -> bytes:
     return _lean(bytes(imagecodecs.jpeg8_encode(np.ascontiguousarray(image), int(quality), optimize=True)))
 
 
-def jpeg_table(quality: int) -> np.ndarray:
-    """(8, 8) quantisation steps of `encode_jpeg` at a quality, natural order."""
-    table = parse(encode_jpeg(np.zeros((8, 8), np.uint8), quality)).table
-    assert table is not None
-    return table
-
-
 def _lean(stream: bytes) -> bytes:
-    kept, tables, at = [stream[:2]], b"", 2
-    while stream[at + 1] != 0xDA:  # start of scan
-        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-        if stream[at + 1] == 0xC4:
-            tables += stream[at + 4 : end]
-        elif stream[at + 1] not in (0xE0, 0xFE):
-            kept.append(stream[at:end])
-        at = end
-    kept += [b"\xff\xc4", (len(tables) + 2).to_bytes(2, "big"), tables, stream[at:]]
-    return b"".join(kept)
+    *found, scan = segments(stream, last=START_OF_SCAN)
+    tables = b"".join(segment.body for segment in found if segment.marker == _HUFFMAN)
+    kept = (stream[s.start : s.end] for s in found if s.marker not in (_HUFFMAN, _JFIF, COMMENT))
+    merged = bytes([0xFF, _HUFFMAN]) + (len(tables) + 2).to_bytes(2, "big") + tables
+    return b"".join([stream[:2], *kept, merged, stream[scan.start :]])
 
 
 def decode_jpeg(stream: bytes) -> np.ndarray:
@@ -90,19 +111,16 @@ def encode_jpeg2000(image: np.ndarray, setting: float) -> bytes:
     (85 bytes): decoders that read one read the other.
     """
     decibels = 22 + setting / 4 if setting <= 75 else setting - 34.25
-    stream = imagecodecs.jpeg2k_encode(
-        np.ascontiguousarray(image),
-        decibels,  # type: ignore[arg-type]  # it takes fractions of a decibel, whatever its stub says
-        codecformat="j2k",
-        reversible=False,
+    stream = bytes(
+        imagecodecs.jpeg2k_encode(
+            np.ascontiguousarray(image),
+            decibels,  # type: ignore[arg-type]  # it takes fractions of a decibel, whatever its stub says
+            codecformat="j2k",
+            reversible=False,
+        )
     )
-    at, kept = 2, [stream[:2]]
-    while stream[at + 1] != 0x90:  # start of tile part
-        end = at + 2 + int.from_bytes(stream[at + 2 : at + 4], "big")
-        if stream[at + 1] != 0x64:
-            kept.append(stream[at:end])
-        at = end
-    return b"".join([*kept, bytes(stream[at:])])
+    comments = (s for s in segments(stream, last=START_OF_TILE_PART) if s.marker == COMMENT_2000)
+    return without(stream, comments)
 
 
 def jpeg2000_setting(decibels: float) -> float:
@@ -115,13 +133,6 @@ def decode_jpeg2000(stream: bytes) -> np.ndarray:
     if not stream.endswith(b"\xff\xd9"):
         raise MedsrError("the JPEG 2000 code stream ends early")
     return _decoded(imagecodecs.jpeg2k_decode, stream, "JPEG 2000")
-
-
-def has_avif() -> bool:
-    """Whether Pillow was built with AVIF, which some distributions leave out."""
-    from PIL import features
-
-    return bool(features.check("avif"))
 
 
 def encode_avif(image: np.ndarray, setting: float) -> bytes:
@@ -161,8 +172,8 @@ def _decoded(decoder: Callable[..., np.ndarray], stream: bytes, name: str, **opt
 CODECS: dict[str, Codec] = {
     "jpeg": Codec(
         name="jpeg",
-        encode=encode_jpeg,
-        decode=decode_jpeg,
+        encoder=encode_jpeg,
+        decoder=decode_jpeg,
         bits=8,
         suffix=".jpg",
         transfer_syntax="1.2.840.10008.1.2.4.50",
@@ -170,8 +181,8 @@ CODECS: dict[str, Codec] = {
     ),
     "jpeg2000": Codec(
         name="jpeg2000",
-        encode=encode_jpeg2000,
-        decode=decode_jpeg2000,
+        encoder=encode_jpeg2000,
+        decoder=decode_jpeg2000,
         bits=16,
         suffix=".j2k",
         transfer_syntax="1.2.840.10008.1.2.4.91",
@@ -180,10 +191,9 @@ CODECS: dict[str, Codec] = {
     ),
     "avif": Codec(
         name="avif",
-        encode=encode_avif,
-        decode=decode_avif,
+        encoder=encode_avif,
+        decoder=decode_avif,
         bits=8,
         suffix=".avif",
-        refusal="DICOM has no transfer syntax for AVIF",
     ),
 }

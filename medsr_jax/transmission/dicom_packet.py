@@ -26,7 +26,7 @@ from pydicom.encaps import generate_frames
 from pydicom.tag import Tag
 from pydicom.uid import UID
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.imaging.dicom.parsing import is_deflated
 from medsr_jax.imaging.dicom.verbatim import parse_elements
 from medsr_jax.transmission import dicom_seal
@@ -72,8 +72,9 @@ def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
     from medsr_jax.imaging.dicom.derive import damage_named, derive_dataset, parsed_copy
 
     header, codec = packet.header, CODECS[packet.header.codec]
-    if codec.transfer_syntax is None or packet.dataset is None:
-        raise MedsrError(f"can't be sent as {codec.name}: {codec.refusal}; choose jpeg or jpeg2000")
+    codec.check_dicom()
+    assert packet.dataset is not None
+    assert codec.transfer_syntax is not None
     with damage_named():
         source = parsed_copy(packet.dataset)
     ratio = packet.ratio()
@@ -82,7 +83,7 @@ def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
     slope = (header.high - header.low) / header.levels or 1.0
     derived = derive_dataset(
         source,
-        frames=packet.codes,
+        frames=packet.streams,
         transfer_syntax=codec.transfer_syntax,
         bits_stored=8 if header.levels == 255 else 16,
         signed=False,
@@ -169,7 +170,7 @@ def _written(dataset: Dataset) -> bytes:
     try:
         pydicom.dcmwrite(target, dataset, enforce_file_format=True)
     except Exception as error:  # values that pydicom could read and can't write
-        raise MedsrError(f"can't be written as DICOM ({_reason(error)})") from error
+        raise MedsrError(f"can't be written as DICOM ({first_line(error)})") from error
     return target.getvalue()
 
 
@@ -181,11 +182,7 @@ def _open(data: bytes) -> Dataset:
     except MemoryError:
         raise
     except Exception as error:  # pydicom raises many types on damaged files
-        raise MedsrError(f"the DICOM object can't be read ({_reason(error)})") from error
-
-
-def _reason(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:160]
+        raise MedsrError(f"the DICOM object can't be read ({first_line(error)})") from error
 
 
 def sealed_text_of(data: bytes) -> str | None:
@@ -209,7 +206,9 @@ def _damage_told() -> Iterator[None]:
     except (MedsrError, MemoryError):
         raise
     except Exception as error:  # damaged VRs, lengths and sequences end in many ways
-        raise MedsrError(f"the packet's DICOM object is damaged ({_reason(error)}); have it sent again") from error
+        raise MedsrError(
+            f"the packet's DICOM object is damaged ({first_line(error)})", remedy="have it sent again"
+        ) from error
 
 
 def read_dicom_packet(data: bytes, *, key: bytes | None = None) -> Packet:
@@ -229,17 +228,19 @@ def read_dicom_packet(data: bytes, *, key: bytes | None = None) -> Packet:
 def _packet(dataset: Dataset, text: str, *, key: bytes | None) -> Packet:
     check_version(text)
     if text.startswith("medsr1 "):
-        raise MedsrError("the packet has format 1, whose attributes are not sealed; have a newer sender send it")
+        raise MedsrError(
+            "the packet has format 1, whose attributes are not sealed", remedy="have a newer sender send it"
+        )
     codec = _codec_of(dataset)
     start = _block(dataset) or 0
     marks, value, form = (_value(dataset, start | offset) for offset in (_MARKS, _SEAL, _FORM))
     if marks is None or value is None or form is None:
-        raise MedsrError("the packet is damaged: a part of its private block is missing; have it sent again")
+        raise MedsrError("the packet is damaged: a part of its private block is missing", remedy="have it sent again")
     # Before any element is parsed: seals are of the bytes.
     notes = dicom_seal.check_seal(dataset, value, marks, but=Tag(start | _SEAL), key=key)
     count = int(dataset.get("NumberOfFrames") or 1)
-    codes = tuple(_unpadded(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count))
-    header = open_sealed(text, codes, codec=codec, notes=(*_sender_notes(dataset, start), *notes), key=None)
+    streams = tuple(_unpadded(frame) for frame in generate_frames(dataset.PixelData, number_of_frames=count))
+    header = open_sealed(text, streams, codec=codec, notes=(*_sender_notes(dataset, start), *notes), key=None)
     parse_elements(dataset)
     del dataset.PixelData
     for tag in [tag for tag in dataset.keys() if tag.element == 0]:  # noqa: SIM118
@@ -249,7 +250,7 @@ def _packet(dataset: Dataset, text: str, *, key: bytes | None) -> Packet:
     for keyword in _HISTORY:
         if keyword in dataset:
             sent[keyword] = dataset[keyword]
-    return Packet(codes=codes, header=header, dataset=rebuilt(dataset, form), sent=sent)
+    return Packet(streams=streams, header=header, dataset=rebuilt(dataset, form), sent=sent)
 
 
 def _sender_notes(dataset: Dataset, start: int) -> list[str]:
@@ -266,13 +267,14 @@ def is_dicom_packet(dataset: Dataset) -> bool:
 def _codec_of(dataset: Dataset) -> str:
     syntax = dataset.file_meta.get("TransferSyntaxUID", "")
     if not isinstance(syntax, str):
-        raise MedsrError("the packet's transfer syntax is damaged; have it sent again")
+        raise MedsrError("the packet's transfer syntax is damaged", remedy="have it sent again")
     for codec in CODECS.values():
         if codec.transfer_syntax == syntax:
             return codec.name
     raise MedsrError(
-        f"the packet was transcoded to {UID(syntax).name} on its way, so that its code stream isn't the one "
-        "that was sent; have it stored as it is"
+        f"the packet was transcoded to {UID(syntax).name} on its way, so that its code stream isn't the "
+        "one that was sent",
+        remedy="have it stored as it is",
     )
 
 

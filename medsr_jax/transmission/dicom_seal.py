@@ -139,7 +139,9 @@ def check_seal(dataset: Dataset, value: bytes, marked: bytes, *, but: BaseTag, k
 
 
 def _damaged() -> MedsrError:
-    return MedsrError("the packet is damaged or was changed on the way: its seal doesn't match; have it sent again")
+    return MedsrError(
+        "the packet is damaged or was changed on the way: its seal doesn't match", remedy="have it sent again"
+    )
 
 
 def marks(dataset: Dataset) -> bytes:
@@ -165,16 +167,16 @@ def check_marks(dataset: Dataset, value: bytes) -> list[str]:
         name = keyword_for_tag(tag)
         if tag not in dataset:
             if number in sealed:
-                raise MedsrError(f"the packet is damaged: {name} is gone; have it sent again")
+                raise MedsrError(f"the packet is damaged: {name} is gone", remedy="have it sent again")
             continue
         vr = str(dataset.get_item(tag).VR)
         if vr != dictionary_VR(tag):
-            raise MedsrError(f"the packet is damaged: {name} has VR {vr}; have it sent again")
+            raise MedsrError(f"the packet is damaged: {name} has VR {vr}", remedy="have it sent again")
         if number not in sealed:
             notes.append(f"{name} was added on the way")
         elif _mark(tag, _value(dataset, tag)) != sealed[number]:
             if tag not in COERCIBLE or _looks_damaged(dataset, tag, sealed[number]):
-                raise MedsrError(f"the packet is damaged: {name} doesn't match its seal; have it sent again")
+                raise MedsrError(f"the packet is damaged: {name} doesn't match its seal", remedy="have it sent again")
             notes.append(f"{name} was changed on the way")
     return notes
 

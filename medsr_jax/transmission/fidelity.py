@@ -13,7 +13,7 @@ import math
 
 import numpy as np
 
-from medsr_jax.transmission.codecs import Codec, decode_jpeg, encode_jpeg
+from medsr_jax.transmission.codecs import CODECS, Codec
 
 _LOWEST, _HIGHEST = 1, 100
 _EIGHT_BITS_END, _FINEST = 95, 65.75
@@ -40,11 +40,14 @@ class Fidelity:
 
     Args:
         small: (rows, columns) codes, uint8 or uint16; of the latter JPEG is given the upper eight bits.
+
+    Attributes:
+        small: as given.
     """
 
     def __init__(self, small: np.ndarray) -> None:
         self._deep = small.dtype != np.uint8
-        self._small = small
+        self.small = small
         self._in_eight_bits = small / np.float32(257) if self._deep else small
         self._for_jpeg = np.rint(self._in_eight_bits).astype(np.uint8)
         self._jpegs: dict[int, Coded] = {}
@@ -60,9 +63,9 @@ class Fidelity:
 
     def _jpeg(self, quality: int) -> Coded:
         if quality not in self._jpegs:
-            stream = encode_jpeg(self._for_jpeg, quality)
+            stream = CODECS["jpeg"].encode(self._for_jpeg, quality)
             # Against the deep codes: what eight bits can't hold is JPEG's error too.
-            decibels = _decibels(decode_jpeg(stream), self._in_eight_bits, peak=255)
+            decibels = _decibels(CODECS["jpeg"].decode(stream), self._in_eight_bits, peak=255)
             self._jpegs[quality] = Coded(stream, decibels)
         return self._jpegs[quality]
 
@@ -70,7 +73,7 @@ class Fidelity:
         """The quality, 1..100, that comes nearest in PSNR to a code stream of the image, made with a setting."""
         if codec.name == "jpeg":
             return int(setting)
-        decibels = _decibels(codec.decode(stream), self._small, peak=np.iinfo(self._small.dtype).max)
+        decibels = _decibels(codec.decode(stream), self.small, peak=np.iinfo(self.small.dtype).max)
         low, high = _LOWEST, _HIGHEST
         while high - low > 1:
             middle = (low + high) // 2
@@ -92,7 +95,7 @@ class Fidelity:
     def stream(self, codec: Codec, quality: int) -> bytes:
         """The code stream of a quality; one that was measured is not coded again."""
         if codec.name == "jpeg" and quality not in self._jpegs:
-            return encode_jpeg(self._for_jpeg, quality)
+            return CODECS["jpeg"].encode(self._for_jpeg, quality)
         return self.coded(codec, quality).stream
 
     def coded(self, codec: Codec, quality: int) -> Coded:
@@ -104,9 +107,9 @@ class Fidelity:
     def _try(self, codec: Codec, setting: float) -> Coded:
         tried = self._tried.setdefault(codec.name, {})
         if setting not in tried:
-            stream = codec.encode(self._small, setting)
-            peak = np.iinfo(self._small.dtype).max
-            tried[setting] = Coded(stream, _decibels(codec.decode(stream), self._small, peak=peak))
+            stream = codec.encode(self.small, setting)
+            peak = np.iinfo(self.small.dtype).max
+            tried[setting] = Coded(stream, _decibels(codec.decode(stream), self.small, peak=peak))
         return tried[setting]
 
     def _searched(self, codec: Codec, target: float) -> int:

@@ -11,13 +11,9 @@ narrower window loses less inside and everything outside.
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 
-from medsr_jax.errors import MedsrError
-
-Window = str | tuple[float, float]
+from medsr_jax.transmission.options import Window, check_window
 
 
 def choose_window(
@@ -40,20 +36,15 @@ def choose_window(
         low <= high; they are equal where all pixels are.
 
     Raises:
-        MedsrError: for a window that is neither of these.
+        ParameterError: the window is none of these.
     """
+    check_window(window)
     if window is None:
         window = "full" if value_range in ((0, 255), (-128, 127)) else "data"
-    if window == "full":
-        low, high = value_range
-    elif window == "data":
+    if window == "data":
         low, high = _extremes(pixels, padding)
-    elif isinstance(window, str):
-        raise MedsrError(f"the window is 'data', 'full' or LOW:HIGH, not {window!r}")
     else:
-        low, high = window
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise MedsrError(f"a window goes from a lower to a higher value, not from {low:g} to {high:g}")
+        low, high = value_range if isinstance(window, str) else window
     return _plain(low), _plain(high)
 
 

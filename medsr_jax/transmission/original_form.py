@@ -171,7 +171,7 @@ def rebuilt(dataset: Dataset, form: bytes) -> Dataset:
 
 def _foreign(tag: BaseTag) -> MedsrError:
     name = keyword_for_tag(tag) or str(tag)
-    return MedsrError(f"the packet would change {name} on restoring, which no sender asks for; don't trust it")
+    return MedsrError(f"the packet would change {name} on restoring, which no sender asks for", remedy="don't trust it")
 
 
 def _only(dataset: Dataset, tag: BaseTag) -> Dataset:
@@ -197,7 +197,9 @@ def _inflated(form: bytes) -> Dataset:
     try:
         data = zlib.decompressobj(-15).decompress(form, _LARGEST_FORM + 1)
         if len(data) > _LARGEST_FORM:
-            raise MedsrError(f"the packet's attributes take more than {_LARGEST_FORM >> 20} MB; don't trust it")
+            raise MedsrError(
+                f"the packet's attributes take more than {_LARGEST_FORM >> 20} MB", remedy="don't trust it"
+            )
         item = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True, bytelength=len(data))
         character_set = item.get("SpecificCharacterSet") or pydicom.charset.default_encoding
         item.set_original_encoding(False, True, pydicom.charset.convert_encodings(character_set))
@@ -206,7 +208,7 @@ def _inflated(form: bytes) -> Dataset:
     except (MedsrError, MemoryError):
         raise
     except Exception as error:  # pydicom raises whatever damaged lengths lead it to
-        raise MedsrError("the packet's attributes are damaged; have it sent again") from error
+        raise MedsrError("the packet's attributes are damaged", remedy="have it sent again") from error
     return item
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import dataclasses
+import functools
 import hashlib
 import math
 import re
@@ -12,9 +13,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.jpeg import coefficients as jpeg_stream
+from medsr_jax.jpeg import coefficients as jpeg
+from medsr_jax.jpeg.coefficients import JpegParts
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.downscale import KERNELS, SCALES, small_shape
+from medsr_jax.transmission.downscaling import small_shape
+from medsr_jax.transmission.options import KERNELS, QUALITIES, SCALES
 from medsr_jax.transmission.padding import Padding
 
 if TYPE_CHECKING:
@@ -115,7 +118,7 @@ def _problem(h: PacketHeader) -> str:
         return f"a pixel spacing of {h.spacing} mm"
     if h.padding is not None and (problem := _padding_problem(h, h.padding)):
         return problem
-    if h.scale not in SCALES or h.levels not in (255, 65535) or not 1 <= h.quality <= 100:
+    if h.scale not in SCALES or h.levels not in (255, 65535) or h.quality not in QUALITIES:
         return f"scale {h.scale}, {h.levels} levels, quality {h.quality}"
     if h.levels > 255 and CODECS[h.codec].bits < 16:
         return f"{h.codec} has no 16 bits"
@@ -261,7 +264,7 @@ class Packet:
     """A small image as it travels.
 
     Attributes:
-        codes: one code stream a frame, without metadata of ours.
+        streams: one code stream a frame, without metadata of ours.
         header: what the receiver needs to know.
         dataset: for DICOM, the attributes of the original (spacing, rescale, window and all), without pixels; after
             reading, with what the way there lawfully changed (`dicom_seal`).
@@ -269,7 +272,7 @@ class Packet:
             restored object's begin with.
     """
 
-    codes: tuple[bytes, ...]
+    streams: tuple[bytes, ...]
     header: PacketHeader
     dataset: Dataset | None = None
     sent: Dataset | None = None
@@ -284,20 +287,24 @@ class Packet:
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of header and code streams: what UIDs of derived objects are computed from."""
         digest = hashlib.sha256(header_text(self.header).encode())
-        for stream in self.codes:
+        for stream in self.streams:
             digest.update(len(stream).to_bytes(8, "big") + stream)
         return digest.hexdigest()
 
     def decode(self) -> np.ndarray:
-        """The small images as the codec gives them: (frames, rows, columns) of uint8 or uint16 codes.
+        """The small images as the codec gives them: (frames, rows, columns) of uint8 or uint16 codes; decoded once.
 
         Raises:
-            MedsrError: where a code stream is damaged or isn't what the header says.
+            MedsrError: a code stream is damaged or differs from the header.
         """
+        return self._small
+
+    @functools.cached_property
+    def _small(self) -> np.ndarray:
         codec = CODECS[self.header.codec]
         dtype = np.uint8 if self.header.levels == 255 else np.uint16
         frames = []
-        for stream in self.codes:
+        for stream in self.streams:
             frame = codec.decode(stream)
             if frame.shape != self.header.small_shape or frame.dtype != dtype:
                 raise MedsrError(
@@ -307,31 +314,45 @@ class Packet:
             frames.append(frame)
         return np.stack(frames)
 
+    @functools.cached_property
+    def jpeg_parts(self) -> tuple[JpegParts, ...]:
+        """The marker segments of each frame's JPEG; empty for other codecs.
+
+        Raises:
+            MedsrError: one is damaged.
+        """
+        return tuple(map(jpeg.parse, self.streams)) if self.header.codec == "jpeg" else ()
+
     def quantisation(self) -> np.ndarray | None:
         """(8, 8) int32 step sizes of the JPEG's DCT coefficients, natural order; None for other codecs and for colour.
 
         All frames of a packet are coded with one quality, hence with one table.
         """
-        if self.header.codec != "jpeg":
-            return None
-        parts = jpeg_stream.parse(self.codes[0])
-        return parts.table if parts.components == 1 and parts.baseline else None
+        first = next(iter(self.jpeg_parts), None)
+        return first.table if first is not None and first.components == 1 and first.baseline else None
 
     def coefficients(self) -> np.ndarray | None:
         """int16 (frames, block rows, block columns, 8, 8) indices as sent; times `quantisation` they are the DCT.
 
         The truth lies within half a step of them, but for the encoder's own integer arithmetic: on radiographs the
-        largest excess is 0.03 of a step at q 50..75.
+        largest excess is 0.03 of a step at q 50..75. Decoded once.
+
+        Raises:
+            MedsrError: a code stream is damaged.
         """
+        return self._indices
+
+    @functools.cached_property
+    def _indices(self) -> np.ndarray | None:
         if self.quantisation() is None:
             return None
-        frames = [jpeg_stream.coefficients(stream) for stream in self.codes]
+        frames = [jpeg.coefficients(parts) for parts in self.jpeg_parts]
         return None if any(frame is None for frame in frames) else np.stack(frames)  # type: ignore[arg-type]
 
     @property
     def coded_bytes(self) -> int:
         """Size of the code streams alone, as (0028,2112) LossyImageCompressionRatio counts it."""
-        return sum(map(len, self.codes))
+        return sum(map(len, self.streams))
 
     def ratio(self) -> float:
         """The compression ratio, as the standard counts it and all commands and attributes state it.
@@ -341,25 +362,3 @@ class Packet:
         attributes count on neither side, so that the whole file's bytes are to be stated beside it.
         """
         return self.header.source_bytes / self.coded_bytes
-
-
-@dataclasses.dataclass(frozen=True, repr=False)
-class DecodedPacket(Packet):
-    """A packet whose code streams are decoded already.
-
-    Attributes:
-        small: the small images, as `Packet.decode` gives them.
-        indices: as `Packet.coefficients` gives them.
-    """
-
-    small: np.ndarray | None = None
-    indices: np.ndarray | None = None
-
-    def decode(self) -> np.ndarray:
-        """The small images."""
-        assert self.small is not None
-        return self.small
-
-    def coefficients(self) -> np.ndarray | None:
-        """The DCT coefficients as sent."""
-        return self.indices

@@ -161,4 +161,4 @@ def _unpacked(mask: bytes, shape: tuple[int, int, int]) -> np.ndarray:
 
 
 def _damaged() -> MedsrError:
-    return MedsrError("the packet's padding is damaged; have it sent again")
+    return MedsrError("the packet's padding is damaged", remedy="have it sent again")

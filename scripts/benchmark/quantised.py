@@ -25,8 +25,8 @@ from medsr_jax.imaging import Image
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS
 from medsr_jax.restoration import backends
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.quality import CANDIDATES
+from medsr_jax.transmission.sender import compress
 from medsr_jax.weights.exporting.interface import IMAGE, STRENGTH
 from medsr_jax.weights.exporting.onnx_graph import onnx_model
 from medsr_jax.weights.model_file import Weights

@@ -18,16 +18,16 @@ import tempfile
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from medsr_jax.imaging.dicom.differences import differing
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet
+from medsr_jax.transmission.sender import compress
 
 
 def changed(packet: Packet, whole: Packet) -> bool:
     """Whether an accepted packet says anything else than the whole one."""
     assert packet.dataset is not None and whole.dataset is not None and packet.sent is not None
     assert whole.sent is not None
-    same = (packet.codes, packet.header) == (whole.codes, whole.header)
+    same = (packet.streams, packet.header) == (whole.streams, whole.header)
     return not same or bool(differing(packet.dataset, whole.dataset) + differing(packet.sent, whole.sent))
 
 

@@ -28,10 +28,10 @@ from fuzz_readers import fault_of, run
 
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.imaging.dicom.differences import differing
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.dicom_seal import ADDABLE, COERCIBLE
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet
+from medsr_jax.transmission.sender import compress
 
 REWRITTEN = 40
 KEY = b"a key of 16 bytes"

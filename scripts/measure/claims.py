@@ -28,9 +28,9 @@ from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.restoration.consistency import largest_violation
-from medsr_jax.transmission.compress import compress
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.packet_io import packet_bytes
+from medsr_jax.transmission.sender import compress
 
 FOLDERS = ("val/chest", "test/chest", "test/radiograph", "dicom")
 CROPPED = FOLDERS[:2]

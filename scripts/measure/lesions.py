@@ -57,7 +57,7 @@ from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.packet_io import packet_bytes
 
 SIDE, SCALE = 512, 4

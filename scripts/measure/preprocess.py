@@ -24,7 +24,7 @@ from PIL import Image as Pillow
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.preprocess import estimate_noise, preprocess
 
 SIDE, SCALE, QUALITY = 512, 4, 60

@@ -25,7 +25,7 @@ from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission import quality as rule
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 
 SIDE, SCALE = 512, 4
 QUALITIES = np.arange(50, 76)

@@ -44,7 +44,7 @@ from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restored, Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.packet import Packet
 
 SIDE, SCALE, QUALITY, BLOCK = 512, 4, 60, 8

@@ -169,7 +169,7 @@ def test_packets_and_images_are_the_same_from_another_process(folder, way, tmp_p
     with Decoding(Call("medsr_jax.cli.receiving", "received", options), sent_files) as decoding:
         for file, outcome in zip(sent_files, decoding, strict=True):
             here, there = received(file, **options), outcome.value
-            assert (there.header, there.codes, there.dataset) == (here.header, here.codes, here.dataset)
+            assert (there.header, there.streams, there.dataset) == (here.header, here.streams, here.dataset)
             np.testing.assert_array_equal(there.decode(), here.decode())
             np.testing.assert_array_equal(there.coefficients(), here.coefficients())
 

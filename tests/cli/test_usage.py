@@ -166,7 +166,7 @@ def test_the_ratio_is_the_same_wherever_it_is_stated(name: str, bits: int, tmp_p
     (file,) = (tmp_path / "sent").iterdir()
     packet = read_packet(file)
     size = file.stat().st_size
-    expected = 128 * 128 * bits / 8 / sum(map(len, packet.codes))
+    expected = 128 * 128 * bits / 8 / sum(map(len, packet.streams))
     assert packet.ratio() == expected
     assert f"{size} bytes, {packet.coded_bytes} of them pixels, {ratio_text(expected)} of" in sent
     described = RUN.invoke(app, ["info", str(file)]).stdout

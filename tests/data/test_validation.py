@@ -19,7 +19,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration.assembly import Assembly
 from medsr_jax.restoration.function import positive
-from medsr_jax.transmission.compress import compress
+from medsr_jax.transmission.sender import compress
 from tests.data.pictures import ct, picture
 from tests.imaging.dicom_objects import image_object, saved
 

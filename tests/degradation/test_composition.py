@@ -109,7 +109,7 @@ def test_transmission_is_the_senders_own(radiograph):
     """The packet's pixels, by the real sender and libjpeg, at the qualities that were drawn."""
     from medsr_jax.jpeg.coefficients import parse
     from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
-    from medsr_jax.transmission.downscale import downscale
+    from medsr_jax.transmission.downscaling import downscale
 
     patch = radiograph[:128, :128]
     hr = np.broadcast_to(patch[None, ..., None] / np.float32(255), (32, 128, 128, 1))

@@ -115,7 +115,7 @@ def test_antialiased_bicubic_is_pillows(image, wanted):
 
 
 def test_area_by_a_whole_factor_is_the_senders(radiograph):
-    from medsr_jax.transmission.downscale import downscale
+    from medsr_jax.transmission.downscaling import downscale
 
     theirs = downscale(radiograph, scale=4, kernel="area")
     ours = resize_to(

@@ -7,7 +7,7 @@ from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.evaluation.pictures import busiest_square, side_by_side
 from medsr_jax.imaging import Image
 from medsr_jax.restoration import Restorer
-from medsr_jax.transmission.compress import compress
+from medsr_jax.transmission.sender import compress
 
 
 @pytest.fixture

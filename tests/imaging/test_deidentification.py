@@ -17,8 +17,8 @@ from medsr_jax.imaging import Image, read_image
 from medsr_jax.imaging.dicom.deidentification import NOTE, deidentify
 from medsr_jax.restoration import Restored
 from medsr_jax.restoration.output import write_restored
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet
+from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import STORAGE, VALIDATOR, code, enhanced_mr, image_object, saved, validator_errors
 from tests.transmission.images import bundled
 

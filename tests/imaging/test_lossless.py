@@ -13,8 +13,8 @@ from medsr_jax.imaging import read_image
 from medsr_jax.imaging.dicom import lossless
 from medsr_jax.imaging.dicom.lossless import SYNTAXES, code_losslessly, syntax_of
 from medsr_jax.restoration import Restorer, write_restored
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import VALIDATOR, image_object, saved, validator_errors
 from tests.transmission.images import BUNDLED
 

@@ -7,7 +7,7 @@ from medsr_jax.imaging import Image
 from medsr_jax.models import SRCNN, build
 from medsr_jax.models.compact import bicubic
 from medsr_jax.restoration import Restorer
-from medsr_jax.transmission.compress import compress
+from medsr_jax.transmission.sender import compress
 from medsr_jax.weights import model_file
 
 FIELDS = {"features": [4, 3], "sizes": [5, 1, 3], "scale": 4}

@@ -8,7 +8,7 @@ import medsr_jax as medsr
 from medsr_jax.errors import MedsrError
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.arrays import restore_array
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 
 
 @pytest.fixture

@@ -11,9 +11,9 @@ from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, write_restored
 from medsr_jax.restoration.restorer import AUTOMATIC
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.mapping import from_codes
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from medsr_jax.weights import model_file
 from tests.restoration.pictures import picture
 

@@ -9,7 +9,7 @@ from scipy.fft import dctn
 from medsr_jax.jpeg.coefficients import coefficients, parse
 from medsr_jax.restoration import consistency
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 
 
 def sent(picture, quality=60):

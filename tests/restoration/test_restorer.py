@@ -8,8 +8,8 @@ import pytest
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import enhanced_mr, saved
 from tests.restoration.pictures import picture
 

@@ -12,8 +12,8 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, read_image, write_dicom
 from medsr_jax.restoration import Restored, uncertainty_path, write_restored
 from medsr_jax.restoration.uncertainty import uncertainty_dataset
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
 
 

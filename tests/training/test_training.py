@@ -17,7 +17,7 @@ from medsr_jax.training.run.loop import train_and_evaluate
 from medsr_jax.training.run.setup import build_setup
 from medsr_jax.training.steps import losses
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.weights import model_file
 from tests.conftest import TINY
 

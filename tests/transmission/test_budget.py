@@ -13,9 +13,9 @@ from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission import budget as rules
 from medsr_jax.transmission.budget import SCALES_TRIED, codec_for, packet_error
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes
+from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import enhanced_mr, saved
 from tests.transmission.images import bundled, made
 
@@ -148,7 +148,7 @@ def test_dicom_travels_as_jpeg2000_and_never_as_avif() -> None:
 def test_several_frames_share_the_budget(tmp_path: pathlib.Path) -> None:
     frames = np.concatenate([made(120, 100, seed=seed, dtype="uint16").pixels for seed in range(3)])
     packet = compress(read_image(saved(enhanced_mr(frames), tmp_path / "a.dcm")), max_bytes=8000)
-    assert len(packet.codes) == 3
+    assert len(packet.streams) == 3
     assert len(packet_bytes(packet)) <= 8000
 
 

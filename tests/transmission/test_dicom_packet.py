@@ -12,8 +12,8 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.dicom.derive import STALE
 from medsr_jax.imaging.dicom.differences import COLOUR_ELEMENTS, differing
 from medsr_jax.imaging.reading import read_image
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import is_packet, packet_bytes, read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import BUNDLED, bundled
 
 NAMES = sorted(path.name for path in BUNDLED.glob("*.dcm"))
@@ -35,7 +35,7 @@ def test_every_bundled_file_travels_or_is_refused_with_a_reason(tmp_path: pathli
     write_packet(path, packet)
     again = read_packet(path)
     assert again.header == packet.header
-    assert again.codes == packet.codes
+    assert again.streams == packet.streams
     assert again.decode().shape == (len(image.pixels), *packet.header.small_shape)
     assert image.dataset is not None
     assert again.dataset is not None
@@ -85,7 +85,7 @@ def test_several_frames_are_a_stream_each(tmp_path: pathlib.Path) -> None:
     packet = compress(bundled("examples_ybr_color.dcm"))
     write_packet(tmp_path / "sent.dcm", packet)
     again = read_packet(tmp_path / "sent.dcm")
-    assert len(again.codes) == again.header.frames == 30
+    assert len(again.streams) == again.header.frames == 30
     assert again.header.notes == packet.header.notes != ()
 
 

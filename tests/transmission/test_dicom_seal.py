@@ -18,9 +18,9 @@ from pydicom.tag import Tag
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.dicom.differences import differing
 from medsr_jax.transmission import original_form
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import bundled, made
 
 BLOCK = 0x6D731000
@@ -59,7 +59,7 @@ def test_no_flipped_bit_changes_an_attribute(ct: bytes, tmp_path: pathlib.Path) 
             continue
         accepted += 1
         assert packet.dataset is not None and whole.dataset is not None
-        assert (packet.codes, packet.header) == (whole.codes, whole.header)
+        assert (packet.streams, packet.header) == (whole.streams, whole.header)
         assert differing(packet.dataset, whole.dataset) == []
     assert accepted < 40  # preamble, file meta information, and lengths that readers do without
 
@@ -131,7 +131,7 @@ def test_another_way_of_writing_the_same_is_the_same(ct: bytes, tmp_path: pathli
 
     packet = read(rewritten(ct, rewrite), tmp_path)
     assert packet.header.notes == ("private elements came back with VR UN",)
-    assert packet.codes == read(ct, tmp_path).codes
+    assert packet.streams == read(ct, tmp_path).streams
 
 
 def test_text_in_another_character_set_is_the_same_text(tmp_path: pathlib.Path) -> None:
@@ -184,7 +184,7 @@ def test_a_block_that_lacks_a_part_is_damaged(ct: bytes, tmp_path: pathlib.Path,
 
 
 def test_a_stream_of_another_packet_is_refused(ct: bytes, tmp_path: pathlib.Path) -> None:
-    other = compress(bundled("MR_small.dcm")).codes
+    other = compress(bundled("MR_small.dcm")).streams
 
     def exchange(ds: Dataset) -> None:
         ds.PixelData = encapsulate(list(other))

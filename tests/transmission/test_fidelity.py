@@ -5,8 +5,8 @@ import pytest
 
 from medsr_jax.imaging import Image
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.fidelity import Fidelity
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import bundled, made
 
 # Of a decibel: steps of the AVIF encoder, and what OpenJPEG misses its target by.

@@ -54,5 +54,7 @@ def test_a_changed_packet_that_is_accepted_is_a_fault(
     fuzz.whole()
     monkeypatch.setattr(fuzz, "read_packet", forgetful)
     assert fuzz.fault(tmp_path / "packet", name) == "accepted with another RescaleSlope"
-    monkeypatch.setattr(fuzz, "read_packet", lambda path: dataclasses.replace(read(path), codes=read(path).codes * 2))
+    monkeypatch.setattr(
+        fuzz, "read_packet", lambda path: dataclasses.replace(read(path), streams=read(path).streams * 2)
+    )
     assert "code stream" in fuzz.fault(tmp_path / "packet", name)

@@ -5,8 +5,8 @@ import pytest
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.mapping import choose_window, from_codes, to_codes, to_stored
+from medsr_jax.transmission.sender import compress
 
 
 def test_eight_bits_are_never_stretched() -> None:

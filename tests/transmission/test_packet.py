@@ -10,7 +10,6 @@ from PIL import Image as Pillow
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import Packet, PacketHeader, header_text, parse_header
 from medsr_jax.transmission.packet_io import (
     assume_packet,
@@ -21,6 +20,7 @@ from medsr_jax.transmission.packet_io import (
     sealed_text,
     write_packet,
 )
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import made
 
 PLAIN = PacketHeader(
@@ -134,7 +134,7 @@ def test_bits_that_count_are_those_of_the_value_range() -> None:
     deep = dataclasses.replace(PLAIN, dtype="uint16", value_range=(0, 4095), high=4095)
     assert deep.bits == 12
     assert deep.source_bytes == -(-512 * 511 * 12 // 8)
-    assert Packet(codes=(b"x" * 1000,), header=deep).ratio() == deep.source_bytes / 1000
+    assert Packet(streams=(b"x" * 1000,), header=deep).ratio() == deep.source_bytes / 1000
 
 
 @pytest.mark.parametrize("codec", CODECS)
@@ -181,11 +181,11 @@ def test_metadata_that_fits_another_image_is_refused(tmp_path: pathlib.Path) -> 
     packet = compress(made(96, 120))
     path = tmp_path / "swapped.jpg"
     header = dataclasses.replace(packet.header, rows=400)
-    path.write_bytes(packet_bytes(Packet(codes=packet.codes, header=header)))
+    path.write_bytes(packet_bytes(Packet(streams=packet.streams, header=header)))
     with pytest.raises(MedsrError, match="differ in size"):
         read_packet(path)
     with pytest.raises(MedsrError, match="damaged"):
-        Packet(codes=packet.codes, header=header).decode()
+        Packet(streams=packet.streams, header=header).decode()
 
 
 def test_other_files_are_no_packets(tmp_path: pathlib.Path) -> None:

@@ -8,10 +8,10 @@ import pytest
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet import header_text, parse_header
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from medsr_jax.transmission.padding import Padding, encode_padding
+from medsr_jax.transmission.sender import compress
 
 
 def outlined(rows: int, columns: int, *, frames: int = 1, seed: int = 0) -> np.ndarray:

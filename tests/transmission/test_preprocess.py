@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from medsr_jax.imaging.image import Image
-from medsr_jax.transmission.compress import compress
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.mapping import from_codes
 from medsr_jax.transmission.preprocess import NOISE_THRESHOLD, estimate_noise, is_dark, preprocess, smooth
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import bundled, made
 
 CLEAN = made(256, 320).pixels[0].astype(np.float32)

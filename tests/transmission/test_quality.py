@@ -5,8 +5,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.quality import CANDIDATES, shrinking_error
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import made
 
 

@@ -20,8 +20,8 @@ from medsr_jax.imaging import Image, read_image
 from medsr_jax.imaging.dicom.differences import RESTORED, RESTORED_FROM_COLOUR, differing, may_differ
 from medsr_jax.restoration import Restored
 from medsr_jax.restoration.output import write_restored
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
 from tests.imaging.test_dicom import BUNDLED, SHARED
 

@@ -8,7 +8,7 @@ import pytest
 
 from medsr_jax.models import build
 from medsr_jax.restoration import arrays
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.weights import model_file
 from medsr_jax.weights.exporting.stablehlo import serialized
 

@@ -16,7 +16,7 @@ import hmac
 import os
 from typing import TYPE_CHECKING, Any
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, concerning
 from medsr_jax.imaging.dicom.provenance import software_version
 from medsr_jax.imaging.dicom.uids import keyed_uid
 
@@ -93,10 +93,8 @@ def deidentify(image: Image, *, secret: bytes | None = None) -> Image:
     """
     if image.dataset is None:
         return image
-    try:
+    with concerning(image.name):
         _check_pixels(image.dataset)
-    except MedsrError as error:
-        raise named(image.name, str(error)) if image.name else error from error
     dataset = _deidentified(image.dataset, os.urandom(32) if secret is None else secret)
     # Notes name elements that travel as they are; those are removed here.
     notes = tuple(note for note in image.notes if "travel as they are" not in note)
@@ -117,7 +115,7 @@ def actions() -> dict[int, str]:
         table = dicom_anonymization_database_selector(f"dicomfields_{EDITION}")
     except ValueError as error:
         raise MedsrError(
-            f"dicom-anonymizer lacks the table of {EDITION}; pip install --upgrade dicom-anonymizer"
+            f"dicom-anonymizer lacks the table of {EDITION}", remedy="pip install --upgrade dicom-anonymizer"
         ) from error
     # Repeating groups, which have masks, are overlays and curves: removed as a whole.
     return {
@@ -128,12 +126,14 @@ def actions() -> dict[int, str]:
 def _check_pixels(dataset: Dataset) -> None:
     burned = str(dataset.get("BurnedInAnnotation", "") or "")
     if burned == "YES":
-        raise MedsrError("states burned-in text, which de-identification leaves; cut it off before, or don't send it")
+        raise MedsrError(
+            "states burned-in text, which de-identification leaves", remedy="cut it off before, or don't send it"
+        )
     kind = _kind_with_text(dataset)
     if kind and burned != "NO":
         raise MedsrError(
-            f"may show the patient's name in its pixels ({kind}); look at it, and set BurnedInAnnotation to NO where it"
-            " shows none"
+            f"may show the patient's name in its pixels ({kind})",
+            remedy="look at it, and set BurnedInAnnotation to NO where it shows none",
         )
 
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.files import atomic_write
 from medsr_jax.imaging.dicom.differences import ADDED_EMPTY, COLOUR_ELEMENTS
 
@@ -183,8 +183,7 @@ def damage_named() -> Iterator[None]:
         except MedsrError:
             raise
         except Exception as error:
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise MedsrError(f"has DICOM elements that can't be carried over: {reason}") from error
+            raise MedsrError(f"has DICOM elements that can't be carried over: {first_line(error)}") from error
 
 
 def parsed_copy(source: Dataset) -> Dataset:
@@ -304,6 +303,5 @@ def write_dicom(path: str | os.PathLike[str], dataset: Dataset) -> None:
             # Not `save_as`, which refuses what was parsed from big-endian files.
             pydicom.dcmwrite(buffer, dataset, enforce_file_format=True)
         except Exception as error:  # Values of the source that were readable and can't be written.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise named(path, f"can't be written as DICOM: {reason}") from error
+            raise MedsrError(f"can't be written as DICOM: {first_line(error)}", path=path) from error
     atomic_write(path, buffer.getvalue())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, ParameterError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -26,12 +26,12 @@ def syntax_of(name: str) -> str:
     """The UID of a transfer syntax, by a name of `SYNTAXES`, its keyword in PS3.6 Table A-1, or the UID itself.
 
     Raises:
-        MedsrError: it is none of these.
+        ParameterError: it is none of these.
     """
     lower = name.strip().lower()
     uid = SYNTAXES.get(_KEYWORDS.get(lower, lower), name)
     if uid not in SYNTAXES.values():
-        raise MedsrError(f"the transfer syntax is one of {', '.join(SYNTAXES)}, its keyword or UID, not {name}")
+        raise ParameterError("transfer_syntax", f"must be one of {', '.join(SYNTAXES)}, its keyword or UID, not {name}")
     return uid
 
 
@@ -58,7 +58,7 @@ def code_losslessly(dataset: Dataset, frames: np.ndarray, syntax: str) -> None:
         return
     bits, signed = int(dataset.BitsStored), bool(dataset.PixelRepresentation)
     if bits > _DEEPEST:
-        raise MedsrError(f"values of {bits} bits can't be coded in {UID(syntax).name}; take explicit")
+        raise MedsrError(f"values of {bits} bits can't be coded in {UID(syntax).name}", remedy="take explicit")
     encode = _jpeg_ls if syntax == SYNTAXES["jpeg-ls"] else _jpeg_2000
     streams = [encode(np.ascontiguousarray(frame), bits, signed) for frame in frames]
     # The basic offset table counts to 4 GiB.
@@ -97,14 +97,14 @@ def _jpeg_ls_by_pyjpegls(frame: np.ndarray, precision: int) -> bytes:
         from jpeg_ls import encode_buffer
     except ImportError as error:
         raise MedsrError(
-            f"JPEG-LS of {precision} bits needs pyjpegls on Python 3.11; install it with: pip install"
-            " 'medsr-jax[restore]', or take jpeg2000"
+            f"JPEG-LS of {precision} bits needs pyjpegls on Python 3.11",
+            remedy="install it with: pip install 'medsr-jax[restore]', or take jpeg2000",
         ) from error
     rows, columns = frame.shape
     try:
         return bytes(encode_buffer(frame.tobytes(), rows, columns, 1, precision))
     except RuntimeError as error:  # it has room for twice the pixels, which for a few of them is less than the header
-        raise MedsrError(f"{rows}x{columns} pixels are too few for JPEG-LS here; take explicit") from error
+        raise MedsrError(f"{rows}x{columns} pixels are too few for JPEG-LS here", remedy="take explicit") from error
 
 
 def _jpeg_2000(frame: np.ndarray, bits: int, signed: bool) -> bytes:

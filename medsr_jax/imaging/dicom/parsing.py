@@ -7,7 +7,7 @@ import struct
 import zlib
 from typing import TYPE_CHECKING
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -32,19 +32,18 @@ def parse(data: bytes, *, name: str) -> tuple[Dataset, tuple[str, ...]]:
     dataset = pydicom.dcmread(io.BytesIO(data if inflated is None else inflated), force=True)
     syntax = dataset.file_meta.get("TransferSyntaxUID", "")
     if not isinstance(syntax, str):
-        raise named(name, f"has {len(syntax)} transfer syntaxes; a file has one, so write it anew")
+        raise MedsrError(f"has {len(syntax)} transfer syntaxes", path=name, remedy="a file has one, so write it anew")
     if inflated is not None:
         dataset.file_meta.TransferSyntaxUID = pydicom.uid.UID(_DEFLATED)
     sop_class = str(dataset.get("SOPClassUID", "") or dataset.file_meta.get("MediaStorageSOPClassUID", ""))
     if not any(keyword in dataset for keyword in ("PixelData", "FloatPixelData", "DoubleFloatPixelData")):
         what = f" ({pydicom.uid.UID(sop_class).name})" if sop_class else ""
-        raise named(name, f"is a DICOM file without pixel data{what}; name a DICOM image")
+        raise MedsrError(f"is a DICOM file without pixel data{what}", path=name, remedy="name a DICOM image")
     if "PixelData" not in dataset:
-        raise named(name, "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry")
-    try:
-        return dataset, parse_elements(dataset)
-    except MedsrError as error:
-        raise named(name, str(error)) from error
+        raise MedsrError(
+            "holds floating-point pixels (a parametric map), which no lossy DICOM object can carry", path=name
+        )
+    return dataset, parse_elements(dataset)
 
 
 def is_deflated(data: bytes) -> bool:
@@ -63,9 +62,13 @@ def _inflated(data: bytes, *, name: str) -> bytes | None:
     try:
         body = inflate.decompress(data[end:], MOST_INFLATED + 1)
     except zlib.error as error:
-        raise named(name, f"is a damaged DICOM file: {error}") from error
+        raise MedsrError(f"is a damaged DICOM file: {error}", path=name) from error
     if len(body) > MOST_INFLATED:
-        raise named(name, f"inflates to more than {MOST_INFLATED >> 20} MiB; store it under another transfer syntax")
+        raise MedsrError(
+            f"inflates to more than {MOST_INFLATED >> 20} MiB",
+            path=name,
+            remedy="store it under another transfer syntax",
+        )
     return data[:first] + _EXPLICIT.encode().ljust(last - first, b"\0") + data[last:end] + body
 
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -53,7 +53,7 @@ def read_attributes(dataset: Dataset, *, name: str) -> PixelAttributes:
         value = dataset.get(keyword)
         if value is None or value == "":
             if default is None:
-                raise named(name, f"has pixel data but no {keyword}")
+                raise MedsrError(f"has pixel data but no {keyword}", path=name)
             return default
         return int(value)
 
@@ -73,10 +73,12 @@ def read_attributes(dataset: Dataset, *, name: str) -> PixelAttributes:
         photometric=str(dataset.get("PhotometricInterpretation", "") or "").strip().upper(),
     )
     if allocated not in (1, 8, 16, 32) or not 1 <= stored <= allocated:
-        raise named(name, f"has {stored} bits stored of {allocated} allocated; 1, 8, 16 and 32 are read")
+        raise MedsrError(
+            f"has {stored} bits stored of {allocated} allocated", path=name, remedy="1, 8, 16 and 32 are read"
+        )
     if attributes.samples not in (1, 3) or attributes.photometric in ("ARGB", "CMYK", "HSV"):
         what = f"{attributes.samples} samples a pixel as {attributes.photometric}"
-        raise named(name, f"has {what}; grey, palette, RGB and YBR are read")
+        raise MedsrError(f"has {what}", path=name, remedy="grey, palette, RGB and YBR are read")
     return attributes
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.imaging.dicom import code_stream, encapsulation, native_pixels, overlay_bits, stored_bits
 from medsr_jax.imaging.dicom.code_stream import HTJ2K, JPEG, JPEG_2000, JPEG_LS, JPEG_XL, RLE, StreamHeader
 from medsr_jax.imaging.dicom.pixel_attributes import PixelAttributes, read_attributes
@@ -76,8 +76,9 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
     except Exception as error:  # Each codec has its own exceptions.
         from pydicom.uid import UID
 
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:160]
-        raise named(name, f"has damaged or truncated pixel data ({UID(syntax).name}): {reason}") from error
+        raise MedsrError(
+            f"has damaged or truncated pixel data ({UID(syntax).name}): {first_line(error)}", path=name
+        ) from error
 
 
 def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
@@ -92,7 +93,7 @@ def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
     if syntax not in _CODECS:
         what = UID(syntax).name
         what = what if what == syntax else f"{what} ({syntax})"
-        raise named(name, f"has transfer syntax {what}, which can't be decoded")
+        raise MedsrError(f"has transfer syntax {what}, which can't be decoded", path=name)
     return syntax
 
 
@@ -154,7 +155,7 @@ def _encapsulated(
     streams, notes = encapsulation.split_frames(data, offsets=_offsets(dataset))
     if len(streams) < attributes.frames:
         count = f"{len(streams)} of {attributes.frames}"
-        raise named(name, f"has {count} frames; the file is truncated or damaged")
+        raise MedsrError(f"has {count} frames", path=name, remedy="the file is truncated or damaged")
     notes += _count_note(len(streams), attributes)
     check_size(attributes.rows, attributes.columns, frames=len(streams), name=name, max_pixels=max_pixels)
     if all(code_stream.codec_of(stream) == RLE for stream in streams):
@@ -195,17 +196,25 @@ def _common_header(streams: list[bytes], attributes: PixelAttributes, *, name: s
             attributes.columns,
         ):
             sizes = f"{attributes.rows} x {attributes.columns}", f"{header.rows} x {header.columns}"
-            raise named(name, f"says {sizes[0]} pixels but its code stream holds {sizes[1]}; get the file anew")
+            raise MedsrError(
+                f"says {sizes[0]} pixels but its code stream holds {sizes[1]}", path=name, remedy="get the file anew"
+            )
         if header.scans:
-            raise named(name, f"has a JPEG of {header.scans} scans, too many to decode; recompress it as baseline")
+            raise MedsrError(
+                f"has a JPEG of {header.scans} scans, too many to decode", path=name, remedy="recompress it as baseline"
+            )
     first = headers[0]
     for header in headers:
         if (header.components, header.signed, header.colour) != (first.components, first.signed, first.colour):
-            raise named(name, "has frames that differ in components, sign or colour; split it into single frames")
+            raise MedsrError(
+                "has frames that differ in components, sign or colour", path=name, remedy="split it into single frames"
+            )
     if first.components not in (1, 3):
-        raise named(name, f"has code streams of {first.components} components; grey and three colours are read")
+        raise MedsrError(
+            f"has code streams of {first.components} components", path=name, remedy="grey and three colours are read"
+        )
     if first.signed and first.components == 3:
-        raise named(name, "has code streams of signed colour samples; convert them to unsigned ones")
+        raise MedsrError("has code streams of signed colour samples", path=name, remedy="convert them to unsigned ones")
     lossy = next((header for header in headers if not header.lossless), first)
     return dataclasses.replace(lossy, precision=max(header.precision for header in headers))
 
@@ -218,7 +227,7 @@ def _decoded(streams: list[bytes], common: StreamHeader, *, name: str) -> Array:
         frame = code_stream.decode_stream(stream, code_stream.read_stream_header(stream))
         if frame.shape != shape:
             sizes = [" x ".join(str(side) for side in sides) for sides in (shape, frame.shape)]
-            raise named(name, f"has a code stream of {sizes[0]} pixels that decodes to {sizes[1]}")
+            raise MedsrError(f"has a code stream of {sizes[0]} pixels that decodes to {sizes[1]}", path=name)
         if pixels is None:
             width = max(frame.dtype.itemsize, (common.precision + 7) // 8)
             if len(streams) == 1 and width == frame.dtype.itemsize:
@@ -255,7 +264,9 @@ def _colours(header: StreamHeader, attributes: PixelAttributes, *, name: str) ->
         grey = stated.startswith("MONOCHROME") or (stated == "PALETTE COLOR" and attributes.samples == 1)
         return (stated if grey or attributes.samples == 1 else "MONOCHROME2"), notes
     if stated == "PALETTE COLOR":
-        raise named(name, "says PALETTE COLOR but its code stream holds three components; correct one of them")
+        raise MedsrError(
+            "says PALETTE COLOR but its code stream holds three components", path=name, remedy="correct one of them"
+        )
     undone = header.codec in (JPEG_2000, HTJ2K, JPEG_XL)
     if undone and stated in ("YBR_ICT", "YBR_RCT"):
         if header.colour == "RGB":

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.imaging.colour import full_range_luma, through_palette, to_grey
 from medsr_jax.imaging.dicom.pixel_attributes import describe_pixels
 from medsr_jax.imaging.dicom.stored_bits import limits
@@ -40,8 +40,7 @@ def decode_dicom(data: bytes, *, name: str, max_pixels: int) -> Image:
         except (MedsrError, MemoryError):
             raise
         except Exception as error:  # Damaged elements raise whatever pydicom's parsers stumble on.
-            reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-            raise named(name, f"is a damaged DICOM file: {reason}") from error
+            raise MedsrError(f"is a damaged DICOM file: {first_line(error)}", path=name) from error
 
 
 def _as_image(dataset: Dataset, frames: Frames, *, notes: tuple[str, ...], name: str) -> Image:
@@ -77,12 +76,12 @@ def _grey(frames: Frames, dataset: Dataset, *, name: str) -> tuple[Array, int, t
     pixels, bits, photometric = frames.pixels, frames.bits, frames.photometric
     if pixels.ndim == 3 and photometric == "PALETTE COLOR":
         if bits > 16:
-            raise named(name, f"has palette indices of {bits} bits; up to 16 are read")
+            raise MedsrError(f"has palette indices of {bits} bits", path=name, remedy="up to 16 are read")
         pixels = _through_palette(pixels, dataset)
         bits = 8 * pixels.dtype.itemsize
     if pixels.ndim == 4:
         if frames.signed:
-            raise named(name, "has signed colour samples; convert them to unsigned ones")
+            raise MedsrError("has signed colour samples", path=name, remedy="convert them to unsigned ones")
         if photometric.startswith("YBR_FULL"):
             # PS3.3 C.7.6.3.1.2: the Y of YBR_FULL is BT.601 luma.
             grey = np.ascontiguousarray(pixels[..., 0])

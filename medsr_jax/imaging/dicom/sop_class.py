@@ -107,7 +107,7 @@ def check_derivable(dataset: Dataset) -> None:
     """
     what = _NOT_IMAGES.get(str(dataset.get("SOPClassUID", "")).removeprefix(_STORAGE))
     if what:
-        raise MedsrError(f"holds {what}, which lossy compression would falsify; send it by other means")
+        raise MedsrError(f"holds {what}, which lossy compression would falsify", remedy="send it by other means")
 
 
 def choose_sop_class(

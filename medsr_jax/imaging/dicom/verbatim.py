@@ -89,7 +89,7 @@ def check_depth(depth: int) -> None:
       MedsrError: they are. The message names no file.
     """
     if depth > MOST_NESTED:
-        raise MedsrError(f"has sequences nested more than {MOST_NESTED} deep; the file is damaged or hostile")
+        raise MedsrError(f"has sequences nested more than {MOST_NESTED} deep", remedy="the file is damaged or hostile")
 
 
 def _name(tag: BaseTag) -> str:

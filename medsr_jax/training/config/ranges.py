@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from ml_collections import ConfigDict
 
 from medsr_jax.errors import UsageError
-from medsr_jax.transmission.downscale import KERNELS
+from medsr_jax.transmission.downscaling import KERNELS
 
 
 class Range(NamedTuple):

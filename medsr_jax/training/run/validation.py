@@ -15,7 +15,7 @@ from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.jpeg.coefficients import parse
 from medsr_jax.models.compact import bicubic, quantisation_strength, strength_of_tables
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
-from medsr_jax.transmission.downscale import downscale
+from medsr_jax.transmission.downscaling import downscale
 
 # (image, truth), each (1, H, W, 1) in [0, 1] -> (1,)
 Distance = Callable[[jax.Array, jax.Array], jax.Array]

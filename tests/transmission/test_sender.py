@@ -11,9 +11,9 @@ import pytest
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.image import Image
 from medsr_jax.transmission.codecs import CODECS
-from medsr_jax.transmission.compress import compress
 from medsr_jax.transmission.mapping import from_codes
 from medsr_jax.transmission.packet_io import read_packet, write_packet
+from medsr_jax.transmission.sender import compress
 from tests.transmission.images import made
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from medsr_jax.transmission.downscale import KERNELS, downscale
+from medsr_jax.transmission.downscaling import KERNELS, downscale
 
 
 @pytest.mark.parametrize("scale", range(1, 9))

@@ -12,8 +12,7 @@ from typing import Any
 
 import numpy as np
 
-SCALES = range(1, 9)
-KERNELS = ("area", "bicubic", "lanczos")
+from medsr_jax.transmission.options import KERNELS, SCALES
 
 
 def small_shape(rows: int, columns: int, *, scale: int) -> tuple[int, int]:

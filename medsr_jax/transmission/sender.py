@@ -1,0 +1,321 @@
+"""The sender: ``I_compressed = C_q(I_downscaled)`` of the paper's section 2.1, as a packet.
+
+The order is: smoothing where the image is dark or noisy (`preprocess`), downscaling (`downscaling`), mapping to codes
+(`mapping`), choice of quality (`quality`), coding (`codecs`). With a budget of bytes, all but the first are tried at
+several scales (`budget`).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medsr_jax.errors import MedsrError, concerning
+from medsr_jax.imaging.image import Image
+from medsr_jax.transmission.budget import best_scale, best_that_fits, codec_for
+from medsr_jax.transmission.codecs import CODECS, Codec
+from medsr_jax.transmission.downscaling import downscale
+from medsr_jax.transmission.enlargement import enlargement_error
+from medsr_jax.transmission.fidelity import Fidelity
+from medsr_jax.transmission.mapping import above, choose_window, to_codes
+from medsr_jax.transmission.options import AUTO, SendingOptions, Window
+from medsr_jax.transmission.packet import Packet, PacketHeader
+from medsr_jax.transmission.packet_io import packet_bytes
+from medsr_jax.transmission.padding import encode_padding
+from medsr_jax.transmission.preprocess import is_dark
+from medsr_jax.transmission.preprocess import preprocess as smooth_if_noisy
+from medsr_jax.transmission.quality import choose_quality
+
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+DEFAULT_SCALE, COARSEST_SCALE = 4, 8
+_SHORTEST_STREAM = b"\xff\xd8\xff\xd9"  # stands for code streams that are not there yet; real ones are longer
+
+
+def compress(
+    image: Image,
+    *,
+    scale: int | str | None = AUTO,
+    quality: int | str = AUTO,
+    codec: str | None = AUTO,
+    max_bytes: int | None = None,
+    preprocess: bool = True,
+    kernel: str = "area",
+    window: Window | None = None,
+    headers: str = "all",
+    key: bytes | None = None,
+) -> Packet:
+    """Make the packet of an image.
+
+    Args:
+        image: any size and any stored type.
+        scale, quality, codec, max_bytes, preprocess, kernel, window, headers: as the attributes of `SendingOptions`.
+        key: that the file will be signed with (`packet_bytes`), since a budget counts the signature.
+
+    Returns:
+        The packet. Codes are of 16 bits where the source has more than 8 and the codec carries them.
+
+    Raises:
+        ParameterError: an option is out of its range.
+        MedsrError: the kind of file can't carry the codec, nothing meets the budget, or the image is no `Image`.
+    """
+    options = SendingOptions(
+        scale=scale,
+        quality=quality,
+        codec=codec,
+        max_bytes=max_bytes,
+        preprocess=preprocess,
+        kernel=kernel,
+        window=window,
+        headers=headers,
+    )
+    if not isinstance(image, Image):
+        raise MedsrError(
+            f"compress takes an Image, not a {type(image).__name__}: read_image(path) reads one, and"
+            " Image.from_array(array) makes one"
+        )
+    with concerning(image.name):
+        source = _Source.of(image, options)
+        if max_bytes is None:
+            return source.of_quality()
+        return _within(max_bytes, source, key)
+
+
+def compress_file(
+    source: str | os.PathLike[str], target: str | os.PathLike[str], **options: object
+) -> tuple[Packet, int]:
+    """Read an image, compress it with the options of `compress` and write the packet.
+
+    Returns:
+        The packet and the size of its file.
+
+    Raises:
+        MedsrError: as `read_image`, `compress` and `write_packet`.
+    """
+    from medsr_jax.imaging.reading import read_image
+    from medsr_jax.transmission.packet_io import write_packet
+
+    packet = compress(read_image(source), **options)  # type: ignore[arg-type]
+    return packet, write_packet(target, packet)
+
+
+def _within(max_bytes: int, source: _Source, key: bytes | None) -> Packet:
+    """The best packet whose file has at most so many bytes."""
+
+    def size(packet: Packet) -> int:
+        return len(packet_bytes(packet, key=key))
+
+    free = source.options.scale == AUTO
+    scale = COARSEST_SCALE if free else int(source.options.scale or DEFAULT_SCALE)
+    if source.dataset is not None:
+        # Attributes don't depend on pixels: a budget that they exceed is refused before anything is coded.
+        stub = Packet((_SHORTEST_STREAM,) * len(source.frames), source.header(scale), source.dataset)
+        attributes = size(stub) - stub.coded_bytes
+        if attributes >= max_bytes:
+            minimal = " or send minimal headers" if source.options.headers == "all" else ""
+            raise MedsrError(
+                f"doesn't fit into {max_bytes} bytes: its attributes alone take {attributes}",
+                remedy=f"raise the budget{minimal}",
+            )
+    if free:
+        return best_scale(lambda scale: source.shrunk(scale).packet, source.pixels, max_bytes=max_bytes, size=size)
+    return best_that_fits(source.shrunk(scale).packet, max_bytes=max_bytes, size=size)[0]
+
+
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """An image that is ready to be shrunk, by one scale or several.
+
+    Attributes:
+        image: the original.
+        options: how it is sent.
+        codec: that was chosen.
+        pixels: of the original, clipped to the window where it has padding: the truth of the restored image.
+        frames: the same smoothed where they are noisy, less `base`.
+        low, high, levels: of the mapping.
+        base: was subtracted from the values of `frames`, so that float32 holds them.
+        preprocess: what was done.
+        dataset: for DICOM, the attributes that are sent.
+        notes: what reading the original changed, and what is not sent.
+    """
+
+    image: Image
+    options: SendingOptions
+    codec: Codec
+    pixels: np.ndarray
+    frames: list[np.ndarray]
+    low: float
+    high: float
+    levels: int
+    base: float
+    preprocess: str
+    dataset: Dataset | None
+    notes: tuple[str, ...]
+
+    @classmethod
+    def of(cls, image: Image, options: SendingOptions) -> _Source:
+        """Smoothing, mapping and attributes, none of which depends on the scale."""
+        codec = _codec(image, options)
+        pixels, window, done = image.pixels, options.window, list[str]()
+        if window is None and options.preprocess and _is_dark_and_may_be_rescaled(image):
+            # A gain that the mapping records and the receiver inverts: restored brightness is the original's.
+            window = "data"
+            done.append("dark, codes span the data")
+        low, high = choose_window(pixels, window, value_range=image.value_range, padding=image.padding)
+        if image.padding is not None:
+            # Else the value that marks "no image", often far outside, would be averaged into the rim of the image.
+            pixels = np.clip(pixels, low, high).astype(pixels.dtype)
+        base = low if pixels.dtype.itemsize > 2 else 0
+        frames = [above(frame, base) if base else frame for frame in pixels]
+        if options.preprocess:
+            smoothed = [smooth_if_noisy(frame, low=low - base, high=high - base) for frame in frames]
+            frames = [frame for frame, _ in smoothed]
+            done += [what for _, what in smoothed if what][:1]
+        dataset, not_sent = _attributes(image.dataset, minimal=options.headers == "minimal")
+        return cls(
+            image=image,
+            options=options,
+            codec=codec,
+            pixels=pixels,
+            frames=frames,
+            low=low,
+            high=high,
+            levels=_levels(image, codec),
+            base=base,
+            preprocess=", ".join(done),
+            dataset=dataset,
+            notes=(*image.notes, *not_sent),
+        )
+
+    def header(self, scale: int) -> PacketHeader:
+        """Of a packet of a scale, whose quality is not known yet."""
+        image = self.image
+        padding, padding_notes = None, tuple[str, ...]()
+        if image.padding is not None:
+            padding, padding_notes = encode_padding(
+                image.pixels, image.padding, scale=scale, max_bytes=self.options.max_bytes
+            )
+        return PacketHeader(
+            rows=image.pixels.shape[1],
+            columns=image.pixels.shape[2],
+            frames=len(image.pixels),
+            dtype=image.pixels.dtype.name,
+            value_range=image.value_range,
+            low=self.low,
+            high=self.high,
+            levels=self.levels,
+            scale=scale,
+            kernel=self.options.kernel,
+            quality=1,
+            codec=self.codec.name,
+            preprocess=self.preprocess,
+            kind=image.kind,
+            inverted=image.inverted,
+            spacing=image.spacing,
+            padding=padding,
+            notes=(*self.notes, *padding_notes),
+        )
+
+    def shrunk(self, scale: int) -> _Shrunk:
+        """The frames' codes at a scale."""
+        low, high = self.low - self.base, self.high - self.base
+        small = (downscale(frame, scale=scale, kernel=self.options.kernel) for frame in self.frames)
+        frames = [to_codes(frame, low=low, high=high, levels=self.levels) for frame in small]
+        return _Shrunk(frames, self.header(scale), self.codec, self.dataset)
+
+    def of_quality(self) -> Packet:
+        """The packet of the quality and scale of the options."""
+        scale, quality = self.options.scale, self.options.quality
+        small = self.shrunk(DEFAULT_SCALE if scale == AUTO else int(scale or DEFAULT_SCALE))
+        if quality == AUTO:
+            middle = small.middle
+            lost = enlargement_error(small.frames[middle], self.pixels[middle], header=small.header)
+            quality = choose_quality(small.fidelity, codec=self.codec, lost=lost)
+        return small.of_quality(int(quality))
+
+
+class _Shrunk:
+    """Small images that are ready to be coded; the middle frame stands for all where one is judged.
+
+    Args:
+        frames: of codes, (rows, columns) each.
+        header: with any quality.
+        codec: that codes them.
+        dataset: of the packet.
+    """
+
+    def __init__(self, frames: list[np.ndarray], header: PacketHeader, codec: Codec, dataset: Dataset | None) -> None:
+        self.frames, self.header, self._codec, self._dataset = frames, header, codec, dataset
+        self.middle = len(frames) // 2
+        self.fidelity = Fidelity(frames[self.middle])
+
+    def packet(self, setting: float) -> Packet:
+        """Of one setting of the codec for all frames."""
+        streams = tuple(self._codec.encode(frame, setting) for frame in self.frames)
+        return self._packet(streams, self.fidelity.quality_of(self._codec, setting, streams[self.middle]))
+
+    def of_quality(self, quality: int) -> Packet:
+        """Of one quality: each frame has the fidelity that it would have as a JPEG."""
+        measured = (
+            self.fidelity if number == self.middle else Fidelity(frame) for number, frame in enumerate(self.frames)
+        )
+        return self._packet(tuple(one.stream(self._codec, quality) for one in measured), quality)
+
+    def _packet(self, streams: tuple[bytes, ...], quality: int) -> Packet:
+        return Packet(streams, dataclasses.replace(self.header, quality=quality), self._dataset)
+
+
+def _codec(image: Image, options: SendingOptions) -> Codec:
+    """The codec, refused where the image can't be sent with it."""
+    dicom = image.dataset is not None
+    codec = CODECS[codec_for(options, dicom=dicom, deep_frames=dicom and _has_deep_frames(image))]
+    if image.dataset is not None:
+        codec.check_dicom()
+        from medsr_jax.imaging.dicom.sop_class import check_derivable
+
+        check_derivable(image.dataset)  # before any work: doses and segmentations aren't pictures
+    elif len(image.pixels) != 1:
+        raise MedsrError(
+            f"has {len(image.pixels)} pages, and a {codec.name} file holds one", remedy="send each page as a file"
+        )
+    return codec
+
+
+def _has_deep_frames(image: Image) -> bool:
+    return len(image.pixels) > 1 and image.pixels.dtype.itemsize > 1
+
+
+def _attributes(dataset: Dataset | None, *, minimal: bool) -> tuple[Dataset | None, tuple[str, ...]]:
+    """The DICOM attributes that are sent, and notes on those that are not."""
+    if dataset is None:
+        return None, ()
+    from medsr_jax.transmission import headers
+    from medsr_jax.transmission.original_form import without_bulk
+
+    notes: tuple[str, ...] = ()
+    if minimal:
+        dataset, left_out = headers.minimal(dataset)
+        notes = (left_out.note,) if left_out.note else ()
+    dataset, bulk = without_bulk(dataset)
+    return dataset, notes + bulk
+
+
+def _is_dark_and_may_be_rescaled(image: Image) -> bool:
+    """8 bits and under-exposed; several DICOM frames keep their class only with the values as they are.
+
+    PS3.3 A.7, A.8.3.
+    """
+    several = image.dataset is not None and len(image.pixels) > 1
+    if image.pixels.dtype.itemsize != 1 or several:
+        return False
+    return is_dark(image.pixels, value_range=image.value_range, inverted=image.inverted)
+
+
+def _levels(image: Image, codec: Codec) -> int:
+    # A modality LUT becomes one with an entry a code: 65536 of them would be a hundred times the image.
+    has_table = image.dataset is not None and "ModalityLUTSequence" in image.dataset
+    return 65535 if codec.bits > 8 and image.pixels.dtype.itemsize > 1 and not has_table else 255
