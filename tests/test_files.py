@@ -113,7 +113,7 @@ def test_an_output_folder_inside_an_input_folder_is_not_walked(tmp_path: pathlib
 def test_missing_and_empty_inputs_are_named_when_they_are_read(tmp_path: pathlib.Path) -> None:
     (tmp_path / "empty").mkdir()
     absent, empty = find_inputs([tmp_path / "absent", tmp_path / "empty"])
-    with pytest.raises(MedsrError, match="can't be opened: No such file"):
+    with pytest.raises(MedsrError, match="can't be read: No such file"):
         read_image(absent[0])
     with pytest.raises(MedsrError, match="holds no file"):
         read_image(empty[0])

@@ -74,7 +74,8 @@ def test_without_a_home_or_a_cache_a_packet_is_restored_in_silence(folder, home)
 def test_any_exception_is_the_line_of_its_file_with_a_traceback_under_debug(folder):
     # One file alone is compressed in the command's own process, which has the fault.
     (folder / "broken.py").write_text(
-        "import sys\nimport medsr_jax.transmission\n\n\ndef compress(*_, **options):\n    raise LookupError('odd')\n"
+        "import sys\nimport medsr_jax.transmission.sender\n\n\n"
+        "def compress(*_, **options):\n    raise LookupError('odd')\n"
         "sys.modules['medsr_jax.transmission.sender'].compress = compress\n"
         "from medsr_jax.cli import main\nmain()"
     )

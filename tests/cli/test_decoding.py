@@ -14,8 +14,10 @@ from PIL import Image
 
 from medsr_jax.cli import child
 from medsr_jax.cli.decoding import Call, Decoding
-from medsr_jax.cli.receiving import image, received
+from medsr_jax.cli.receiving import received
+from medsr_jax.cli.sending import original
 from medsr_jax.errors import MedsrError
+from medsr_jax.transmission.options import SendingOptions
 
 MEDSR = [sys.executable, "-c", "from medsr_jax.cli import main; main()"]
 
@@ -151,15 +153,16 @@ def test_a_folder_whose_decoder_is_killed_in_the_midst_is_done_but_for_one_file(
 def test_packets_and_images_are_the_same_from_another_process(folder, way, tmp_path):
     pairs = [(folder / "a.png", ".jpg"), (pathlib.Path(pydicom.data.get_testdata_file("CT_small.dcm")), ".dcm")]
     with Decoding(
-        Call("medsr_jax.cli.receiving", "image", {"max_pixels": None}), [file for file, _ in pairs]
+        Call("medsr_jax.cli.sending", "original", {"max_pixels": None}), [file for file, _ in pairs]
     ) as decoding:
         images = [one.value for one in decoding]
     with Decoding(
-        Call("medsr_jax.cli.sending", "encoded", {"max_pixels": None, "options": {}}), [file for file, _ in pairs]
+        Call("medsr_jax.cli.sending", "encoded", {"max_pixels": None, "options": SendingOptions()}),
+        [file for file, _ in pairs],
     ) as decoding:
         packets = [one.value for one in decoding]
     for (file, suffix), there, sent in zip(pairs, images, packets, strict=True):
-        here = image(file, max_pixels=None)
+        here = original(file, max_pixels=None)
         np.testing.assert_array_equal(there.pixels, here.pixels)
         assert there.dataset == here.dataset
         assert sent.suffix == suffix

@@ -148,7 +148,7 @@ def test_a_blend_is_named_with_its_parts(sent, tiny_weights, tmp_path):
     assert np.abs(blended - expected).max() <= 1
     assert (
         restore(tiny_weights, sent, "-o", tmp_path, *options[:3], "1.5").stderr
-        == "--alpha is a number from 0 to 1, not 1.5\n"
+        == "--alpha: must be between 0 and 1, not 1.5\n"
     )
 
 

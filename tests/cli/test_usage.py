@@ -17,8 +17,8 @@ from typer.testing import CliRunner
 
 from medsr_jax import __version__, terminal
 from medsr_jax.cli import app
-from medsr_jax.cli.sending_options import chosen_budget
-from medsr_jax.errors import UsageError
+from medsr_jax.cli.sending_options import Sending
+from medsr_jax.errors import ParameterError
 from medsr_jax.imaging import read_image
 from medsr_jax.transmission.ceilings import ratio_text
 from medsr_jax.transmission.packet_io import read_packet
@@ -42,18 +42,18 @@ def test_the_version_is_said_by_the_command_and_by_the_module() -> None:
         (["compress", CT, "-o", "x", "--scal", "3"], "--scale"),
         (["compress", CT], "medsr compress: missing option '-o' / '--out' (medsr compress --help)"),
         (["compress", CT, "-o", "x", "--max-pixels", "many"], "'--max-pixels'"),
-        (["compress", CT, CT, "-o", "x", "--scale", "11"], "--scale is auto or an integer"),
-        (["compress", CT, "-o", "x", "--quality", "0"], "--quality is auto or an integer"),
-        (["compress", CT, "-o", "x", "--codec", "webp"], "--codec is one of"),
+        (["compress", CT, CT, "-o", "x", "--scale", "11"], "--scale: must be auto or an integer from 1 to"),
+        (["compress", CT, "-o", "x", "--quality", "0"], "--quality: must be auto or an integer from 1 to"),
+        (["compress", CT, "-o", "x", "--codec", "webp"], "--codec: must be one of"),
         (["compress", CT, "-o", "x", "--window", "5:1"], "--window goes from a lower to a higher"),
-        (["compress", CT, "-o", "x", "--max-bytes", "2XB"], "--max-bytes is a number of bytes"),
-        (["evaluate", CT, "--quality", "many"], "--quality is auto or an integer"),
+        (["compress", CT, "-o", "x", "--max-bytes", "2XB"], "--max-bytes: must be a number of bytes"),
+        (["evaluate", CT, "--quality", "many"], "--quality: must be auto or an integer from 1 to"),
         (["evaluate", CT, "--lpips"], "--lpips requires --report"),
         (["restore", CT, "-o", "x", "--assume-scale", "9"], "--assume-scale"),
-        (["restore", CT, "-o", "x", "--alpha", "0.5"], "--alpha requires --blend"),
-        (["restore", CT, "-o", "x", "--views", "3", "--ensemble"], "--views is one of 2, 4, 8, not 3"),
-        (["restore", CT, "-o", "x", "--tile", "7"], "--tile is a multiple of 8"),
-        (["restore", CT, "-o", "x", "--backend", "tpu"], "--backend is one of"),
+        (["restore", CT, "-o", "x", "--alpha", "0.5"], "--alpha: requires a second model"),
+        (["restore", CT, "-o", "x", "--views", "3", "--ensemble"], "--views: must be one of 2, 4, 8, not 3"),
+        (["restore", CT, "-o", "x", "--tile", "7"], "--tile: must be a multiple of 8"),
+        (["restore", CT, "-o", "x", "--backend", "tpu"], "--backend: must be one of"),
         (["restore", CT, "-o", "x", "--transfer-syntax", "rle"], "--transfer-syntax: "),
         (["demo", "--model", "xray-x5"], "--model: xray-x5: "),
     ],
@@ -106,13 +106,13 @@ def test_an_input_that_fails_ends_with_one(tmp_path: pathlib.Path) -> None:
     [("2000", 2000), ("2KB", 2000), ("2 kb", 2000), ("1.5k", 1500), ("2KiB", 2048), ("1MB", 10**6), ("12B", 12)],
 )
 def test_budgets_have_units(text: str, size: int) -> None:
-    assert chosen_budget(text) == size
+    assert Sending(max_bytes=text).options().max_bytes == size
 
 
 @pytest.mark.parametrize("text", ["0", "-3", "KB", "2XB", "1e9", "", "0.1"])
 def test_what_is_no_budget_is_refused(text: str) -> None:
-    with pytest.raises(UsageError, match="--max-bytes"):
-        chosen_budget(text)
+    with pytest.raises(ParameterError, match="^max_bytes: must be a number of bytes"):
+        Sending(max_bytes=text).options()
 
 
 def test_info_takes_packets_images_weights_folders_and_models(tmp_path: pathlib.Path) -> None:

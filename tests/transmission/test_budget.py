@@ -7,14 +7,16 @@ import sys
 import numpy as np
 import pytest
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.imaging.image import Image
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission import budget as rules
 from medsr_jax.transmission.budget import SCALES_TRIED, codec_for, packet_error
 from medsr_jax.transmission.codecs import CODECS
+from medsr_jax.transmission.options import SendingOptions
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes
+from medsr_jax.transmission.quality import CANDIDATES
 from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom_objects import enhanced_mr, saved
 from tests.transmission.images import bundled, made
@@ -67,7 +69,7 @@ def test_budget_that_cannot_be_met_names_the_smallest_size_and_the_remedies(
 
 @pytest.mark.parametrize("budget", [0, -5])
 def test_a_budget_of_nothing_is_refused(budget: int) -> None:
-    with pytest.raises(MedsrError, match=rf"made.png: max_bytes is a number of bytes from 1 up, not {budget}"):
+    with pytest.raises(ParameterError, match=rf"^max_bytes: must be a number of bytes from 1 up, not {budget}$"):
         compress(made(), max_bytes=budget)
 
 
@@ -85,14 +87,15 @@ def test_a_budget_of_nothing_is_refused(budget: int) -> None:
 def test_the_codec_is_known_before_the_image(
     codec: str | None, dicom: bool, max_bytes: int | None, expected: str
 ) -> None:
-    assert codec_for(codec, dicom=dicom, max_bytes=max_bytes) == expected
+    options = SendingOptions(codec=codec, max_bytes=max_bytes)
+    assert codec_for(options, dicom=dicom) == expected
 
 
 def test_without_avif_in_pillow_jpeg2000_is_taken_and_avif_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in ("budget", "compress"):
+    for module in ("budget", "options"):
         monkeypatch.setattr(sys.modules[f"medsr_jax.transmission.{module}"], "has_avif", lambda: False)
     assert compress(made(), max_bytes=1740).header.codec == "jpeg2000"
-    with pytest.raises(MedsrError, match="Pillow was built without it here; choose jpeg or jpeg2000"):
+    with pytest.raises(MedsrError, match="^codec: avif is not part of Pillow here; choose jpeg or jpeg2000$"):
         compress(made(), codec="avif")
 
 
@@ -141,8 +144,44 @@ def test_dicom_travels_as_jpeg2000_and_never_as_avif() -> None:
     assert len(packet_bytes(packet)) <= 6000
     with pytest.raises(MedsrError, match="can't be sent as avif"):
         compress(image, codec="avif", max_bytes=6000)
-    with pytest.raises(MedsrError, match=r"has \d+, \d+ of them attributes and no pixels; raise the budget$"):
+
+
+def test_attributes_beyond_the_budget_are_refused_before_anything_is_coded(monkeypatch: pytest.MonkeyPatch) -> None:
+    image = bundled("693_J2KI.dcm")
+
+    def refused(*_: object) -> bytes:
+        raise AssertionError("coded")
+
+    for name, codec in CODECS.items():
+        monkeypatch.setitem(CODECS, name, dataclasses.replace(codec, encoder=refused))
+    problem = r"doesn't fit into 1000 bytes: its attributes alone take \d+; raise the budget or send minimal headers$"
+    with pytest.raises(MedsrError, match=problem):
         compress(image, max_bytes=1000)
+    with pytest.raises(MedsrError, match=r"attributes alone take \d+; raise the budget$"):
+        compress(image, max_bytes=1000, headers="minimal")
+
+
+def test_attributes_that_leave_too_little_for_pixels_are_counted() -> None:
+    image = bundled("693_J2KI.dcm")
+    with pytest.raises(MedsrError, match=r"attributes alone take (\d+);") as refusal:
+        compress(image, max_bytes=1000)
+    attributes = int(str(refusal.value).split(" take ")[1].split(";")[0])
+    with pytest.raises(MedsrError, match=r"has \d+, \d+ of them attributes and no pixels; raise the budget$"):
+        compress(image, max_bytes=attributes + 20)
+
+
+def test_auto_quality_codes_each_candidate_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = []
+    coding = CODECS["jpeg"].encoder
+
+    def counted(image: np.ndarray, setting: float) -> bytes:
+        settings.append(setting)
+        return coding(image, setting)
+
+    monkeypatch.setitem(CODECS, "jpeg", dataclasses.replace(CODECS["jpeg"], encoder=counted))
+    packet = compress(made(256, 256))
+    assert sorted(settings) == list(CANDIDATES)
+    assert packet.header.quality in CANDIDATES
 
 
 def test_several_frames_share_the_budget(tmp_path: pathlib.Path) -> None:
@@ -195,13 +234,13 @@ def _part(image: Image, top: int) -> Image:
 @pytest.mark.parametrize("budget", [400, 1740, 20000])
 def test_few_codings_are_enough(monkeypatch: pytest.MonkeyPatch, budget: int) -> None:
     sizes = []
-    coding = CODECS["jpeg2000"].encode
+    coding = CODECS["jpeg2000"].encoder
 
     def counted(image: np.ndarray, quality: int) -> bytes:
         sizes.append(image.size)
         return coding(image, quality)
 
-    monkeypatch.setitem(CODECS, "jpeg2000", dataclasses.replace(CODECS["jpeg2000"], encode=counted))
+    monkeypatch.setitem(CODECS, "jpeg2000", dataclasses.replace(CODECS["jpeg2000"], encoder=counted))
     compress(made(256, 256), codec="jpeg2000", max_bytes=budget)
     assert len(sizes) < 40
     assert sum(sizes) < 16 * 256 * 256

@@ -193,7 +193,7 @@ def test_other_files_are_no_packets(tmp_path: pathlib.Path) -> None:
     path.write_text("this is a text file")
     with pytest.raises(MedsrError, match="is no packet"):
         read_packet(path)
-    with pytest.raises(MedsrError, match=r"absent\.jpg: can't be opened"):
+    with pytest.raises(MedsrError, match=r"absent\.jpg: can't be read"):
         read_packet(tmp_path / "absent.jpg")
     assert not is_packet(path)
     assert not is_packet(tmp_path / "absent.jpg")
