@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import functools
 import inspect
+import sys
 import typing
 from collections.abc import Callable
 from typing import Any
@@ -38,7 +39,9 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters(group: Any) -> list[inspect.Parameter]:
-    hints = typing.get_type_hints(group, include_extras=True)
+    # Explicitly: of a class the evaluation's globals would be the class itself, and functions in annotations lose theirs.
+    names = vars(sys.modules[group.__module__])
+    hints = typing.get_type_hints(group, globalns=names, include_extras=True)
     return [
         inspect.Parameter(
             field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=field.default, annotation=hints[field.name]

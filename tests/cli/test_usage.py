@@ -45,7 +45,7 @@ def test_the_version_is_said_by_the_command_and_by_the_module() -> None:
         (["compress", CT, CT, "-o", "x", "--scale", "11"], "--scale: must be auto or an integer from 1 to"),
         (["compress", CT, "-o", "x", "--quality", "0"], "--quality: must be auto or an integer from 1 to"),
         (["compress", CT, "-o", "x", "--codec", "webp"], "--codec: must be one of"),
-        (["compress", CT, "-o", "x", "--window", "5:1"], "--window goes from a lower to a higher"),
+        (["compress", CT, "-o", "x", "--window", "5:1"], "--window: must go from a lower to a higher"),
         (["compress", CT, "-o", "x", "--max-bytes", "2XB"], "--max-bytes: must be a number of bytes"),
         (["evaluate", CT, "--quality", "many"], "--quality: must be auto or an integer from 1 to"),
         (["evaluate", CT, "--lpips"], "--lpips requires --report"),

@@ -15,7 +15,7 @@ from medsr_jax.transmission.downscaling import downscale
 def sent(picture, quality=60):
     small = np.rint(downscale(picture, scale=4)).astype(np.uint8)
     stream = encode_jpeg(small, quality)
-    return stream, coefficients(stream), parse(stream).table
+    return stream, coefficients(parse(stream)), parse(stream).table
 
 
 def project(restored, indices, table, shape):
