@@ -39,7 +39,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
 
 def _parameters(group: Any) -> list[inspect.Parameter]:
-    # Explicitly: of a class the evaluation's globals would be the class itself, and functions in annotations lose theirs.
+    # Explicitly: else functions in the annotations of a class would lose their module's names.
     names = vars(sys.modules[group.__module__])
     hints = typing.get_type_hints(group, globalns=names, include_extras=True)
     return [

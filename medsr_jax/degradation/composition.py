@@ -10,7 +10,6 @@ batch: what is drawn (kernels, scales, qualities, which branch) is data.
 from __future__ import annotations
 
 import dataclasses
-import zlib
 from collections.abc import Mapping
 from typing import NamedTuple
 
@@ -20,7 +19,7 @@ import jax.numpy as jnp
 
 from medsr_jax.degradation import checks, steps
 from medsr_jax.degradation.filtering import unsharp_mask
-from medsr_jax.degradation.randomness import fold_in, sample_keys
+from medsr_jax.degradation.randomness import sample_keys, stream
 from medsr_jax.degradation.regions import full_size
 from medsr_jax.errors import MedsrError
 
@@ -73,7 +72,7 @@ class Degradation:
                 raise MedsrError(f"degradation.steps.{name}: {step!r} is no step")
             if isinstance(step, steps.RandomResize):
                 settled = False
-            elif isinstance(step, steps.Downscale | steps.Coin):
+            elif isinstance(step, steps.Downscale | steps.FinalJpegAndSinc):
                 settled = True
         if not settled:
             raise MedsrError(
@@ -145,10 +144,4 @@ def first_images(target: jax.Array, degradation: Degradation) -> steps.Images:
 
 def run_step(name: str, step: steps.Step, images: steps.Images, keys: jax.Array) -> steps.Images:
     """One step, with random numbers that come from the samples' keys and the step's name."""
-    return step(images, step_keys(keys, name))
-
-
-def step_keys(keys: jax.Array, name: str) -> jax.Array:
-    """(N,) keys for the step of that name."""
-    # crc32, for Python's own hash of a string differs from run to run.
-    return fold_in(keys, zlib.crc32(name.encode()))
+    return step(images, stream(keys, name))

@@ -15,24 +15,8 @@ import numpy as np
 
 from medsr_jax.degradation.integer_dct import integer_dct
 from medsr_jax.degradation.regions import extend, full_size
-
-BLOCK = 8
-
-# T.81, tables K.1 and K.2.
-_LUMINANCE = np.array(
-    [
-        [16, 11, 10, 16, 24, 40, 51, 61],
-        [12, 12, 14, 19, 26, 58, 60, 55],
-        [14, 13, 16, 24, 40, 57, 69, 56],
-        [14, 17, 22, 29, 51, 87, 80, 62],
-        [18, 22, 37, 56, 68, 109, 103, 77],
-        [24, 35, 55, 64, 81, 104, 113, 92],
-        [49, 64, 78, 87, 103, 121, 120, 101],
-        [72, 92, 95, 98, 112, 100, 103, 99],
-    ]
-)
-_CHROMINANCE = np.full((8, 8), 99)
-_CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47, 66, 99, 99]]
+from medsr_jax.jpeg.dct import BLOCK, block_dct_matrix
+from medsr_jax.jpeg.tables import CHROMINANCE, LUMINANCE
 
 # T.871, section 7: Y, Cb and Cr of red, green and blue, in the 16-bit fixed point of libjpeg.
 _TO_YCBCR = np.array([[19595, 38470, 7471], [-11058, -21710, 32768], [32768, -27439, -5329]]) / 2**16
@@ -118,7 +102,7 @@ def quantisation_tables(
     if tables == "libjpeg":
         below = jnp.floor(below)
     percent = jnp.where(quality < 50, below, 200.0 - 2.0 * quality)[:, None, None]
-    luminance, chrominance = (jnp.asarray(base, quality.dtype) * percent for base in (_LUMINANCE, _CHROMINANCE))
+    luminance, chrominance = (jnp.asarray(base, quality.dtype) * percent for base in (LUMINANCE, CHROMINANCE))
     if tables == "libjpeg":
         luminance, chrominance = (jnp.floor((table + 50.0) / 100.0) for table in (luminance, chrominance))
         return jnp.clip(luminance, 1.0, 255.0), jnp.clip(chrominance, 1.0, 255.0)
@@ -152,7 +136,7 @@ def _to_multiple(image: jax.Array, size: jax.Array | None, unit: int) -> jax.Arr
 def _coded(levels: jax.Array, table: jax.Array, rounding: Rounding, *, integer: bool) -> jax.Array:
     """Transform, quantise and transform back: (N, H, W, C), sides multiples of 8, with a table (N, 8, 8)."""
     n, h, w, c = levels.shape
-    dct = jnp.asarray(_dct(), levels.dtype)
+    dct = jnp.asarray(block_dct_matrix(), levels.dtype)
     blocks = levels.reshape(n, h // BLOCK, BLOCK, w // BLOCK, BLOCK, c).transpose(0, 1, 3, 5, 2, 4)
     blocks = blocks.reshape(n, -1, BLOCK * BLOCK)
     steps = table.reshape(n, 1, BLOCK * BLOCK)
@@ -163,13 +147,6 @@ def _coded(levels: jax.Array, table: jax.Array, rounding: Rounding, *, integer: 
     decoded = jnp.matmul(rounded(coefficients / steps, rounding) * steps, dct, precision="highest")
     blocks = decoded.reshape(n, h // BLOCK, w // BLOCK, c, BLOCK, BLOCK)
     return blocks.transpose(0, 1, 4, 2, 5, 3).reshape(levels.shape)
-
-
-def _dct() -> np.ndarray:
-    """(64 frequencies, 64 pixels): the orthonormal two-dimensional DCT-II (T.81, A.3.3)."""
-    k, n = np.indices((BLOCK, BLOCK))
-    basis = np.cos(np.pi * (2 * n + 1) * k / (2 * BLOCK)) * np.where(k == 0, np.sqrt(1 / BLOCK), np.sqrt(2 / BLOCK))
-    return np.kron(basis, basis)
 
 
 def _halved(chroma: jax.Array, size: jax.Array, *, integer: bool) -> jax.Array:

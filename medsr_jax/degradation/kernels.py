@@ -17,7 +17,7 @@ import numpy as np
 
 from medsr_jax.degradation import checks
 from medsr_jax.degradation.bessel import bessel_j1
-from medsr_jax.degradation.randomness import choose, fold_in, uniform
+from medsr_jax.degradation.randomness import choose, stream, uniform
 from medsr_jax.errors import MedsrError
 
 SUPPORT = 21
@@ -102,24 +102,24 @@ def check_sizes(name: str, sizes: tuple[int, ...]) -> None:
 def draw(keys: jax.Array, *, mixture: KernelMixture) -> Kernels:
     """Parameters for (N,) keys."""
     shares = np.asarray(mixture.shares) / sum(mixture.shares) * (1.0 - mixture.sinc)
-    form = choose(fold_in(keys, 0), (mixture.sinc, *shares.tolist()))
-    size = _draw_size(fold_in(keys, 1), mixture.sizes)
-    first, second = (uniform(fold_in(keys, step), *mixture.sigma) for step in (2, 3))
+    form = choose(stream(keys, "form"), (mixture.sinc, *shares.tolist()))
+    size = _draw_size(stream(keys, "size"), mixture.sizes)
+    first, second = (uniform(stream(keys, axis), *mixture.sigma) for axis in ("sigma 1", "sigma 2"))
     anisotropic = jnp.isin(form, jnp.asarray([i for i, name in enumerate(FORMS) if "anisotropic" in name]))
     sigma = jnp.stack([first, jnp.where(anisotropic, second, first)], axis=1)
-    rotation = jnp.where(anisotropic, uniform(fold_in(keys, 4), *mixture.rotation), 0.0)
+    rotation = jnp.where(anisotropic, uniform(stream(keys, "rotation"), *mixture.rotation), 0.0)
     plateau = form >= FORMS.index("plateau_isotropic")
     low, high = (
         jnp.where(plateau, of_plateau, of_generalised)
         for of_plateau, of_generalised in zip(mixture.plateau_beta, mixture.generalised_beta, strict=True)
     )
-    below = uniform(fold_in(keys, 5), 0.0, 1.0) < 0.5
-    position = uniform(fold_in(keys, 6), 0.0, 1.0)
+    below = uniform(stream(keys, "beta below 1"), 0.0, 1.0) < 0.5
+    position = uniform(stream(keys, "beta"), 0.0, 1.0)
     beta = jnp.where(below, low + (1.0 - low) * position, 1.0 + (high - 1.0) * position)
     # The interval may lie on one side of 1 alone.
     beta = jnp.clip(beta, low, high)
     beta = jnp.where(form >= FORMS.index("generalised_isotropic"), beta, 1.0)
-    position = uniform(fold_in(keys, 7), 0.0, 1.0)
+    position = uniform(stream(keys, "cutoff"), 0.0, 1.0)
     small, large = (start + (end - start) * position for start, end in (mixture.small_cutoff, mixture.large_cutoff))
     return Kernels(form, size, sigma, rotation, beta, jnp.where(size < _SMALL, small, large))
 
@@ -141,7 +141,7 @@ def draw_kernels(keys: jax.Array, *, mixture: KernelMixture) -> jax.Array:
 
 def draw_sinc(keys: jax.Array, *, cutoff: tuple[float, float], sizes: tuple[int, ...] = SIZES) -> jax.Array:
     """(N, 21, 21) circular low-passes of any of the sizes with a cutoff from the interval."""
-    return sinc(uniform(fold_in(keys, 0), *cutoff), _draw_size(fold_in(keys, 1), sizes))
+    return sinc(uniform(stream(keys, "cutoff"), *cutoff), _draw_size(stream(keys, "size"), sizes))
 
 
 def gaussian(sigma: jax.Array, rotation: jax.Array, size: jax.Array) -> jax.Array:

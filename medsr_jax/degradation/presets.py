@@ -10,8 +10,8 @@ from collections.abc import Callable
 
 from medsr_jax.degradation.composition import Degradation, Sharpen
 from medsr_jax.degradation.kernels import KernelMixture
-from medsr_jax.degradation.steps import Blur, Coin, Downscale, Jpeg, Noise, Quantise, RandomResize, Step
-from medsr_jax.degradation.xray_steps import DetectorBlur, GridLines, LowDose, QuantumNoise, Vignetting
+from medsr_jax.degradation.steps import Blur, Downscale, FinalJpegAndSinc, Jpeg, Noise, Quantise, RandomResize, Step
+from medsr_jax.degradation.steps.xray import DetectorBlur, GridLines, LowDose, QuantumNoise, Vignetting
 from medsr_jax.errors import MedsrError
 
 _GAUSSIANS = KernelMixture(
@@ -111,6 +111,6 @@ def _high_order_steps() -> dict[str, Step]:
         "blur_2": Blur(probability=0.8, kernels=KernelMixture(sigma=(0.2, 1.5))),
         "resize_2": RandomResize(shares=(0.3, 0.4, 0.3), up=(1.0, 1.2), down=(0.3, 1.0), of="output"),
         "noise_2": Noise(sigma=(1.0, 25.0), poisson=(0.05, 2.5)),
-        "finish": Coin(),
+        "finish": FinalJpegAndSinc(),
         "quantise": Quantise(),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 
 import chex
 import jax
@@ -34,9 +35,16 @@ def sample_keys(key: jax.Array, n: int) -> jax.Array:
     return key
 
 
-def fold_in(keys: jax.Array, step: int) -> jax.Array:
-    """(N,) keys for the ``step``-th draw of each sample."""
-    return jax.vmap(lambda key: jax.random.fold_in(key, step))(keys)
+def stream(keys: jax.Array, name: str) -> jax.Array:
+    """(N,) keys of a named stream of each sample: two draws under one name would be the same numbers.
+
+    Args:
+        keys: (N,) of a batch or of a step.
+        name: of a step in a degradation, or of a number that a step draws.
+    """
+    # crc32, for Python's own hash of a string differs from run to run.
+    number = zlib.crc32(name.encode())
+    return jax.vmap(lambda key: jax.random.fold_in(key, number))(keys)
 
 
 def uniform(keys: jax.Array, low: jax.Array | float, high: jax.Array | float) -> jax.Array:

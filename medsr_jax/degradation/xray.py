@@ -20,7 +20,7 @@ import numpy as np
 from medsr_jax.degradation.kernels import SUPPORT
 from medsr_jax.degradation.layout import interleaved, planar
 from medsr_jax.degradation.poisson import poisson_quantile
-from medsr_jax.degradation.randomness import fold_in, normal_field, sample_keys
+from medsr_jax.degradation.randomness import normal_field, sample_keys, stream
 from medsr_jax.degradation.regions import full_size
 
 # A pixel with no photon at all has no logarithm; it is shown as if it had this many.
@@ -49,7 +49,9 @@ def quantum_noise(
     planes = planar(image)
     keys = sample_keys(key, len(image))
     dose, electronic, latitude = _column(dose), _column(electronic), _column(latitude)
-    quantum, thermal = (normal_field(fold_in(keys, step), planes.shape[1:], planes.dtype) for step in (0, 1))
+    quantum, thermal = (
+        normal_field(stream(keys, name), planes.shape[1:], planes.dtype) for name in ("quantum", "thermal")
+    )
     clean = jax.lax.stop_gradient(_clipped(planes))
     count = poisson_quantile(quantum, dose * jnp.exp(-latitude * clean)) + electronic * thermal
     noisy = jnp.log(dose / jnp.maximum(count, _LEAST_COUNT)) / latitude

@@ -18,11 +18,10 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from medsr_jax.jpeg.dct import BLOCK, block_dct_matrix
 from medsr_jax.models.convolution import Conv
 from medsr_jax.models.rrdb import leaky, scan_blocks
 from medsr_jax.models.shuffling import depth_to_space, space_to_depth
-
-BLOCK = 8
 
 # A radiograph's detail has a hundredth of its range. Without these, one step of Adam moves the output by more than
 # what it has yet to learn, and the first convolution sees little but the mean.
@@ -163,8 +162,7 @@ def cubic_taps(scale: int) -> np.ndarray:
 
 def scaled_dct() -> np.ndarray:
     """(64 pixels, 64 frequencies): the orthonormal 8x8 DCT-II, scaled so that all outputs are of order one."""
-    k, n = np.indices((8, 8))
-    basis = np.cos(np.pi * (2 * n + 1) * k / 16) * np.where(k == 0, np.sqrt(1 / 8), 0.5)
+    row, column = np.indices((BLOCK, BLOCK))
     # The spectrum of a radiograph falls with frequency; 0.5 is for the mean.
-    gain = np.where(k + n == 0, 0.5, 8.0 * (k + n)).ravel()
-    return np.kron(basis, basis).T * gain
+    gain = np.where(row + column == 0, 0.5, 8.0 * (row + column)).ravel()
+    return block_dct_matrix().T * gain

@@ -14,6 +14,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from medsr_jax.jpeg.dct import dct_matrix
+
 # A sender rounds the downsampled image to whole levels before the DCT: the unrounded truth may lie this much
 # outside an interval, in levels of an orthonormal coefficient (standard deviation of the rounding error).
 ROUNDING = 0.29
@@ -82,14 +84,14 @@ def to_blocks(x: jax.Array) -> jax.Array:
     """(N, H, W, 1) in [0, 1] -> (N, H / 8, W / 8, 8, 8) DCT coefficients in levels, as JPEG defines them."""
     n, h, w, _ = x.shape
     blocks = (x * 255.0 - 128.0).reshape(n, h // 8, 8, w // 8, 8).transpose(0, 1, 3, 2, 4)
-    basis = jnp.asarray(_dct())
+    basis = jnp.asarray(dct_matrix(), jnp.float32)
     return basis @ blocks @ basis.T
 
 
 def from_blocks(coefficients: jax.Array) -> jax.Array:
     """The inverse of `to_blocks`."""
     n, rows, columns, _, _ = coefficients.shape
-    basis = jnp.asarray(_dct())
+    basis = jnp.asarray(dct_matrix(), jnp.float32)
     blocks = (basis.T @ coefficients @ basis).transpose(0, 1, 3, 2, 4)
     return (blocks.reshape(n, rows * 8, columns * 8, 1) + 128.0) / 255.0
 
@@ -110,7 +112,7 @@ def largest_violation(small: np.ndarray, indices: np.ndarray, table: np.ndarray)
     below, right = indices.shape[0] * 8 - rows, indices.shape[1] * 8 - columns
     padded = np.pad(small.astype(np.float64) - 128.0, ((0, below), (0, right)), mode="edge")
     blocks = padded.reshape(indices.shape[0], 8, indices.shape[1], 8).transpose(0, 2, 1, 3)
-    basis = _dct().astype(np.float64)
+    basis = dct_matrix()
     coefficients = basis @ blocks @ basis.T
     excess = np.abs(coefficients / table - indices) - 0.5
     return float(max(excess.max(), 0.0))
@@ -122,10 +124,3 @@ def _repeat_edges(x: jax.Array, valid: jax.Array) -> jax.Array:
     columns = jnp.minimum(jnp.arange(x.shape[2])[None], valid[:, 1:] - 1)
     x = jnp.take_along_axis(x, rows[:, :, None, None], axis=1)
     return jnp.take_along_axis(x, columns[:, None, :, None], axis=2)
-
-
-def _dct() -> np.ndarray:
-    """The orthonormal 8-point DCT-II, rows are frequencies."""
-    k, n = np.indices((8, 8))
-    basis = np.cos(np.pi * (2 * n + 1) * k / 16) * np.where(k == 0, np.sqrt(1 / 8), 0.5)
-    return basis.astype(np.float32)

@@ -8,7 +8,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from medsr_jax.degradation import Degradation, apply, preset, sample_keys
 from medsr_jax.degradation.presets import PRESETS
-from medsr_jax.degradation.steps import Blur, Coin, Downscale, Jpeg, Noise, Quantise, RandomResize
+from medsr_jax.degradation.steps import Blur, Downscale, FinalJpegAndSinc, Jpeg, Noise, Quantise, RandomResize
 from medsr_jax.errors import MedsrError
 
 degrade = jax.jit(apply, static_argnums=2)
@@ -94,7 +94,7 @@ def test_the_table_is_that_of_the_grid_the_input_lies_on(hr):
     assert not degrade(jax.random.key(0), hr, preset("bicubic")).table.any()
     steps = {"jpeg": Jpeg(), "downscale": Downscale()}
     assert not degrade(jax.random.key(0), hr, Degradation(steps=steps)).table.any()
-    finish = degrade(jax.random.key(0), np.tile(hr, (8, 1, 1, 1)), Degradation(steps={"finish": Coin()}))
+    finish = degrade(jax.random.key(0), np.tile(hr, (8, 1, 1, 1)), Degradation(steps={"finish": FinalJpegAndSinc()}))
     assert 0.2 < (np.asarray(finish.table).max(axis=(1, 2)) > 0).mean() < 0.8
 
 

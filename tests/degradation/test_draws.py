@@ -78,7 +78,7 @@ def test_transmission_draws_whole_qualities_of_the_senders_range():
 
 def test_steps_draw_apart_from_each_other():
     """Under the name that a step has, its draws do not follow another's."""
-    from medsr_jax.degradation.composition import step_keys
+    from medsr_jax.degradation.randomness import stream
 
-    first, second = (drawn(STEPS["jpeg_1"], step_keys(KEYS, name)) for name in ("jpeg_1", "jpeg_2"))
+    first, second = (drawn(STEPS["jpeg_1"], stream(KEYS, name)) for name in ("jpeg_1", "jpeg_2"))
     assert abs(np.corrcoef(first, second)[0, 1]) < 0.05

@@ -12,10 +12,10 @@ import jax
 import jax.numpy as jnp
 
 from medsr_jax.degradation import checks
-from medsr_jax.degradation.filtering import filter2d
 from medsr_jax.degradation.kernels import identity
-from medsr_jax.degradation.randomness import coin, fold_in, uniform
-from medsr_jax.degradation.steps import STEPS, Images
+from medsr_jax.degradation.randomness import coin, stream, uniform
+from medsr_jax.degradation.steps.blur import filtered
+from medsr_jax.degradation.steps.images import Images
 from medsr_jax.degradation.xray import detector_kernel, grid_lines, low_dose, quantum_noise, vignetting
 
 _LATITUDE = (2.0, 4.0)
@@ -41,13 +41,13 @@ class QuantumNoise:
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
         noisy = quantum_noise(
-            fold_in(keys, 0),
+            stream(keys, "noise"),
             images.image,
-            dose=_log_uniform(fold_in(keys, 1), self.dose),
-            electronic=uniform(fold_in(keys, 2), *self.electronic),
-            latitude=uniform(fold_in(keys, 3), *self.latitude),
+            dose=_log_uniform(stream(keys, "dose"), self.dose),
+            electronic=uniform(stream(keys, "electronic"), *self.electronic),
+            latitude=uniform(stream(keys, "latitude"), *self.latitude),
         )
-        return _for_some(images, noisy, fold_in(keys, 4), self.probability)
+        return _for_some(images, noisy, stream(keys, "whether"), self.probability)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,14 +73,14 @@ class LowDose:
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
         noisy = low_dose(
-            fold_in(keys, 0),
+            stream(keys, "noise"),
             images.image,
-            fraction=_log_uniform(fold_in(keys, 1), self.fraction),
-            dose=_log_uniform(fold_in(keys, 2), self.dose),
-            electronic=uniform(fold_in(keys, 3), *self.electronic),
-            latitude=uniform(fold_in(keys, 4), *self.latitude),
+            fraction=_log_uniform(stream(keys, "fraction"), self.fraction),
+            dose=_log_uniform(stream(keys, "dose"), self.dose),
+            electronic=uniform(stream(keys, "electronic"), *self.electronic),
+            latitude=uniform(stream(keys, "latitude"), *self.latitude),
         )
-        return _for_some(images, noisy, fold_in(keys, 5), self.probability)
+        return _for_some(images, noisy, stream(keys, "whether"), self.probability)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,14 +106,13 @@ class DetectorBlur:
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
         kernels = detector_kernel(
-            uniform(fold_in(keys, 0), *self.half),
-            glare=uniform(fold_in(keys, 1), *self.glare),
-            reach=uniform(fold_in(keys, 2), *self.reach),
+            uniform(stream(keys, "half"), *self.half),
+            glare=uniform(stream(keys, "glare"), *self.glare),
+            reach=uniform(stream(keys, "reach"), *self.reach),
         )
-        some = coin(fold_in(keys, 3), self.probability)
+        some = coin(stream(keys, "whether"), self.probability)
         kernels = jnp.where(some[:, None, None], kernels, identity(len(kernels)))
-        image = filter2d(images.image, kernels.astype(images.image.dtype), size=images.size)
-        return images._replace(image=image, table=images.blank_table())
+        return filtered(images, kernels)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -140,16 +139,16 @@ class GridLines:
         checks.interval("grid_lines.latitude", self.latitude, least=0.1, most=20.0)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        level = coin(fold_in(keys, 0), 0.5)
+        level = coin(stream(keys, "direction"), 0.5)
         lined = grid_lines(
             images.image,
-            frequency=uniform(fold_in(keys, 1), *self.frequency),
-            angle=jnp.where(level, math.pi / 2, 0.0) + uniform(fold_in(keys, 2), *self.tilt),
-            phase=uniform(fold_in(keys, 3), 0.0, 2.0 * math.pi),
-            amplitude=uniform(fold_in(keys, 4), *self.amplitude),
-            latitude=uniform(fold_in(keys, 5), *self.latitude),
+            frequency=uniform(stream(keys, "frequency"), *self.frequency),
+            angle=jnp.where(level, math.pi / 2, 0.0) + uniform(stream(keys, "tilt"), *self.tilt),
+            phase=uniform(stream(keys, "phase"), 0.0, 2.0 * math.pi),
+            amplitude=uniform(stream(keys, "amplitude"), *self.amplitude),
+            latitude=uniform(stream(keys, "latitude"), *self.latitude),
         )
-        return _for_some(images, lined, fold_in(keys, 6), self.probability)
+        return _for_some(images, lined, stream(keys, "whether"), self.probability)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,18 +172,15 @@ class Vignetting:
         checks.interval("vignetting.latitude", self.latitude, least=0.1, most=20.0)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        row, column = (uniform(fold_in(keys, step), *self.centre) for step in (0, 1))
+        row, column = (uniform(stream(keys, axis), *self.centre) for axis in ("row", "column"))
         uneven = vignetting(
             images.image,
-            distance=uniform(fold_in(keys, 2), *self.distance),
+            distance=uniform(stream(keys, "distance"), *self.distance),
             centre=jnp.stack([row, column], axis=1),
-            latitude=uniform(fold_in(keys, 3), *self.latitude),
+            latitude=uniform(stream(keys, "latitude"), *self.latitude),
             size=images.size,
         )
-        return _for_some(images, uneven, fold_in(keys, 4), self.probability)
-
-
-STEPS.update({step.__name__: step for step in (QuantumNoise, LowDose, DetectorBlur, GridLines, Vignetting)})
+        return _for_some(images, uneven, stream(keys, "whether"), self.probability)
 
 
 def _check_dose(
@@ -199,7 +195,7 @@ def _log_uniform(keys: jax.Array, interval: tuple[float, float]) -> jax.Array:
     return jnp.exp(uniform(keys, *(math.log(end) for end in interval)))
 
 
-def _for_some(images: Images, changed: jax.Array, coins: jax.Array, probability: float) -> Images:
-    some = coin(coins, probability)
+def _for_some(images: Images, changed: jax.Array, keys: jax.Array, probability: float) -> Images:
+    some = coin(keys, probability)
     image = jnp.where(some[:, None, None, None], changed, images.image)
     return images._replace(image=image, table=jnp.where(some[:, None, None], 0.0, images.table))
