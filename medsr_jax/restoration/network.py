@@ -42,7 +42,6 @@ def network(
     weights: Weights,
     *,
     halo: int,
-    smooth: bool = False,
     dtype: Any = None,
     backend: str = "xla",
     ensemble: bool = False,
@@ -54,7 +53,7 @@ def network(
     Args:
         weights: of one channel, or of three that can be folded to one (`weights.grey`).
         halo: a multiple of 8.
-        smooth, dtype, backend, ensemble, views, uncertainty: as of `Restorer`.
+        dtype, backend, ensemble, views, uncertainty: as of `Restorer`.
 
     Raises:
         MedsrError: the backend can't be had.
@@ -66,7 +65,7 @@ def network(
         dtype = jnp.float32 if backend != "xla" or jax.default_backend() == "cpu" else jnp.bfloat16
     module: Any = build(weights.model, weights.fields, dtype=dtype)
     averaged = (views or usual_views(weights.model)) if ensemble or uncertainty else 1
-    options: dict[str, Any] = {"scale": module.scale, "smooth": smooth, "views": averaged, "spread": uncertainty}
+    options: dict[str, Any] = {"scale": module.scale, "views": averaged, "spread": uncertainty}
     restore: Callable[[Inputs], Outputs]
     if backend == "xla":
         program, params = make_restore(module, **options), jax.device_put(weights.params)
@@ -79,25 +78,25 @@ def network(
     words += [f"x{averaged} self-ensemble"] if averaged > 1 else []
     words += [backend] if backend != "xla" else []
     words += [precision] if precision else []
-    identity = " ".join([weights.sha256, *words[1:], *(["smoothed"] if smooth else [])])
+    identity = " ".join([weights.sha256, *words[1:]])
     return Network(", ".join(words), module.scale, halo, identity, restore)
 
 
-def interpolation(scale: int, *, smooth: bool = False, uncertainty: bool = False) -> Network:
+def interpolation(scale: int, *, uncertainty: bool = False) -> Network:
     """Bicubic interpolation, which any view of an image gives the same result: it has no ensemble, and no spread.
 
     Args:
         scale: 1..8.
-        smooth, uncertainty: as of `Restorer`.
+        uncertainty: as of `Restorer`.
     """
-    program = make_restore(build(BICUBIC, {"scale": scale}), scale=scale, smooth=smooth)
+    program = make_restore(build(BICUBIC, {"scale": scale}), scale=scale)
 
     def restore(inputs: Inputs) -> Outputs:
         outputs = program({}, jax.device_put(inputs))
         # Not what the views of an image would differ by, which is rounding, and would fill a map.
         return dataclasses.replace(outputs, spread=jnp.zeros_like(outputs.image)) if uncertainty else outputs
 
-    return Network(BICUBIC, scale, GRID, f"{BICUBIC}{' smoothed' if smooth else ''}", restore)
+    return Network(BICUBIC, scale, GRID, BICUBIC, restore)
 
 
 def name_of(weights: Weights) -> str:

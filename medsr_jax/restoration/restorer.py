@@ -55,8 +55,6 @@ class Restorer:
         halo: small pixels computed around a tile and not kept, a multiple of 8.
         batch: tiles or frames that go through the network at once.
         refine: project the result onto what the JPEG allows.
-        smooth: denoise after the generator; off, since on the packaged model's output it changes nothing that can be
-            measured (docs/measurements.md, quality).
         dtype: the type computed in. When None: in XLA, bfloat16 on an accelerator and float32 on a CPU; float32 in
             other backends.
         backend: what computes the network: "xla", in one program with all else, or one of `restoration.backends`.
@@ -84,7 +82,6 @@ class Restorer:
         halo: int = HALO,
         batch: int = 1,
         refine: bool = True,
-        smooth: bool = False,
         dtype: Any = None,
         backend: str = "xla",
         ensemble: bool = False,
@@ -101,11 +98,11 @@ class Restorer:
             raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
         self.tile, self.batch, self.refine = tile, batch, refine
         self._automatic = model == AUTO
-        self._smooth, self._uncertainty = smooth, uncertainty
+        self._uncertainty = uncertainty
         self._interpolations: dict[int, Network] = {}
         self.weights: model_file.Weights | None = None
         self.scale: int | None = None
-        options: dict[str, Any] = {"halo": halo, "smooth": smooth, "dtype": dtype, "backend": backend}
+        options: dict[str, Any] = {"halo": halo, "dtype": dtype, "backend": backend}
         options |= {"ensemble": ensemble, "views": views, "uncertainty": uncertainty}
         named: list[Network] = []
         if self._automatic:
@@ -194,7 +191,7 @@ class Restorer:
                 f" auto, name a model for this scale (`medsr models` lists them), or send with --scale {self.scale}"
             )
         if scale not in self._interpolations:
-            self._interpolations[scale] = interpolation(scale, smooth=self._smooth, uncertainty=self._uncertainty)
+            self._interpolations[scale] = interpolation(scale, uncertainty=self._uncertainty)
         notes: tuple[str, ...] = ()
         if self._automatic:
             if unsuitable and scale != 1:
