@@ -107,9 +107,9 @@ def main() -> None:
         restorers = {name: VARIANTS[name](options.model) for name in options.variants}
     except MedsrError as error:
         sys.exit(str(error))
-    print(
-        f"{options.model}: {model_file.load(options.model).parameters} parameters; scale {SCALE}, {options.codec} q {options.quality}, {SIDE}x{SIDE} crops\n"
-    )
+    size = model_file.load(options.model).parameters
+    print(f"{options.model}: {size} parameters; scale {SCALE}, {options.codec} q {options.quality}", end="")
+    print(f", {SIDE}x{SIDE} crops\n")
     print(f"{'':53}       PSNR, dB                            SSIM")
     print(f"{'':15} {'':26} {'':11} bicubic restored   gain  worst  bicubic restored    gain   worst  harmed  bytes")
     rows: list[Row] = []
