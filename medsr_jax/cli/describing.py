@@ -197,8 +197,10 @@ def _packet(file: pathlib.Path, key: bytes | None) -> Description:
 
 
 def _weights(file: pathlib.Path) -> Description:
-    """The metadata in a safetensors header; no tensor is loaded."""
-    metadata, shapes = _safetensors_header(file)
+    """The metadata in a safetensors header."""
+    from medsr_jax.weights.safetensors_file import read_header
+
+    metadata, shapes = read_header(file)
     if not metadata.get("format", "").startswith("medsr-weights"):
         what = f"{len(shapes)} tensors, of another package; `medsr import` brings them in"
         facts = {"kind": "weights", "format": "safetensors", "tensors": len(shapes), "metadata": metadata}
@@ -211,19 +213,8 @@ def _weights(file: pathlib.Path) -> Description:
         raise named(file, "the weights file is damaged (its card is no JSON); fetch it again") from error
     if not isinstance(card, dict):
         raise named(file, "the weights file is damaged (its card is no JSON object); fetch it again")
-    parameters = sum(math.prod(shape) for shape in shapes)
+    parameters = sum(math.prod(shape) for shape in shapes.values())
     cards = [(str(label), str(value)) for label, value in card.items()]
     lines = [("weights", f"{model}, {parameters:,} parameters"), *cards, ("fields", metadata["fields"])]
     facts = {"kind": "weights", "model": model, "parameters": parameters, "fields": fields, "card": card}
     return Description(tuple(lines), facts)
-
-
-def _safetensors_header(file: pathlib.Path) -> tuple[dict[str, str], list[Any]]:
-    import safetensors
-
-    try:
-        # Its reader refuses what a header could do: lengths beyond the file, overlaps, nesting, other types.
-        with safetensors.safe_open(file, framework="numpy") as opened:
-            return opened.metadata() or {}, [opened.get_slice(key).get_shape() for key in opened.keys()]  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise named(file, f"is no weights file, or damaged ({str(error)[:200]}); fetch it again") from error

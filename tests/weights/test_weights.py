@@ -7,6 +7,7 @@ import safetensors.numpy
 from medsr_jax.errors import MedsrError
 from medsr_jax.weights import model_file
 from medsr_jax.weights.parameters import flatten, unflatten
+from medsr_jax.weights.safetensors_file import read_header
 from medsr_jax.weights.shapes import mismatch, shapes_of
 from tests.weights import ncnn_networks as networks
 
@@ -158,3 +159,19 @@ def test_the_packaged_model_is_small_and_has_a_card():
     assert all(np.isfinite(leaf).all() for leaf in flatten(weights.params).values())
     flat = flatten(weights.params)
     assert mismatch(flat, shapes_of(weights.model, weights.fields)) == ""
+
+
+def test_a_header_has_metadata_and_shapes_without_the_tensors(tmp_path):
+    metadata, shapes = read_header(write(tmp_path / "m.safetensors"))
+    assert (metadata["format"], metadata["model"]) == ("medsr-weights-1", "srcnn")
+    assert shapes == {
+        "conv1/kernel": (3, 3, 1, 2),
+        "conv1/bias": (2,),
+        "conv2/kernel": (1, 1, 2, 3),
+        "conv2/bias": (3,),
+        "conv3/kernel": (1, 1, 3, 1),
+        "conv3/bias": (1,),
+    }
+    (tmp_path / "m.safetensors").write_bytes(b"\xff" * 40)
+    with pytest.raises(MedsrError, match=r"m\.safetensors: is damaged or ends early"):
+        read_header(tmp_path / "m.safetensors")
