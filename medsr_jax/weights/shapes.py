@@ -28,10 +28,10 @@ def shapes_of(model: str, fields: Mapping[str, Any]) -> Shapes:
         MedsrError: there is no such model, or a field is unknown, of a wrong type or out of its range.
     """
     module = build(model, fields)
-    return _SHAPES.get(model, asked_of_flax)(module)
+    return _SHAPES.get(model, traced_shapes)(module)
 
 
-def asked_of_flax(module: Any) -> Shapes:
+def traced_shapes(module: Any) -> Shapes:
     """The same of any generator, by tracing it.
 
     Raises:
