@@ -14,7 +14,7 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.transmission.codecs import CODECS, has_avif
 from medsr_jax.transmission.packet import Packet
-from medsr_jax.transmission.quality import enlarged_rows, scaled
+from medsr_jax.transmission.quality import bicubic_error
 
 SCALES_TRIED = (8, 6, 4, 3, 2, 1)
 
@@ -126,12 +126,8 @@ def packet_error(packet: Packet, frame: np.ndarray) -> float:
     tops, height = [0], rows
     if rows > 2 * _BANDS * _BAND:
         tops, height = [int(top) for top in np.linspace(0, rows - _BAND, _BANDS)], _BAND
-    total = 0.0
-    for top in tops:
-        truth = scaled(frame[top : top + height], low=h.low, high=h.high, levels=h.levels)
-        large = enlarged_rows(small, top, top + height, scale=h.scale)[:, : truth.shape[1]]
-        total += float(np.mean(np.square(np.clip(large, 0, h.levels) - truth), dtype=np.float64))
-    return total / len(tops) / h.levels**2
+    bands = [slice(top, top + height) for top in tops]
+    return bicubic_error(small, frame, bands=bands, scale=h.scale, low=h.low, high=h.high, levels=h.levels)
 
 
 def best_that_fits(

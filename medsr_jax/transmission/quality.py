@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -71,14 +72,26 @@ def shrinking_error(small: np.ndarray, frame: np.ndarray, *, scale: int, low: fl
 
     Large images are sampled in eight bands of rows.
     """
-    total, count = 0.0, 0
     rows = len(small)
     starts = [0] if rows <= _BAND * _BANDS else [int(start) for start in np.linspace(0, rows - _BAND, _BANDS)]
     height = rows if len(starts) == 1 else _BAND
-    for start in starts:
-        truth = scaled(frame[start * scale : (start + height) * scale], low=low, high=high, levels=levels)
-        large = enlarged_rows(small, start * scale, start * scale + len(truth), scale=scale)
-        difference = large[:, : truth.shape[1]] - truth
+    bands = [slice(start * scale, (start + height) * scale) for start in starts]
+    return bicubic_error(small, frame, bands=bands, scale=scale, low=low, high=high, levels=levels)
+
+
+def bicubic_error(
+    small: np.ndarray, frame: np.ndarray, *, bands: Sequence[slice], scale: int, low: float, high: float, levels: int
+) -> float:
+    """Mean squared error of a small image enlarged by bicubic interpolation, over bands of the original's rows.
+
+    Returns:
+        A fraction of the squared range of the codes.
+    """
+    total, count = 0.0, 0
+    for band in bands:
+        truth = scaled(frame[band], low=low, high=high, levels=levels)
+        large = enlarged_rows(small, band.start, band.start + len(truth), scale=scale)[:, : truth.shape[1]]
+        difference = np.clip(large, 0, levels) - truth
         total += float(np.sum(np.square(difference), dtype=np.float64))
         count += difference.size
     return total / count / levels**2
