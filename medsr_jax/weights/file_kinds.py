@@ -1,4 +1,4 @@
-"""Whose weights a file holds, told by its content."""
+"""Detect a weights file's format from its first bytes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SAFETENSORS, PYTORCH, NCNN = "safetensors", "PyTorch", "ncnn"
 
 
 def kind_of(path: pathlib.Path) -> str:
-    """One of the names above; empty for a file that is none of them.
+    """A file's format, one of the names above; empty for any other.
 
     Raises:
         MedsrError: it can't be read.
@@ -21,7 +21,7 @@ def kind_of(path: pathlib.Path) -> str:
             start = file.read(16)
     except OSError as error:
         raise named(path, f"can't be read ({error.strerror or error})") from error
-    # The numbers of ncnn's second file may begin like anything.
+    # ncnn's second file has no signature.
     numbers = path.suffix == ".bin"
     if start.startswith(MAGIC.encode()) or (numbers and path.with_suffix(".param").is_file()):
         return NCNN

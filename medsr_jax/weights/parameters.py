@@ -32,15 +32,15 @@ def unflatten(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def as_float32(key: str, tensor: np.ndarray, path: pathlib.Path) -> np.ndarray:
-    """The numbers of a file's tensor.
+    """A file's tensor in float32.
 
     Raises:
-        MedsrError: they are no floats, or not finite.
+        MedsrError: it has integers, or values that are not finite.
     """
     if tensor.dtype.kind != "f":
-        raise named(path, f"{key} holds {tensor.dtype}, no floats; take the file in 16- or 32-bit floats")
+        raise named(path, f"{key} has the type {tensor.dtype}; expected 16- or 32-bit floats")
     with np.errstate(over="ignore"):
         numbers = tensor.astype(np.float32)
     if not np.isfinite(numbers).all():
-        raise named(path, f"{key} holds values that are not finite in 32 bits; take the file of a run that went well")
+        raise named(path, f"{key} has values that are not finite in 32 bits; use weights of a run that converged")
     return numbers

@@ -29,7 +29,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 import argparse
 import dataclasses
 import io
-import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -52,6 +51,7 @@ from medsr_jax.evaluation.studies.observers import (
     matched_filter,
 )
 from medsr_jax.evaluation.studies.records import PAGE, spread, write_section
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
@@ -121,7 +121,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--folders", nargs="+", default=["val/chest", "test/chest"])
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--model", default="xray-x4")
@@ -131,7 +131,9 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--page", action="store_true", help="write docs/results.md")
     parser.add_argument("--tiny", action="store_true", help="two images of each folder")
     chosen = parser.parse_args()
-    chosen.limit = 2 if chosen.tiny else chosen.limit
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
+    if chosen.tiny:
+        chosen.limit, chosen.results = 2, chosen.results.with_name(f"{chosen.results.name}-tiny")
     chosen.out = chosen.out or (PAGE.parent / "figures" if chosen.page else pathlib.Path("out"))
     return chosen
 

@@ -20,7 +20,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 import argparse
 import dataclasses
 import math
-import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
@@ -29,6 +28,7 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import Measured, Receiver, central_crop, measure
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restored, Restorer
@@ -124,14 +124,18 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--model", default="xray-x4", help="a packaged model or a weights file [xray-x4]")
     parser.add_argument("--quality", type=int, default=60, help="as of medsr compress [60]")
     parser.add_argument("--codec", default="jpeg", help="as of medsr compress [jpeg]")
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--tiny", action="store_true", help="one image of each folder, to see that it works")
     parser.add_argument("--csv", type=pathlib.Path, help="a table of all images goes here")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
+    chosen.limit = 1 if chosen.tiny else chosen.limit
+    return chosen
 
 
 def _measure_folder(options: argparse.Namespace, folder: str, remark: str, restorers: dict[str, Receiver]) -> list[Row]:

@@ -86,11 +86,13 @@ def test_damage_gets_one_line_that_names_the_file(tmp_path):
     data = writer.numbers
     cases = {
         "model.bin: ends early, at Convolution": lambda p: p.with_suffix(".bin").write_bytes(data[:-50]),
-        "model.bin: has .* bytes, and model.param takes": lambda p: p.with_suffix(".bin").write_bytes(data + b"more"),
-        "of 8-bit integers": lambda p: p.with_suffix(".bin").write_bytes(b"\x38\x4b\x0d\x00" + data[4:]),
-        "model.bin is not beside it": lambda p: p.with_suffix(".bin").unlink(),
+        "model.bin: has .* bytes, and model.param describes": lambda p: p.with_suffix(".bin").write_bytes(
+            data + b"more"
+        ),
+        "are 8-bit integers": lambda p: p.with_suffix(".bin").write_bytes(b"\x38\x4b\x0d\x00" + data[4:]),
+        "model.bin not found beside it": lambda p: p.with_suffix(".bin").unlink(),
         "layers are there": lambda p: edited(p, lambda text: text.rsplit("\n", 2)[0]),
-        "is no description of a network": lambda p: edited(p, lambda text: text.replace("7767517", "7767516")),
+        "not a network description": lambda p: edited(p, lambda text: text.replace("7767517", "7767516")),
         "which no known generator has": lambda p: edited(p, lambda text: text.replace("PReLU", "Softmax", 1)),
         "no 3x3 convolution": lambda p: edited(p, lambda text: text.replace("1=3", "1=5", 1)),
         "the layer PReLU_3 is damaged .*six": lambda p: edited(p, with_features("six")),

@@ -121,10 +121,10 @@ def test_every_model_has_shapes(model: str) -> None:
         ("rrdbnet", {"features": {"a": 1}}, "field 'features'"),
         ("rrdbnet", {"remat": 1}, "field 'remat'"),
         ("rrdbnet", {"out_channels": 1.5}, "field 'out_channels'"),
-        ("rrdbnet", {"scale": 3}, "field 'scale' of rrdbnet is 1, 2 or 4, not 3"),
-        ("compact_rrdbnet", {"fold": 3}, "field 'fold' .* divides 8"),
+        ("rrdbnet", {"scale": 3}, "field 'scale' of rrdbnet must be 1, 2 or 4, not 3"),
+        ("compact_rrdbnet", {"fold": 3}, "field 'fold' .* must divide 8"),
         ("srcnn", {"features": [64]}, "field 'features'"),
-        ("srcnn", {"sizes": [9, 4, 5]}, "there is no SRCNN with such fields"),
+        ("srcnn", {"sizes": [9, 4, 5]}, "invalid fields of SRCNN"),
     ],
 )
 def test_invalid_fields_are_refused(model: str, fields: dict[str, Any], message: str) -> None:
@@ -137,5 +137,5 @@ def test_mismatches_are_described() -> None:
     flat = {name: np.zeros(shape, np.float32) for name, shape in expected.items()}
     assert mismatch(flat, expected) == ""
     assert mismatch({"a/kernel": flat["a/kernel"]}, expected) == "lacks a/bias"
-    assert mismatch({**flat, "a/bias": np.zeros(2)}, expected) == "a/bias is of shape (2,) and not (3,)"
-    assert mismatch({**flat, "a": np.zeros(2)}, expected) == "holds a, which has no place there"
+    assert mismatch({**flat, "a/bias": np.zeros(2)}, expected) == "a/bias has the shape (2,), not (3,)"
+    assert mismatch({**flat, "a": np.zeros(2)}, expected) == "has an unknown a"

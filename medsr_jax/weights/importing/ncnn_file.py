@@ -45,11 +45,11 @@ class Layer:
 
 
 @dataclasses.dataclass(frozen=True)
-class NcnnNetwork:
-    """What the two files hold.
+class NcnnWeights:
+    """The content of the two files.
 
     Attributes:
-        tensors: named and laid out as in PyTorch's files of the same network.
+        tensors: by PyTorch's names, in PyTorch's layout.
         param, bin: the files.
     """
 
@@ -58,19 +58,19 @@ class NcnnNetwork:
     bin: pathlib.Path
 
 
-def read_ncnn(path: pathlib.Path) -> NcnnNetwork:
-    """A generator from ncnn's two files.
+def read_ncnn(path: pathlib.Path) -> NcnnWeights:
+    """Read a generator from ncnn's two files.
 
     Args:
         path: either of them; the other has the same name but for its suffix.
 
     Raises:
-        MedsrError: one is missing or damaged, or they hold no generator that is known.
+        MedsrError: one is missing or damaged, or they have no known generator.
     """
     param, binary = path.with_suffix(".param"), path.with_suffix(".bin")
     for file in (param, binary):
         if not file.is_file():
-            raise named(path, f"ncnn's weights are two files, and {file.name} is not beside it")
+            raise named(path, f"ncnn's weights are two files; {file.name} not found beside it")
     layers = _read_param(param)
     names = _names(layers, param)
     try:
@@ -80,14 +80,14 @@ def read_ncnn(path: pathlib.Path) -> NcnnNetwork:
     weighted = [layer for layer in layers if layer.kind in ("Convolution", "PReLU")]
     tensors, at = _tensors(data, zip(weighted, names, strict=True), param, binary)
     if at != len(data):
-        raise named(binary, f"has {len(data)} bytes, and {param.name} takes {at}; the two don't belong together")
-    return NcnnNetwork(tensors, param, binary)
+        raise named(binary, f"has {len(data)} bytes, and {param.name} describes {at}; the two don't belong together")
+    return NcnnWeights(tensors, param, binary)
 
 
 def _tensors(
     data: bytes, layers: Iterable[tuple[Layer, str]], param: pathlib.Path, binary: pathlib.Path
 ) -> tuple[dict[str, np.ndarray], int]:
-    """The numbers of layers, by their names, and where they end."""
+    """The tensors of layers, by name, and the offset of their end."""
     tensors, at = {}, 0
     for layer, name in layers:
         try:
@@ -98,7 +98,7 @@ def _tensors(
             raise named(param, f"the layer {layer.name} is damaged ({error})") from error
         if layer.kind == "Convolution":
             if count < 1 or count % (9 * out):
-                raise named(param, f"{layer.name} has {count} weights, which are no 3x3 filters of {out} features")
+                raise named(param, f"{layer.name} has {count} weights, which can't be 3x3 filters of {out} features")
             weights, at = _weights(data, at, count, layer, binary)
             tensors[f"{name}.weight"] = weights.reshape(out, -1, 3, 3)
             tensors[f"{name}.bias"], at = _floats(data, at, out, layer, binary)
@@ -112,12 +112,12 @@ def _read_param(path: pathlib.Path) -> list[Layer]:
         lines = path.read_text(encoding="ascii").splitlines()
         count = int(lines[1].split()[0])
         if lines[0].strip() != MAGIC:
-            raise ValueError("its first line is not ncnn's")
+            raise ValueError("another first line")
         layers = [_layer(line) for line in lines[2:] if line.strip()]
         if not layers or len(layers) != count:
             raise ValueError(f"{len(layers)} of {count} layers are there")
     except (ValueError, IndexError) as error:
-        raise named(path, f"is no description of a network of ncnn's, or damaged ({error})") from error
+        raise named(path, f"not a network description of ncnn, or damaged ({error})") from error
     except OSError as error:
         raise named(path, f"can't be read ({error.strerror or error})") from error
     return layers
@@ -143,8 +143,8 @@ def _weights(data: bytes, at: int, count: int, layer: Layer, path: pathlib.Path)
             raise named(path, f"ends early, at {layer.name}; fetch it again")
         return np.frombuffer(data, "<f2", count, at).astype(np.float32), at + size
     if tag != _FLOAT32:
-        what = "8-bit integers" if tag == _INT8 else "a kind that is not known"
-        raise named(path, f"the weights of {layer.name} are of {what}; take the file in 16- or 32-bit floats")
+        what = "8-bit integers" if tag == _INT8 else "of an unknown type"
+        raise named(path, f"the weights of {layer.name} are {what}; expected 16- or 32-bit floats")
     return _floats(data, at, count, layer, path)
 
 
