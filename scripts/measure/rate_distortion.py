@@ -41,7 +41,7 @@ from medsr_jax.evaluation.fidelity import fidelity
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.evaluation.studies.full_size import FULL_SIZE
-from medsr_jax.evaluation.studies.records import PAGE, Measurements, Record, spread, write_section
+from medsr_jax.evaluation.studies.records import PAGE, Measurements, Record, subsample, write_section
 from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
@@ -65,7 +65,9 @@ def main() -> None:
     try:
         restorer = Restorer(options.model)
         images = [
-            (folder, file) for folder in options.folders for file in spread(options.data / folder, limit=options.limit)
+            (folder, file)
+            for folder in options.folders
+            for file in subsample(options.data / folder, limit=options.limit)
         ]
         perceptual = None if options.no_lpips else load_lpips()
     except MedsrError as error:

@@ -1,4 +1,4 @@
-"""A generator as the receiver runs it: compiled, with its tiles' halo and with what its results are called."""
+"""A compiled restoration program: a generator with data consistency, its tile halo and the label of its results."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ BICUBIC = "bicubic"
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
-    """One generator.
+class Program:
+    """One generator, compiled.
 
     Attributes:
-        label: its name, and what else shapes the result: the ensemble, a backend that is not XLA, half precision.
-        scale: its enlargement.
-        halo: small pixels that are computed around a tile and not kept.
-        identity: the same for the same results: the parameters' hash, and what else shapes them.
-        restore: the program, `function.make_restore`'s or `make_restore_outside`'s.
+        label: the model's name, then ensemble, backend and precision where they are not the default.
+        scale: of the result's sides to the input's.
+        halo: small pixels that are computed around a tile and discarded.
+        identity: equal where results are: the parameters' hash, ensemble, backend and precision.
+        restore: made by `function.make_restore` or `make_restore_outside`.
     """
 
     label: str
@@ -38,7 +38,7 @@ class Network:
     restore: Callable[[Inputs], Outputs]
 
 
-def network(
+def network_program(
     weights: Weights,
     *,
     halo: int,
@@ -47,19 +47,19 @@ def network(
     ensemble: bool = False,
     views: int | None = None,
     uncertainty: bool = False,
-) -> Network:
-    """The network of weights.
+) -> Program:
+    """The program of a model's weights.
 
     Args:
-        weights: of one channel, or of three that can be folded to one (`weights.grey`).
+        weights: of one channel, or of three that can be converted to one (`weights.grey`).
         halo: a multiple of 8.
         dtype, backend, ensemble, views, uncertainty: as of `Restorer`.
 
     Raises:
-        MedsrError: the backend can't be had.
+        MedsrError: the backend is not available.
     """
     weights = for_grey(weights)
-    # What an accelerator's default is goes without saying.
+    # An accelerator's default is not part of the label.
     precision = "" if dtype in (None, jnp.float32) else jnp.dtype(dtype).name
     if dtype is None:
         dtype = jnp.float32 if backend != "xla" or jax.default_backend() == "cpu" else jnp.bfloat16
@@ -79,11 +79,11 @@ def network(
     words += [backend] if backend != "xla" else []
     words += [precision] if precision else []
     identity = " ".join([weights.sha256, *words[1:]])
-    return Network(", ".join(words), module.scale, halo, identity, restore)
+    return Program(", ".join(words), module.scale, halo, identity, restore)
 
 
-def interpolation(scale: int, *, uncertainty: bool = False) -> Network:
-    """Bicubic interpolation, which any view of an image gives the same result: it has no ensemble, and no spread.
+def interpolation_program(scale: int, *, uncertainty: bool = False) -> Program:
+    """Bicubic interpolation; equivariant to flips and transposes, so without ensemble and with a spread of zero.
 
     Args:
         scale: 1..8.
@@ -93,10 +93,10 @@ def interpolation(scale: int, *, uncertainty: bool = False) -> Network:
 
     def restore(inputs: Inputs) -> Outputs:
         outputs = program({}, jax.device_put(inputs))
-        # Not what the views of an image would differ by, which is rounding, and would fill a map.
+        # Views would differ by rounding alone.
         return dataclasses.replace(outputs, spread=jnp.zeros_like(outputs.image)) if uncertainty else outputs
 
-    return Network(BICUBIC, scale, GRID, BICUBIC, restore)
+    return Program(BICUBIC, scale, GRID, BICUBIC, restore)
 
 
 def name_of(weights: Weights) -> str:
