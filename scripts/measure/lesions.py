@@ -129,9 +129,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("out/lesions"), help="to go on from")
     parser.add_argument("-o", "--out", type=pathlib.Path, help="folder of the figure [out; docs/figures if --page]")
     parser.add_argument("--page", action="store_true", help="write docs/results.md")
-    parser.add_argument(
-        "--tiny", action="store_true", help="one lesion in one image of each folder, to see that it works"
-    )
+    parser.add_argument("--tiny", action="store_true", help="one lesion, one image of each folder")
     chosen = parser.parse_args()
     chosen.data = data_set(chosen.data, tiny=chosen.tiny)
     chosen.lesions = dict(list(LESIONS.items())[:1]) if chosen.tiny else LESIONS
