@@ -1,6 +1,7 @@
 # make demo    a real chest radiograph through both ends of the link, with a picture of the result
 # make test    the test suite
 # make check   style and types
+# make nightly every script with --tiny; lists those that fail
 # make fuzz    damaged files into every reader, SECONDS each; for a nightly run
 #
 # Each makes .venv and installs what it needs. Another interpreter: make test PYTHON=python3.12
@@ -11,7 +12,7 @@ BIN := $(VENV)/bin
 export JAX_PLATFORMS ?= cpu
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 
-.PHONY: demo test check fuzz clean
+.PHONY: demo test check nightly fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medsr demo --out out/demo
@@ -23,6 +24,9 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+nightly: $(VENV)/.dev
+	$(BIN)/python scripts/check/nightly.py
 
 SECONDS ?= 60
 SEED ?= 0

@@ -193,12 +193,13 @@ def _weights(file: pathlib.Path) -> Description:
     """The metadata in a safetensors header; no tensor is loaded."""
     from medsr_jax.weights.file_kinds import SAFETENSORS
     from medsr_jax.weights.file_kinds import kind_of as weights_kind_of
+    from medsr_jax.weights.safetensors_file import read_header
 
     kind = weights_kind_of(file)
     if kind != SAFETENSORS and file.suffix != ".safetensors":
         what = f"{kind}, of another package; `medsr import` brings them in"
         return Description((("weights", what),), {"kind": "weights", "format": kind})
-    metadata, shapes = _safetensors_header(file)
+    metadata, shapes = read_header(file)
     if not metadata.get("format", "").startswith("medsr-weights"):
         what = f"{len(shapes)} tensors, of another package; `medsr import` brings them in"
         facts = {"kind": "weights", "format": "safetensors", "tensors": len(shapes), "metadata": metadata}
@@ -215,21 +216,8 @@ def _weights(file: pathlib.Path) -> Description:
         ) from error
     if not isinstance(card, dict):
         raise MedsrError("the weights file is damaged (its card is no JSON object)", path=file, remedy="fetch it again")
-    parameters = sum(math.prod(shape) for shape in shapes)
+    parameters = sum(math.prod(shape) for shape in shapes.values())
     cards = [(str(label), str(value)) for label, value in card.items()]
     lines = [("weights", f"{model}, {parameters:,} parameters"), *cards, ("fields", metadata["fields"])]
     facts = {"kind": "weights", "model": model, "parameters": parameters, "fields": fields, "card": card}
     return Description(tuple(lines), facts)
-
-
-def _safetensors_header(file: pathlib.Path) -> tuple[dict[str, str], list[Any]]:
-    import safetensors
-
-    try:
-        # Its reader refuses what a header could do: lengths beyond the file, overlaps, nesting, other types.
-        with safetensors.safe_open(file, framework="numpy") as opened:
-            return opened.metadata() or {}, [opened.get_slice(key).get_shape() for key in opened.keys()]  # noqa: SIM118
-    except (safetensors.SafetensorError, OSError, ValueError) as error:
-        raise MedsrError(
-            f"is no weights file, or damaged ({str(error)[:200]})", path=file, remedy="fetch it again"
-        ) from error

@@ -111,7 +111,7 @@ def _ends(weights: model_file.Weights, *, channels_first: bool) -> list[str]:
     if ends.strength:
         quantised = "the mean of the 15 lowest frequencies' JPEG quantisation steps over 16; 0 if never JPEG-coded"
         lines.append(f"input  {STRENGTH} (batch) float32, {quantised}")
-    return [*lines, f"output {RESULT} ({axes(ends.made, ends.scale)}) float32, not clipped"]
+    return [*lines, f"output {RESULT} ({axes(ends.out_channels, ends.scale)}) float32, not clipped"]
 
 
 def _beside(out: pathlib.Path) -> pathlib.Path:

@@ -6,7 +6,7 @@ import dataclasses
 import pathlib
 import shutil
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import Measured, central_crop, measure
 from medsr_jax.evaluation.pictures import busiest_square, side_by_side
 from medsr_jax.files import atomic_write
@@ -28,7 +28,7 @@ def chest_radiograph() -> pathlib.Path:
 
     found = get_testdata_file(SOURCE, download=False)
     if found is None:
-        raise MedsrError(f"medsr demo needs {SOURCE}; install it with: pip install 'medsr-jax[demo]'")
+        raise MedsrError(f"medsr demo needs {SOURCE}", remedy="install it with: pip install 'medsr-jax[demo]'")
     return pathlib.Path(str(found))
 
 
@@ -46,7 +46,9 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
         out.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source, out / "original.dcm")
     except OSError as error:
-        raise named(out, f"cannot be written ({error.strerror}); name another folder with --out") from error
+        raise MedsrError(
+            f"cannot be written ({error.strerror})", path=out, remedy="name another folder with --out"
+        ) from error
     whole = read_image(source)
     crop = central_crop(dataclasses.replace(whole, kind="png", dataset=None, spacing=None), side=512)
     results = []

@@ -1,4 +1,4 @@
-"""All measures of an image against its original, in one go."""
+"""All measures of an image against its original."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import math
 import jax.numpy as jnp
 import numpy as np
 
-from medsr_jax.evaluation.lpips import SMALLEST_SIDE, Weights, lpips
+from medsr_jax.evaluation.lpips import SMALLEST_SIDE, Parameters, lpips
 from medsr_jax.evaluation.metrics import psnr, ssim
 from medsr_jax.evaluation.structure import gradient_similarity, ms_ssim
 
@@ -49,7 +49,7 @@ def fidelity(
     truth: np.ndarray,
     *,
     value_range: tuple[float, float],
-    perceptual: Weights | None = None,
+    perceptual: Parameters | None = None,
     valid: np.ndarray | None = None,
 ) -> Fidelity:
     """All measures.
@@ -71,7 +71,7 @@ def fidelity(
     )
 
 
-def _lpips(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float], weights: Weights) -> float:
+def _lpips(image: np.ndarray, truth: np.ndarray, value_range: tuple[float, float], weights: Parameters) -> float:
     if min(image.shape[-2:]) < SMALLEST_SIDE:
         return math.nan
     low, high = value_range

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -11,10 +12,12 @@ from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.metrics import psnr, ssim
 from medsr_jax.imaging import Image
 from medsr_jax.imaging.limits import MAX_PIXELS
-from medsr_jax.restoration import Restored, Restorer
+from medsr_jax.restoration import Restored
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
 from medsr_jax.transmission.sender import compress
+
+Receiver = Callable[[Packet], Restored]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -63,12 +66,12 @@ class Measured:
         return self.restored.model
 
 
-def measure(image: Image, restorer: Restorer, *, key: bytes | None = None, **options: Any) -> Measured:
+def measure(image: Image, restorer: Receiver, *, key: bytes | None = None, **options: Any) -> Measured:
     """Send and restore an image in memory: the file that would travel is made, and read as the receiver reads it.
 
     Args:
         image: the original, which is the truth.
-        restorer: the receiver.
+        restorer: a `Restorer`, or a function composed of one.
         key: to sign the packet with; None for none.
         options: of `transmission.sender.compress`.
     """

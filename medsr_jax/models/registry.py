@@ -61,12 +61,13 @@ def _built(what: str, known: Mapping[str, type[nn.Module]], name: str, fields: M
         raise MedsrError(f"{what} {name!r} is none of {', '.join(sorted(known))}")
     has = {field.name for field in dataclasses.fields(known[name])} - {*_LINEN, "dtype"}
     if unknown := sorted(set(fields) - has):
-        raise MedsrError(f"{what} {name!r} has no field {unknown[0]!r}; it has {', '.join(sorted(has))}")
+        raise MedsrError(f"{what} {name!r} has no field {unknown[0]!r}", remedy=f"it has {', '.join(sorted(has))}")
     for field in dataclasses.fields(known[name]):
         least = 0 if field.name in _OPTIONAL else 1
         if field.name in fields and not _is_like(field.default, fields[field.name], least=least):
             raise MedsrError(
-                f"field {field.name!r} of {name} can't be {fields[field.name]!r:.60}; its default is {field.default!r}"
+                f"field {field.name!r} of {name} can't be {fields[field.name]!r:.60}",
+                remedy=f"its default is {field.default!r}",
             )
     return known[name](**fields, dtype=dtype)
 

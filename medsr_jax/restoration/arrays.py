@@ -56,7 +56,7 @@ def restore_array(
     array = np.asarray(small)
     floats = array.dtype.kind == "f"
     if not floats and array.dtype.name not in _TYPES:
-        raise MedsrError(f"an array of {array.dtype} is no small image; give {', '.join(_TYPES)} or floats")
+        raise MedsrError(f"an array of {array.dtype} is no small image", remedy=f"give {', '.join(_TYPES)} or floats")
     if not isinstance(scale, int | np.integer) or scale not in SCALES:
         raise MedsrError(f"scale is an integer from 1 to 8, not {scale}")
     if quality is not None and not (isinstance(quality, int | np.integer) and 1 <= quality <= 100):

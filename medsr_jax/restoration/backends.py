@@ -1,6 +1,6 @@
-"""Other runtimes for the network, whose convolutions may be faster on a CPU than XLA's.
+"""Run the generator in ONNX Runtime or OpenVINO, whose convolutions may be faster on a CPU than XLA's.
 
-They run the graph of `weights.exporting.onnx_graph`, built in memory. What follows the network stays with JAX.
+They run the graph of `weights.exporting.onnx_graph`, built in memory. JAX computes what follows the generator.
 """
 
 from __future__ import annotations
@@ -18,16 +18,14 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.restoration.ensemble import Generator
 from medsr_jax.weights import Weights
 from medsr_jax.weights.exporting.interface import IMAGE, STRENGTH, interface
 from medsr_jax.weights.exporting.onnx_graph import onnx_model
 
-# (N, H, W, 1) float32 in [0, 1] and the strength (N,) -> (N, scale H, scale W, 1) float32.
-Network = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
-
-def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Network:
-    """The network of ``weights`` in another runtime.
+def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Generator:
+    """A generator that another runtime computes.
 
     Args:
         name: "onnxruntime" or "openvino".
@@ -39,13 +37,13 @@ def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Ne
         ``multiple``, and the strength (N,); it gives (N, scale H, scale W, 1) float32, unclipped.
 
     Raises:
-        MedsrError: there is no such backend, it is not installed, or it can't compute in that type.
+        MedsrError: the backend is unknown, is not installed, or has no such type.
     """
     if name not in _BACKENDS:
-        raise MedsrError(f"--backend: {name} is none of {', '.join(['xla', *_BACKENDS])}")
+        raise MedsrError(f"backend must be one of {', '.join(['xla', *_BACKENDS])}, not {name}")
     dtype = jnp.dtype(dtype)
     if dtype not in (jnp.float32, jnp.bfloat16):
-        raise MedsrError(f"--precision: {name} computes in float32 or bfloat16, not {dtype.name}")
+        raise MedsrError(f"{name} computes in float32 or bfloat16, not {dtype.name}")
     _library("onnx", extra=_EXTRAS[name])
     network = _BACKENDS[name](weights, _library(name, extra=_EXTRAS[name]), dtype)
     ends = interface(weights)
@@ -65,14 +63,14 @@ def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Ne
 
 def _onnxruntime(weights: Weights, library: ModuleType, dtype: Any) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     if dtype == jnp.bfloat16:
-        raise MedsrError("--precision: onnxruntime has no bfloat16 on a CPU; take --backend openvino, or float32")
+        raise MedsrError("onnxruntime has no bfloat16 on a CPU", remedy="use openvino, or float32")
     options = library.SessionOptions()
-    # Left alone, it counts the machine's cores and pins a thread to each, whichever this process may use.
+    # By default it pins a thread to each of the machine's cores, even those that this process may not use.
     options.intra_op_num_threads = cores()
     options.inter_op_num_threads = 1
     # Threads that wait for the next image by spinning would slow down what JAX does with this one.
     options.add_session_config_entry("session.force_spinning_stop", "1")
-    # Errors come as exceptions; what it would print beside them is for its developers.
+    # Errors are raised as exceptions; the log repeats them.
     options.log_severity_level = 4
     model = onnx_model(weights).SerializeToString()
     session = library.InferenceSession(model, options, providers=["CPUExecutionProvider"])
@@ -82,7 +80,7 @@ def _onnxruntime(weights: Weights, library: ModuleType, dtype: Any) -> Callable[
 def _openvino(weights: Weights, library: ModuleType, dtype: Any) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     core = library.Core()
     if dtype == jnp.bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise MedsrError("--precision: this CPU has no bfloat16; leave it at float32")
+        raise MedsrError("this CPU has no bfloat16", remedy="use float32")
     options: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "bf16" if dtype == jnp.bfloat16 else "f32",
         "PERFORMANCE_HINT": "LATENCY",
@@ -102,15 +100,15 @@ def cores() -> int:
 
 def _library(name: str, *, extra: str) -> ModuleType:
     if name == "openvino":
-        # Importing it reports the use to its maker, from a process forked off under JAX's threads. Without this
-        # package, which is optional to it, it does neither; a hospital's machine calls no one unasked.
+        # Importing it reports the use to its vendor, from a process forked under JAX's threads. Without this optional
+        # package it does not. Avoid unsolicited network traffic from clinical machines.
         sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
     try:
         return importlib.import_module(name)
     except ModuleNotFoundError as error:
         if error.name != name:
             raise
-        raise MedsrError(f"the package {name} is not installed; pip install 'medsr-jax[{extra}]'") from error
+        raise MedsrError(f"the package {name} is not installed", remedy=f"pip install 'medsr-jax[{extra}]'") from error
 
 
 _BACKENDS = {"onnxruntime": _onnxruntime, "openvino": _openvino}

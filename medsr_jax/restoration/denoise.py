@@ -1,4 +1,12 @@
-"""Edge-preserving denoising with an estimated strength: the second part of the paper's D_N."""
+"""Edge-preserving denoising with an estimated strength, which the paper's ``D_N`` has beside data consistency.
+
+`Restorer` does not apply it, since it changes the packaged model's results by less than can be measured
+(docs/measurements.md, quality). It is a function of restored frames::
+
+    frames = denoise(restored.pixels, value_range=packet.header.value_range)
+
+Applied last, it may move coefficients out of the intervals that `consistency.project` put them into.
+"""
 
 from __future__ import annotations
 
@@ -6,24 +14,33 @@ import chex
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import numpy as np
+
+from medsr_jax.transmission.mapping import above, from_codes, to_stored
+from medsr_jax.transmission.preprocess import estimate_noise
 
 
-def noise_level(x: jax.Array) -> jax.Array:
-    """Standard deviation of white noise, per image (Immerkaer 1996, 'Fast Noise Variance Estimation', eq. 3).
+def denoise(frames: np.ndarray, *, value_range: tuple[float, float], factor: float = 1.0) -> np.ndarray:
+    """`guided_filter` with the variance of each frame's noise, as the sender estimates it, times ``factor``.
 
     Args:
-        x: (N, H, W, 1), sides of at least 3.
+        frames: (frames, rows, columns) stored values.
+        value_range: least and greatest value.
+        factor: above 1 smooths more.
 
     Returns:
-        (N,), in the unit of ``x``. The mask is the difference of two Laplacians, blind to edges that are straight.
+        The same shape and type.
     """
-    chex.assert_rank(x, 4)
-    vertical = x[:, :-2] - 2.0 * x[:, 1:-1] + x[:, 2:]
-    response = vertical[:, :, :-2] - 2.0 * vertical[:, :, 1:-1] + vertical[:, :, 2:]
-    return jnp.sqrt(jnp.pi / 2) / 6.0 * jnp.abs(response).mean((1, 2, 3))
+    chex.assert_rank(frames, 3)
+    low, high = value_range
+    noise = np.array([estimate_noise(frame, low=low, high=high) for frame in frames]) / (high - low)
+    x = above(frames, low) / np.float32(high - low)
+    smooth = guided_filter(x[..., None], variance=jnp.asarray(factor * noise**2, jnp.float32))
+    values = from_codes(np.clip(np.asarray(smooth)[..., 0], 0.0, 1.0), low=low, high=high, levels=1)
+    return to_stored(values, dtype=frames.dtype.name, value_range=value_range)
 
 
-def guided_filter(x: jax.Array, *, variance: jax.Array, radius: int = 2) -> jax.Array:
+def guided_filter(x: jax.typing.ArrayLike, *, variance: jax.Array, radius: int = 2) -> jax.Array:
     """The image guided by itself (He et al. 2010, eq. 5, 6 and 8): flat parts become their mean, edges stay.
 
     Args:
@@ -35,15 +52,11 @@ def guided_filter(x: jax.Array, *, variance: jax.Array, radius: int = 2) -> jax.
         The same shape.
     """
     chex.assert_rank([x, variance], [4, 1])
+    x = jnp.asarray(x)
     mean = _box(x, radius)
     local = jnp.maximum(_box(x * x, radius) - mean * mean, 0.0)
     gain = local / (local + variance[:, None, None, None] + 1e-12)
     return _box(gain, radius) * x + _box((1.0 - gain) * mean, radius)
-
-
-def denoise(x: jax.Array, *, factor: float = 1.0) -> jax.Array:
-    """`guided_filter` with the variance that `noise_level` estimates, times ``factor``."""
-    return guided_filter(x, variance=factor * jnp.square(noise_level(x)))
 
 
 def _box(x: jax.Array, radius: int) -> jax.Array:

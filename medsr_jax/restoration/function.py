@@ -13,7 +13,6 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.restoration.consistency import block_violations, project
-from medsr_jax.restoration.denoise import denoise
 from medsr_jax.restoration.ensemble import Generator, ensemble, ensemble_outside
 
 
@@ -58,20 +57,19 @@ class Outputs:
 
 
 def make_restore(
-    model: nn.Module, *, scale: int, smooth: bool = False, views: int = 1, spread: bool = False
+    model: nn.Module, *, scale: int, views: int = 1, spread: bool = False
 ) -> Callable[[Any, Inputs], Outputs]:
     """The restoration ``I_final = D_N(G(I_compressed))`` as one jitted program.
 
     Args:
         model: a generator, called with (images, strength).
         scale: its enlargement.
-        smooth: apply `denoise` after the generator.
         views, spread: of the small image, that the generator's answers are averaged over (`ensemble`), and whether to
             give the spread over all eight.
 
     Returns:
         A function of parameters and `Inputs`. Where the inputs have indices the result is projected onto what they
-        allow (`consistency.project`), last, for smoothing would undo it.
+        allow (`consistency.project`), which is ``D_N``; the paper's also denoises, see `denoise`.
     """
 
     def restore(params: Any, inputs: Inputs) -> Outputs:
@@ -80,25 +78,25 @@ def make_restore(
 
         x, strength = positive(inputs), jnp.asarray(inputs.strength)
         y, deviation = ensemble(generator, x, strength, views=views, spread=spread)
-        return _finish(y, deviation, inputs, scale=scale, smooth=smooth)
+        return _finish(y, deviation, inputs, scale=scale)
 
     return jax.jit(restore)
 
 
 def make_restore_outside(
-    generator: Generator, *, scale: int, smooth: bool = False, views: int = 1, spread: bool = False
+    generator: Generator, *, scale: int, views: int = 1, spread: bool = False
 ) -> Callable[[Inputs], Outputs]:
     """`make_restore` with a generator that another runtime computes; what follows it is jitted.
 
     Args:
         generator: takes NumPy arrays, (N, H, W, 1) float32 in [0, 1] and the strength (N,), and gives
             (N, scale H, scale W, 1) float32.
-        scale, smooth, views, spread: as of `make_restore`.
+        scale, views, spread: as of `make_restore`.
 
     Returns:
         A function of `Inputs` of NumPy arrays.
     """
-    finish = jax.jit(functools.partial(_finish, scale=scale, smooth=smooth))
+    finish = jax.jit(functools.partial(_finish, scale=scale))
 
     def restore(inputs: Inputs) -> Outputs:
         x, strength = positive(inputs), np.asarray(inputs.strength)
@@ -115,12 +113,10 @@ def positive(inputs: Inputs) -> Any:
     return abs(inputs.inverted[:, None, None, None].astype(np.float32) - x)
 
 
-def _finish(y: Any, spread: Any, inputs: Inputs, *, scale: int, smooth: bool) -> Outputs:
-    """What follows the generator: the image turned back, clipped, denoised and fitted to what was sent."""
+def _finish(y: Any, spread: Any, inputs: Inputs, *, scale: int) -> Outputs:
+    """What follows the generator: the image is inverted back, clipped and projected onto what was sent."""
     y = jnp.where(jnp.asarray(inputs.inverted)[:, None, None, None], 1.0 - y, y)
     y = jnp.clip(y, 0.0, 1.0)
-    if smooth:
-        y = denoise(y)
     if inputs.indices is None or inputs.table is None:
         return Outputs(y, spread=spread)
 

@@ -9,7 +9,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
 from medsr_jax.imaging.dicom.lossless import EXPLICIT, code_losslessly, syntax_of
 from medsr_jax.restoration.assembly import Restored
-from medsr_jax.restoration.network import BICUBIC
+from medsr_jax.restoration.program import BICUBIC
 from medsr_jax.restoration.uncertainty import write_uncertainty
 from medsr_jax.transmission.packet import Packet, PacketHeader
 
@@ -86,7 +86,7 @@ def write_restored(
 
 def _dataset(path: str | os.PathLike[str], packet: Packet, restored: Restored, *, model: str) -> Dataset:
     if packet.dataset is None:
-        raise MedsrError(f"{os.fspath(path)}: the packet holds no DICOM data set; it was not written as DICOM")
+        raise MedsrError(f"{os.fspath(path)}: the packet holds no DICOM data set", remedy="it was not written as DICOM")
     from medsr_jax.transmission.dicom_packet import sent_dataset  # pydicom is slow to import
 
     h = packet.header

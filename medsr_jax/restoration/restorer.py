@@ -14,7 +14,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
 from medsr_jax.restoration.ensemble import CHOICES
 from medsr_jax.restoration.function import Inputs
-from medsr_jax.restoration.network import BICUBIC, Network, interpolation, name_of, network
+from medsr_jax.restoration.program import BICUBIC, Program, interpolation_program, name_of, network_program
 from medsr_jax.restoration.tiles import GRID
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.weights import model_file
@@ -37,10 +37,10 @@ HALO = 32
 
 @dataclasses.dataclass(frozen=True)
 class _Task:
-    """One packet on its way: its tiles, and what restores them."""
+    """One packet in work: its tiles, and the program that restores them."""
 
     assembly: Assembly
-    network: Network
+    program: Program
     notes: tuple[str, ...]
 
 
@@ -48,15 +48,13 @@ class Restorer:
     """Restores packets; programs are compiled once for each shape of tile.
 
     Args:
-        model: "auto" takes the packaged model for packets of its scale and bicubic interpolation for others, and says
-            so in their notes. "bicubic" takes that for all. Else a packaged model's name, the path of a weights file,
-            or weights, for packets of its scale alone; models of three channels are folded to one (`weights.grey`).
+        model: "auto" uses the packaged model for packets of its scale and bicubic interpolation for others, with a
+            note. "bicubic" interpolates all. Else a packaged model's name, the path of a weights file,
+            or weights, for packets of its scale alone; models of three channels are converted to one (`weights.grey`).
         tile: small pixels on a side that a tile keeps, a multiple of 8; None restores each image whole.
         halo: small pixels computed around a tile and not kept, a multiple of 8.
         batch: tiles or frames that go through the network at once.
         refine: project the result onto what the JPEG allows.
-        smooth: denoise after the generator; off, since on the packaged model's output it changes nothing that can be
-            measured (docs/measurements.md, quality).
         dtype: the type computed in. When None: in XLA, bfloat16 on an accelerator and float32 on a CPU; float32 in
             other backends.
         backend: what computes the network: "xla", in one program with all else, or one of `restoration.backends`.
@@ -73,7 +71,7 @@ class Restorer:
         scale: of the packets that the named model is for; None where all are.
 
     Raises:
-        MedsrError: the model or the backend can't be had, or an option is out of its range.
+        MedsrError: the model or the backend is not available, or an option is out of range.
     """
 
     def __init__(
@@ -84,7 +82,6 @@ class Restorer:
         halo: int = HALO,
         batch: int = 1,
         refine: bool = True,
-        smooth: bool = False,
         dtype: Any = None,
         backend: str = "xla",
         ensemble: bool = False,
@@ -92,29 +89,29 @@ class Restorer:
         uncertainty: bool = False,
     ) -> None:
         if tile is not None and (tile < GRID or tile % GRID):
-            raise MedsrError(f"--tile: {tile} is not a multiple of {GRID}; 256 is a good value")
+            raise MedsrError(f"tile must be a positive multiple of {GRID}, such as 256, not {tile}")
         if halo < 0 or halo % GRID:
-            raise MedsrError(f"halo: {halo} is not a multiple of {GRID}")
+            raise MedsrError(f"halo must be a multiple of {GRID}, not {halo}")
         if batch < 1:
-            raise MedsrError(f"--batch: {batch} is less than 1")
+            raise MedsrError(f"batch must be at least 1, not {batch}")
         if views is not None and views not in CHOICES:
-            raise MedsrError(f"--views: {views} is none of {', '.join(map(str, CHOICES))}")
+            raise MedsrError(f"views must be one of {', '.join(map(str, CHOICES))}, not {views}")
         self.tile, self.batch, self.refine = tile, batch, refine
         self._automatic = model == AUTO
-        self._smooth, self._uncertainty = smooth, uncertainty
-        self._interpolations: dict[int, Network] = {}
+        self._uncertainty = uncertainty
+        self._interpolations: dict[int, Program] = {}
         self.weights: model_file.Weights | None = None
         self.scale: int | None = None
-        options: dict[str, Any] = {"halo": halo, "smooth": smooth, "dtype": dtype, "backend": backend}
+        options: dict[str, Any] = {"halo": halo, "dtype": dtype, "backend": backend}
         options |= {"ensemble": ensemble, "views": views, "uncertainty": uncertainty}
-        named: list[Network] = []
+        programs: list[Program] = []
         if self._automatic:
-            named = [network(model_file.load(name), **options) for name in AUTOMATIC.values()]
+            programs = [network_program(model_file.load(name), **options) for name in AUTOMATIC.values()]
         elif model != BICUBIC:
             self.weights = for_grey(model if isinstance(model, model_file.Weights) else model_file.load(model))
-            named = [network(self.weights, **options)]
-            self.scale = named[0].scale
-        self._networks = {one.scale: one for one in named}
+            programs = [network_program(self.weights, **options)]
+            self.scale = programs[0].scale
+        self._programs = {one.scale: one for one in programs}
 
     @property
     def name(self) -> str:
@@ -124,7 +121,7 @@ class Restorer:
     @property
     def label(self) -> str:
         """The name, and what else shapes results. With "auto" those of all that may; `Restored.model` is the one."""
-        labels = [one.label for one in self._networks.values()]
+        labels = [one.label for one in self._programs.values()]
         return " or ".join(labels if self.weights is not None else [*labels, BICUBIC])
 
     def __call__(self, packet: Packet) -> Restored:
@@ -151,14 +148,14 @@ class Restorer:
         jobs = [
             job
             for number, task in enumerate(tasks)
-            for job in task.assembly.jobs(number, tile=self.tile, halo=task.network.halo)
+            for job in task.assembly.jobs(number, tile=self.tile, halo=task.program.halo)
         ]
         done = 0
         for group in _batches(jobs, tasks, self.batch):
-            # A last batch is filled up with copies of its first tile: one more shape would be compiled for longer.
+            # The last batch is padded with copies of its first tile: another shape would have to be compiled.
             filled = [*group, *[group[0]] * (self.batch - len(group))]
             inputs = _stack([tasks[job.packet].assembly.inputs(job) for job in filled])
-            outputs = jax.device_get(tasks[group[0].packet].network.restore(inputs))
+            outputs = jax.device_get(tasks[group[0].packet].program.restore(inputs))
             for number, job in enumerate(group):
                 tasks[job.packet].assembly.place(job, outputs, number)
             done += len(group)
@@ -167,7 +164,7 @@ class Restorer:
         unrefined = "" if self.refine else " not refined"
         return [
             task.assembly.finish(
-                model=task.network.label, identity=f"{task.network.identity}{unrefined}", notes=task.notes
+                model=task.program.label, identity=f"{task.program.identity}{unrefined}", notes=task.notes
             )
             for task in tasks
         ]
@@ -176,25 +173,25 @@ class Restorer:
         if not isinstance(packet, Packet):
             raise MedsrError(
                 f"a restorer takes packets, not a {type(packet).__name__}: read_packet(path) reads one, and"
-                " restore_array(array) restores what never was one"
+                " restore_array(array) restores a small image"
             )
         chosen, notes = self._chosen(packet)
         return _Task(Assembly(packet, refine=self.refine), chosen, notes)
 
-    def _chosen(self, packet: Packet) -> tuple[Network, tuple[str, ...]]:
-        """What restores a packet, and what is to be said of the choice."""
+    def _chosen(self, packet: Packet) -> tuple[Program, tuple[str, ...]]:
+        """The program for a packet, and notes on the choice."""
         scale = packet.header.scale
         unsuitable = self._automatic and _is_emission(packet) and packet.header.codec != "jpeg"
-        if scale in self._networks and not unsuitable:
+        if scale in self._programs and not unsuitable:
             warning = "" if self.weights is None else self.weights.warning
-            return self._networks[scale], (f"model {self.name}: {warning}",) if warning else ()
+            return self._programs[scale], (f"model {self.name}: {warning}",) if warning else ()
         if self.weights is not None:
             raise MedsrError(
-                f"the packet was shrunk by {scale} and the model enlarges by {self.scale}: leave the choice to --model"
-                f" auto, name a model for this scale (`medsr models` lists them), or send with --scale {self.scale}"
+                f"the packet was shrunk by {scale} and the model enlarges by {self.scale}: use the model 'auto' or one"
+                f" of this scale (`medsr models` lists them), or send with a scale of {self.scale}"
             )
         if scale not in self._interpolations:
-            self._interpolations[scale] = interpolation(scale, smooth=self._smooth, uncertainty=self._uncertainty)
+            self._interpolations[scale] = interpolation_program(scale, uncertainty=self._uncertainty)
         notes: tuple[str, ...] = ()
         if self._automatic:
             if unsuitable and scale != 1:
@@ -216,11 +213,11 @@ def _is_emission(packet: Packet) -> bool:
 
 
 def _batches(jobs: Sequence[Job], tasks: Sequence[_Task], batch: int) -> list[list[Job]]:
-    """Jobs of one network and one shape together, ``batch`` at a time."""
+    """Jobs of one program and one shape together, ``batch`` at a time."""
     alike: dict[Any, list[Job]] = {}
     for job in jobs:
         task = tasks[job.packet]
-        alike.setdefault((task.network.scale, task.network.label, task.assembly.shape(job)), []).append(job)
+        alike.setdefault((task.program.scale, task.program.label, task.assembly.shape(job)), []).append(job)
     return [group[first : first + batch] for group in alike.values() for first in range(0, len(group), batch)]
 
 

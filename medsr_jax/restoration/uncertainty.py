@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
 from medsr_jax.imaging.dicom.derive import damage_named
 from medsr_jax.imaging.dicom.sop_class import SECONDARY_CAPTURE
@@ -71,7 +71,7 @@ def write_uncertainty(
         MedsrError: there is no spread, or the file can't be written.
     """
     if restored.spread is None:
-        raise named(path, "the image was restored without uncertainty; there is nothing to write")
+        raise MedsrError("the image was restored without uncertainty", path=path, remedy="there is nothing to write")
     try:
         if packet.header.kind == "dicom":
             write_dicom(path, uncertainty_dataset(packet, restored, model=model, image=image))
@@ -93,8 +93,8 @@ def write_uncertainty(
         )
     except MedsrError as error:
         problem = str(error).removeprefix(f"{pathlib.Path(path)}: ")
-        raise named(
-            path, f"{problem}; it was to hold the uncertainty of the image beside it, which is written"
+        raise MedsrError(
+            f"{problem}", path=path, remedy="it was to hold the uncertainty of the image beside it, which is written"
         ) from error
 
 

@@ -1,4 +1,4 @@
-"""Weights that travel: packaged models by name, and files of the same format by path."""
+"""Model weights: packaged models by name, and files of the same format by path."""
 
 from medsr_jax.weights.model_file import GAIN, Weights, load, names, save
 from medsr_jax.weights.parameters import flatten, unflatten

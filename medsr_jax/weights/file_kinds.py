@@ -1,17 +1,17 @@
-"""Whose weights a file holds, told by its content."""
+"""Detect a weights file's format from its first bytes."""
 
 from __future__ import annotations
 
 import pathlib
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.weights.importing.ncnn_file import MAGIC
 
 SAFETENSORS, PYTORCH, NCNN = "safetensors", "PyTorch", "ncnn"
 
 
 def kind_of(path: pathlib.Path) -> str:
-    """One of the names above; empty for a file that is none of them.
+    """A file's format, one of the names above; empty for any other.
 
     Raises:
         MedsrError: it can't be read.
@@ -20,8 +20,8 @@ def kind_of(path: pathlib.Path) -> str:
         with path.open("rb") as file:
             start = file.read(16)
     except OSError as error:
-        raise named(path, f"can't be read ({error.strerror or error})") from error
-    # The numbers of ncnn's second file may begin like anything.
+        raise MedsrError(f"can't be read ({error.strerror or error})", path=path) from error
+    # ncnn's second file has no signature.
     numbers = path.suffix == ".bin"
     if start.startswith(MAGIC.encode()) or (numbers and path.with_suffix(".param").is_file()):
         return NCNN

@@ -1,4 +1,4 @@
-"""A model of colour images as one of grey images, exactly, so that grey costs what grey should."""
+"""Convert a colour model into an exactly equivalent grayscale one, which costs a third less at its ends."""
 
 from __future__ import annotations
 
@@ -7,32 +7,36 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.weights.model_file import Weights
 
 
 def for_grey(weights: Weights) -> Weights:
-    """The same network for one channel: what it makes of (x, x, x), averaged over the colours, it makes of x.
+    """The one-channel network whose output for x is the mean of the colour network's output for (x, x, x).
 
-    Both ends are linear, so this is exact: the first convolution sums over the colours that are alike, the last one's
-    outputs are averaged. Between them nothing changes. Models of one channel come back as they are.
+    Exact, since both ends are linear: the first kernel is summed over the input channels, and the last one averaged
+    over the output channels. Models of one channel are returned unchanged.
 
     Raises:
-        MedsrError: the model is of colours and of a kind whose ends are not known.
+        MedsrError: the model has several channels, and its first and last layers are not known.
     """
     channels = weights.fields.get("channels", 1)
     if channels == 1:
         return weights
     ends = _ENDS.get(weights.model)
     if ends is None or weights.fields.get("out_channels") not in (None, channels):
-        raise named(weights.path, f"{weights.model} of {channels} channels can't be folded to grey; name a grey model")
+        raise MedsrError(
+            f"{weights.model} of {channels} channels can't be converted to grayscale",
+            path=weights.path,
+            remedy="name a grayscale model",
+        )
     params = dict(weights.params)
     first, last = ends(params)
     params[first] = _summed(params[first], channels)
     params[last] = _averaged(params[last], channels)
     fields = {**weights.fields, "channels": 1}
     fields.pop("out_channels", None)
-    note = f"folded from {channels} channels to grey: the mean of its colours for grey input"
+    note = f"converted from {channels} channels to grayscale: the mean of its output channels"
     return dataclasses.replace(weights, fields=fields, params=params, card={**weights.card, "channels": note})
 
 

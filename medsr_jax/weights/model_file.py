@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import atomic_write
 from medsr_jax.weights.file_kinds import SAFETENSORS, kind_of
 from medsr_jax.weights.parameters import as_float32, flatten, unflatten
@@ -30,14 +30,14 @@ _PACKAGED = pathlib.Path(__file__).parent / "packaged"
 
 @dataclasses.dataclass(frozen=True)
 class Weights:
-    """A model as a file holds it.
+    """A model with its parameters.
 
     Attributes:
         model: its name in `medsr_jax.models.MODELS`.
         fields: the module's fields.
         params: the Flax parameter tree, float32 NumPy arrays.
-        card: what is known of it: data, licence, steps, degradation, measured quality.
-        path: where it was read.
+        card: provenance: data, licence, steps, degradation, measured quality.
+        path: its file.
     """
 
     model: str
@@ -48,12 +48,12 @@ class Weights:
 
     @property
     def parameters(self) -> int:
-        """How many numbers the model has."""
+        """The number of parameters."""
         return sum(leaf.size for leaf in flatten(self.params).values())
 
     @property
     def gain(self) -> float | None:
-        """The measured gain over bicubic interpolation in dB, as the card has it; None where it says nothing."""
+        """The card's measured gain over bicubic interpolation in dB; None if it states none."""
         if found := re.match(r"([+-]?\d+(?:\.\d+)?) dB", self.card.get(GAIN, "")):
             return float(found[1])
         # Cards of earlier versions have the two figures alone.
@@ -63,7 +63,7 @@ class Weights:
 
     @property
     def warning(self) -> str:
-        """What a user of the model must know, from its card: a note, and that it is below bicubic interpolation."""
+        """The card's note, and that the model is worse than bicubic interpolation if it is; empty for neither."""
         parts = [self.card["note"]] if self.card.get("note") else []
         if self.gain is not None and self.gain < 0:
             parts.append(f"by its card {-self.gain:.2f} dB below bicubic interpolation")
@@ -71,7 +71,7 @@ class Weights:
 
     @functools.cached_property
     def sha256(self) -> str:
-        """Hexadecimal SHA-256 of model, fields and parameters: what makes results, wherever the file lies."""
+        """Hexadecimal SHA-256 of model, fields and parameters, whatever the file."""
         digest = hashlib.sha256(json.dumps([self.model, self.fields], sort_keys=True, default=str).encode())
         for name, leaf in sorted(flatten(self.params).items()):
             digest.update(f"{name} {leaf.shape} {leaf.dtype}".encode())
@@ -88,11 +88,11 @@ def save(
     card: Mapping[str, str],
     dtype: Any = np.float32,
 ) -> None:
-    """Write a weights file, whole or not at all.
+    """Write a weights file atomically.
 
     Args:
-        dtype: the type stored, float32 or float16; float16 halves the file and rounds each weight to 11 bits. None is
-            float16 for each tensor that it keeps exactly, and float32 for the others.
+        dtype: stored type, float32 or float16, which halves the file and rounds each weight to 11 bits. None stores
+            each tensor in float16 where that is exact, else in float32.
     """
     tensors = {
         name: np.ascontiguousarray(leaf, _smallest(leaf) if dtype is None else dtype)
@@ -116,23 +116,26 @@ def load(name: str | pathlib.Path) -> Weights:
     """Read a packaged model by name (``xray-x4``) or a weights file by path.
 
     Raises:
-        MedsrError: there is none, or the file is damaged, is no weights file of this package, or holds other numbers
-            than its model has.
+        MedsrError: not found, damaged, no weights file of this package, or other parameters than its model has.
     """
     path = find(name)
     kind = kind_of(path)
     if not kind and path.suffix != SUFFIX:
-        raise named(path, "is no weights file, or damaged; name a .safetensors of this package, or fetch it again")
+        raise MedsrError(
+            "not a weights file, or damaged", path=path, remedy="name a .safetensors of this package, or fetch it again"
+        )
     if kind not in (SAFETENSORS, ""):
-        raise named(path, f"these are weights of {kind}; bring them in with `medsr import`")
+        raise MedsrError(f"{kind} weights", path=path, remedy="convert them with `medsr import`")
     header, tensors = read_safetensors(path)
     if header.get("format") != FORMAT:
-        raise named(path, "these are not weights of this package; bring them in with `medsr import`")
+        raise MedsrError("weights of another package", path=path, remedy="convert them with `medsr import`")
     model, fields, card = header.get("model", ""), _object(header, "fields", path), _object(header, "card", path)
     if not all(isinstance(value, str) for value in card.values()):
-        raise named(path, "the weights file is damaged (its card holds more than texts); fetch it again")
+        raise MedsrError(
+            "the weights file is damaged (its card has values that are not strings)", path=path, remedy="fetch it again"
+        )
     flat = {key: as_float32(key, tensor, path) for key, tensor in tensors.items()}
-    # A test holds the packaged ones to their models, which import JAX; `medsr models` starts without.
+    # Packaged ones are checked by a test: the check imports JAX, which `medsr models` starts without.
     if path.parent != _PACKAGED:
         _check(model, fields, flat, path)
     return Weights(model, fields, unflatten(flat), card, path)
@@ -143,12 +146,12 @@ def _object(header: Mapping[str, str], key: str, path: pathlib.Path) -> dict[str
         value = json.loads(header[key])
         if isinstance(value, dict):
             return value
-        problem = "is no JSON object"
+        problem = "not a JSON object"
     except KeyError:
-        problem = "is missing"
+        problem = "missing"
     except (ValueError, RecursionError) as error:
         problem = str(error)
-    raise named(path, f"the weights file is damaged (its {key}: {problem}); fetch it again")
+    raise MedsrError(f"the weights file is damaged (its {key}: {problem})", path=path, remedy="fetch it again")
 
 
 def _check(model: str, fields: Mapping[str, Any], flat: Mapping[str, np.ndarray], path: pathlib.Path) -> None:
@@ -157,11 +160,15 @@ def _check(model: str, fields: Mapping[str, Any], flat: Mapping[str, np.ndarray]
     try:
         expected = shapes_of(model, fields)
     except MedsrError as error:
-        raise named(
-            path, f"{error}; the file is damaged or newer than this medsr_jax; fetch it or that again"
+        raise MedsrError(
+            f"{error}",
+            path=path,
+            remedy="the file is damaged, or newer than this medsr_jax: update that, or fetch the file again",
         ) from error
     if problem := mismatch(flat, expected):
-        raise named(path, f"the weights are not those of {model} with its fields ({problem}); fetch the file again")
+        raise MedsrError(
+            f"the parameters don't fit {model} with its fields ({problem})", path=path, remedy="fetch the file again"
+        )
 
 
 def find(name: str | pathlib.Path) -> pathlib.Path:
@@ -171,11 +178,14 @@ def find(name: str | pathlib.Path) -> pathlib.Path:
         return packaged
     path = pathlib.Path(name)
     if path.is_dir():
-        raise named(path, "is a folder; name the weights file in it")
+        raise MedsrError("is a folder", path=path, remedy="name a weights file in it")
     if not path.is_file():
         close = difflib.get_close_matches(str(name), [*names(), "auto", "bicubic"], 1)
         meant = f"did you mean {close[0]}? " if close else ""
-        raise MedsrError(f"{name}: neither a weights file nor a packaged model; {meant}there are {', '.join(names())}")
+        raise MedsrError(
+            f"{name}: neither a weights file nor a packaged model",
+            remedy=f"{meant}packaged models: {', '.join(names())}",
+        )
     return path
 
 

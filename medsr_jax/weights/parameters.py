@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, np.ndarray]:
@@ -32,15 +32,17 @@ def unflatten(flat: Mapping[str, np.ndarray]) -> dict[str, Any]:
 
 
 def as_float32(key: str, tensor: np.ndarray, path: pathlib.Path) -> np.ndarray:
-    """The numbers of a file's tensor.
+    """A file's tensor in float32.
 
     Raises:
-        MedsrError: they are no floats, or not finite.
+        MedsrError: it has integers, or values that are not finite.
     """
     if tensor.dtype.kind != "f":
-        raise named(path, f"{key} holds {tensor.dtype}, no floats; take the file in 16- or 32-bit floats")
+        raise MedsrError(f"{key} has the type {tensor.dtype}", path=path, remedy="expected 16- or 32-bit floats")
     with np.errstate(over="ignore"):
         numbers = tensor.astype(np.float32)
     if not np.isfinite(numbers).all():
-        raise named(path, f"{key} holds values that are not finite in 32 bits; take the file of a run that went well")
+        raise MedsrError(
+            f"{key} has values that are not finite in 32 bits", path=path, remedy="use weights of a run that converged"
+        )
     return numbers

@@ -1,7 +1,7 @@
 """The shapes of a generator's parameters.
 
 `jax.eval_shape` of a module's ``init`` gives them, but its tracing takes a quarter of a second of each start of a
-receiver. So those of the usual generators are written out, and a test holds them to what Flax says.
+receiver. So the usual generators' are written out, and a test compares them with the traced ones.
 """
 
 from __future__ import annotations
@@ -25,29 +25,29 @@ def shapes_of(model: str, fields: Mapping[str, Any]) -> Shapes:
     """{path with slashes: shape} of a generator in `models.MODELS`.
 
     Raises:
-        MedsrError: there is no such model, or a field is unknown, of a wrong type or out of its range.
+        MedsrError: the model or a field is unknown, or a field has a wrong type or value.
     """
     module = build(model, fields)
-    return _SHAPES.get(model, asked_of_flax)(module)
+    return _SHAPES.get(model, traced_shapes)(module)
 
 
-def asked_of_flax(module: Any) -> Shapes:
-    """The same of any generator, by tracing it.
+def traced_shapes(module: Any) -> Shapes:
+    """The shapes of any generator, by tracing it.
 
     Raises:
-        MedsrError: there is no network with its fields.
+        MedsrError: no network has these fields.
     """
     side = module.multiple
     x = jax.ShapeDtypeStruct((1, side, side, getattr(module, "channels", 1)), np.float32)
     try:
         tree = jax.eval_shape(module.init, jax.random.key(0), x).get("params", {})
     except (ValueError, TypeError, ArithmeticError, AssertionError) as error:
-        raise MedsrError(f"there is no {type(module).__name__} with such fields ({error})") from error
+        raise MedsrError(f"invalid fields of {type(module).__name__} ({error})") from error
     return {name: leaf.shape for name, leaf in flatten(tree).items()}
 
 
 def mismatch(flat: Mapping[str, np.ndarray], expected: Shapes) -> str:
-    """What is wrong with parameters, in a few words; empty if nothing is.
+    """The first difference between parameters and expected shapes; empty for none.
 
     Args:
         flat: by path with slashes.
@@ -57,9 +57,9 @@ def mismatch(flat: Mapping[str, np.ndarray], expected: Shapes) -> str:
         if key not in flat:
             return f"lacks {key}"
         if flat[key].shape != shape:
-            return f"{key} is of shape {flat[key].shape} and not {shape}"
+            return f"{key} has the shape {flat[key].shape}, not {shape}"
     left_over = sorted(flat.keys() - expected.keys())
-    return f"holds {left_over[0]}, which has no place there" if left_over else ""
+    return f"has an unknown {left_over[0]}" if left_over else ""
 
 
 def _convolution(name: str, c_in: int, c_out: int, *, size: int = 3) -> Shapes:
@@ -82,7 +82,7 @@ def _blocks(module: Any) -> Shapes:
 
 def _rrdbnet(module: Any) -> Shapes:
     if module.scale not in (1, 2, 4):
-        raise MedsrError(f"field 'scale' of rrdbnet is 1, 2 or 4, not {module.scale}")
+        raise MedsrError(f"field 'scale' of rrdbnet must be 1, 2 or 4, not {module.scale}")
     features = module.features
     inner = [_convolution(f"conv_{name}", features, features) for name in ("body", "up1", "up2", "hr")]
     shapes = _convolution("conv_first", module.channels * module.multiple**2, features) | _blocks(module)
@@ -93,7 +93,7 @@ def _rrdbnet(module: Any) -> Shapes:
 
 def _compact(module: Any) -> Shapes:
     if BLOCK % module.fold:
-        raise MedsrError(f"field 'fold' of compact_rrdbnet divides {BLOCK}, which {module.fold} does not")
+        raise MedsrError(f"field 'fold' of compact_rrdbnet must divide {BLOCK}, not {module.fold}")
     shapes: Shapes = {}
     inputs = 2 * module.fold**2 + 1
     if module.context:

@@ -235,7 +235,7 @@ def _graph_of(backend: str, precision: str, folder: pathlib.Path) -> Iterator[An
         return
     graph = folder / f"{backend}.onnx"
     if not graph.is_file():
-        raise MedsrError("int8 is made with the packages onnx and onnxruntime; pip install 'medsr-jax[onnx]'")
+        raise MedsrError("int8 is made with the packages onnx and onnxruntime", remedy="pip install 'medsr-jax[onnx]'")
     from quantised import opened_instead
 
     with opened_instead(graph):

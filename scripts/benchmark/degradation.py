@@ -54,7 +54,11 @@ def _options() -> argparse.Namespace:
     options.add_argument("--channels", type=int, nargs="+", default=[1, 3], choices=(1, 3))
     options.add_argument("--batch", type=int, default=16)
     options.add_argument("--image", type=pathlib.Path, help="a radiograph that targets are cut from")
-    return options.parse_args()
+    options.add_argument("--tiny", action="store_true", help="one channel, a batch of 2, to see that it works")
+    chosen = options.parse_args()
+    if chosen.tiny:
+        chosen.channels, chosen.batch, chosen.repeats = [1], 2, 2
+    return chosen
 
 
 def _targets(options: argparse.Namespace, channels: int) -> np.ndarray:

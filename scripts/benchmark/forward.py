@@ -48,7 +48,11 @@ def _options() -> argparse.Namespace:
     options.add_argument("--side", type=int, default=128, help="of the input [128]")
     options.add_argument("--model", help="of the second part: a packaged model or a weights file [xray-x4]")
     options.add_argument("--image", type=pathlib.Path, help="a radiograph for it")
-    return options.parse_args()
+    options.add_argument("--tiny", action="store_true", help="one block, 32x32, to see that it works")
+    chosen = options.parse_args()
+    if chosen.tiny:
+        chosen.blocks, chosen.side, chosen.repeats = 1, 32, 1
+    return chosen
 
 
 def _forward(options: argparse.Namespace, folder: pathlib.Path) -> list[str]:

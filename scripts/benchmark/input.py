@@ -64,7 +64,11 @@ def _options() -> argparse.Namespace:
     options.add_argument("--images", type=int, default=200, help="the most that are taken, evenly [200]")
     options.add_argument("--batch", type=int, default=16)
     options.add_argument("--side", type=int, default=256)
-    return options.parse_args()
+    options.add_argument("--tiny", action="store_true", help="4 images, to see that it works")
+    chosen = options.parse_args()
+    if chosen.tiny:
+        chosen.images, chosen.batch, chosen.repeats = 4, 2, 2
+    return chosen
 
 
 def _link(options: argparse.Namespace, folder: pathlib.Path) -> None:

@@ -52,7 +52,11 @@ def _options() -> argparse.Namespace:
     options = parser(__doc__, repeats=5)
     options.add_argument("--model", help="a packaged model or a weights file [xray-x4]")
     options.add_argument("--image", type=pathlib.Path, help="a radiograph")
-    return options.parse_args()
+    options.add_argument("--tiny", action="store_true", help="one run, to see that it works")
+    chosen = options.parse_args()
+    if chosen.tiny:
+        chosen.repeats = 1
+    return chosen
 
 
 def _command(options: argparse.Namespace, folder: pathlib.Path, model: str) -> list[str]:

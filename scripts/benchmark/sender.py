@@ -35,7 +35,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--source", type=pathlib.Path, help="a DICOM radiograph")
     parser.add_argument("--repeat", type=int, default=5)
+    parser.add_argument("--tiny", action="store_true", help="one run, to see that it works")
     options = parser.parse_args()
+    options.repeat = 1 if options.tiny else options.repeat
     source = options.source or _packaged()
     lines = []
     with tempfile.TemporaryDirectory() as folder:

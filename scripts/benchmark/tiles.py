@@ -58,7 +58,11 @@ def _options() -> argparse.Namespace:
     options.add_argument("--image", type=pathlib.Path, help="a radiograph")
     options.add_argument("--one", choices=("packet", "whole", "tiles"), help=argparse.SUPPRESS)
     options.add_argument("--folder", type=pathlib.Path, help=argparse.SUPPRESS)
-    return options.parse_args()
+    options.add_argument("--tiny", action="store_true", help="128x128, to see that it works")
+    chosen = options.parse_args()
+    if chosen.tiny:
+        chosen.side, chosen.tile, chosen.halos = 128, 32, [16]
+    return chosen
 
 
 def _again() -> list[str]:

@@ -1,6 +1,6 @@
 """How fast both stages of training are: ours beside PyTorch's on the same device, and what the data costs.
 
-    python scripts/benchmark/training.py [--peer-python PYTHON] [--only l1 gan parts data] [--small] [--threads N]
+    python scripts/benchmark/training.py [--peer-python PYTHON] [--only l1 gan parts data] [--tiny] [--threads N]
         [--bfloat16]
 
 l1: a step of the first stage. RRDB of 32 features, growth 16, 4 blocks, 1 channel; 16 inputs of 32x32, scale 4.
@@ -67,7 +67,7 @@ def _options() -> argparse.Namespace:
     options = parser(__doc__, repeats=7)
     add_peer_options(options)
     options.add_argument("--only", nargs="+", choices=(*STEPS, "parts", "data"), default=[*STEPS, "data"])
-    options.add_argument("--small", action="store_true", help="small networks and batches, to see that it works")
+    options.add_argument("--tiny", action="store_true", help="small networks and batches, to see that it works")
     options.add_argument("--features", type=int, default=32)
     options.add_argument("--growth", type=int, default=16)
     options.add_argument("--blocks", type=int, default=4)
@@ -80,7 +80,8 @@ def _options() -> argparse.Namespace:
     options.add_argument("--skip-degradation", action="store_true", help="leave out the rows that compile long")
     options.add_argument("--image", type=pathlib.Path, help="a radiograph that patches are cut from")
     chosen = options.parse_args()
-    if chosen.small:
+    if chosen.tiny:
+        chosen.steps, chosen.repeats, chosen.skip_degradation = 2, 1, True
         chosen.features, chosen.growth, chosen.blocks, chosen.critic_features = 16, 8, 1, 8
         chosen.batch, chosen.gan_batch, chosen.side = 4, 2, 16
     return chosen

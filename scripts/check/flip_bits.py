@@ -1,6 +1,6 @@
 """Flip random bits of a DICOM packet, and count those that are accepted with a changed attribute.
 
-Usage: python scripts/check/flip_bits.py IMAGE.dcm [--flips 2500] [--codec jpeg] [--seed 0]
+Usage: python scripts/check/flip_bits.py [IMAGE.dcm] [--flips 2500] [--codec jpeg] [--seed 0]
 
 Exits with the number of packets that were accepted though an attribute, the header or a code stream had changed.
 """
@@ -14,6 +14,8 @@ import pathlib
 import random
 import sys
 import tempfile
+
+import pydicom.data
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
@@ -34,11 +36,14 @@ def changed(packet: Packet, whole: Packet) -> bool:
 def main() -> int:
     """Flip, read and count."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("image", type=pathlib.Path)
+    parser.add_argument("image", type=pathlib.Path, nargs="?", help="a DICOM file [CT_small.dcm of pydicom]")
     parser.add_argument("--flips", type=int, default=2500)
     parser.add_argument("--codec", default="jpeg")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tiny", action="store_true", help="50 flips, to see that it works")
     options = parser.parse_args()
+    options.image = options.image or pathlib.Path(pydicom.data.get_testdata_file("CT_small.dcm", download=False))
+    options.flips = 50 if options.tiny else options.flips
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     data = packet_bytes(compress(read_image(options.image), codec=options.codec))
     draw = random.Random(options.seed)

@@ -210,7 +210,9 @@ def run(files: list[tuple[str, bytes]], *, find: Fault, description: str | None)
     parser.add_argument("--seconds", type=float, default=60)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--keep", type=pathlib.Path, help="a folder for the files at fault")
+    parser.add_argument("--tiny", action="store_true", help="for 5 seconds")
     options = parser.parse_args()
+    options.seconds = 5 if options.tiny else options.seconds
     count = found = 0
     for number, problem in faults(files, seed=options.seed, seconds=options.seconds, find=find):
         count += 1

@@ -254,7 +254,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--tiny", action="store_true", help="for 5 seconds")
     options = parser.parse_args()
+    options.seconds = 5 if options.tiny else options.seconds
     folder = pathlib.Path(tempfile.mkdtemp(prefix="fuzz-weights-"))
     count, faults = fuzz(folder, seed=options.seed, seconds=options.seconds)
     for fault, times in collections.Counter(faults).items():

@@ -77,7 +77,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--data", type=pathlib.Path, help="a folder of 8-bit images [pydicom-data's radiograph]")
     parser.add_argument("--limit", type=int, default=4, help="images [4]")
     parser.add_argument("--side", type=int, default=64, help="of the small images [64]")
-    return parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="one image, 24x24, to see that it works")
+    chosen = parser.parse_args()
+    if chosen.tiny:
+        chosen.limit, chosen.side = 1, 24
+    return chosen
 
 
 def _crops(options: argparse.Namespace) -> Iterator[tuple[str, np.ndarray]]:

@@ -14,7 +14,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 # isort: split
 
 import argparse
-import os
 import pathlib
 import sys
 from collections.abc import Sequence
@@ -23,6 +22,7 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
@@ -39,9 +39,12 @@ SIDE, QUALITY = 512, 60
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--limit", type=int, help="images of each folder [all]")
+    parser.add_argument("--tiny", action="store_true", help="two images of each folder, to see that it works")
     options = parser.parse_args()
+    options.data = data_set(options.data, tiny=options.tiny)
+    options.limit = 2 if options.tiny else options.limit
     if not any((options.data / folder).is_dir() for folder in FOLDERS):
         sys.exit(f"{options.data}: none of {', '.join(FOLDERS)} is there; name the data set with --data")
     keep_compiled_programs()

@@ -29,7 +29,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 import argparse
 import dataclasses
 import io
-import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -51,7 +50,8 @@ from medsr_jax.evaluation.studies.observers import (
     detectability,
     matched_filter,
 )
-from medsr_jax.evaluation.studies.records import PAGE, spread, write_section
+from medsr_jax.evaluation.studies.records import PAGE, subsample, write_section
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
@@ -87,14 +87,14 @@ def main() -> None:
     keep_compiled_programs()
     try:
         restorer = Restorer(options.model)
-        files = [(f, file) for f in options.folders for file in spread(options.data / f, limit=options.limit)]
+        files = [(f, file) for f in options.folders for file in subsample(options.data / f, limit=options.limit)]
     except MedsrError as error:
         sys.exit(str(error))
     collected: list[Cut] = []
     for number, (folder, file) in enumerate(files):
         kept = options.results / f"{restorer.name}-q{options.quality}" / folder / f"{file.stem}.npz"
         if not kept.is_file():
-            _keep(kept, _cut(central_crop(read_image(file), side=SIDE), number, restorer, quality=options.quality))
+            _keep(kept, _cut(central_crop(read_image(file), side=SIDE), number, restorer, options))
             print(f"{number + 1}/{len(files)} {folder}/{file.name}", file=sys.stderr, flush=True)
         with np.load(kept) as arrays:
             collected.append(dict(arrays))
@@ -104,7 +104,7 @@ def main() -> None:
     groups = np.concatenate([np.full(len(cut[_name(METHODS[0])]), i) for i, cut in enumerate(collected)])
     rows = [
         _row(name, lesion, method, *_patches(collected, method, name), groups)
-        for name, lesion in LESIONS.items()
+        for name, lesion in options.lesions.items()
         for method in METHODS
     ]
     about = (
@@ -121,7 +121,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--folders", nargs="+", default=["val/chest", "test/chest"])
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--model", default="xray-x4")
@@ -129,9 +129,12 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("out/lesions"), help="to go on from")
     parser.add_argument("-o", "--out", type=pathlib.Path, help="folder of the figure [out; docs/figures if --page]")
     parser.add_argument("--page", action="store_true", help="write docs/results.md")
-    parser.add_argument("--tiny", action="store_true", help="two images of each folder")
+    parser.add_argument("--tiny", action="store_true", help="one lesion, one image of each folder")
     chosen = parser.parse_args()
-    chosen.limit = 2 if chosen.tiny else chosen.limit
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
+    chosen.lesions = dict(list(LESIONS.items())[:1]) if chosen.tiny else LESIONS
+    if chosen.tiny:
+        chosen.limit, chosen.results = 1, chosen.results.with_name(f"{chosen.results.name}-tiny")
     chosen.out = chosen.out or (PAGE.parent / "figures" if chosen.page else pathlib.Path("out"))
     return chosen
 
@@ -145,7 +148,7 @@ def _name(method: str, lesion: str = "none") -> str:
     return f"{lesion} | {method}"
 
 
-def _cut(image: Image, number: int, restorer: Restorer, *, quality: int) -> Cut:
+def _cut(image: Image, number: int, restorer: Restorer, options: argparse.Namespace) -> Cut:
     """Patches (places, rows, columns) of every method with each lesion and without; empty without fit places."""
     if image.pixels.dtype != np.uint8 or min(image.pixels.shape[1:]) < SIDE:
         return {}
@@ -153,12 +156,12 @@ def _cut(image: Image, number: int, restorer: Restorer, *, quality: int) -> Cut:
     where = places(pixels, spacing=SPACING, margin=HALF, levels=LEVELS, seed=number)
     if not where:
         return {}
-    results, size = _results(image, restorer, quality=quality)
+    results, size = _results(image, restorer, quality=options.quality)
     cut: Cut = {"bytes": np.asarray(size)}
     cut |= {_name(method): patches(result, where, half=HALF) for method, result in results.items()}
-    for name, lesion in LESIONS.items():
+    for name, lesion in options.lesions.items():
         ill = dataclasses.replace(image, pixels=insert(pixels, lesion, where)[None])
-        for method, result in _results(ill, restorer, quality=quality)[0].items():
+        for method, result in _results(ill, restorer, quality=options.quality)[0].items():
             cut[_name(method, name)] = patches(result, where, half=HALF)
     return cut
 

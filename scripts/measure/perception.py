@@ -1,10 +1,10 @@
 """PSNR, SSIM and LPIPS of one or more models on the same packets, beside bicubic: what a GAN stage gives and takes.
 
-    python scripts/measure/perception.py MODEL... [--data FOLDER] [--folder val/chest] [--limit N] [--no-refine]
+    python scripts/measure/perception.py [MODEL...] [--data FOLDER] [--folder val/chest] [--limit N] [--no-refine]
 
-MODEL is a packaged name or a weights file. Central 512x512 crops of 8-bit images through the sender at scale 4; all is
-measured per image and averaged. LPIPS (lower is nearer, VGG16, version 0.1) was made for photographs, and a lower one
-says nothing on whether a detail is true.
+MODEL is a packaged name or a weights file (default xray-x4). Central 512x512 crops of 8-bit images through the sender
+at scale 4; all is measured per image and averaged. LPIPS (lower is nearer, VGG16, version 0.1) was made for
+photographs, and a lower one does not mean that a detail is true.
 """
 
 from __future__ import annotations
@@ -14,7 +14,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 # isort: split
 
 import argparse
-import os
 import pathlib
 import sys
 
@@ -24,6 +23,7 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop, measure
 from medsr_jax.evaluation.lpips import load_lpips, lpips
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer
@@ -67,13 +67,17 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("models", nargs="+", metavar="MODEL")
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("models", nargs="*", default=["xray-x4"], metavar="MODEL")
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--folder", default="val/chest")
     parser.add_argument("--quality", type=int, default=60)
     parser.add_argument("--limit", type=int, help="images, spread evenly [all]")
     parser.add_argument("--no-refine", action="store_true", help="the generator alone, without the fit to the packet")
-    return parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="one image, to see that it works")
+    chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
+    chosen.limit = 1 if chosen.tiny else chosen.limit
+    return chosen
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 Adds Gaussian noise of known deviation to clean images (central 512x512, scale 4, JPEG) and prints, with and without
 pre-processing: how often it triggered; PSNR to the clean image of the small image that is sent; PSNR to the clean image
 of the packet enlarged by bicubic interpolation, at q 60 and at equal bytes; and bytes. Then counts in how many clean
-images it triggered and checks that the others passed bit for bit. --data defaults to $MEDSR_DATA/val/chest.
+images it triggered and checks that the others passed bit for bit. --data defaults to val/chest of $MEDSR_DATA.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 # isort: split
 
 import argparse
-import os
 import pathlib
 
 import numpy as np
 from PIL import Image as Pillow
 
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
@@ -32,14 +32,15 @@ SIDE, SCALE, QUALITY = 512, 4, 60
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("MEDSR_DATA")
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(default, "val/chest") if default else None)
+    parser.add_argument("--data", type=pathlib.Path, help="a folder of images [val/chest of $MEDSR_DATA, else data]")
     parser.add_argument("--others", type=pathlib.Path, nargs="*", default=[], help="more folders of clean images")
     parser.add_argument("--images", type=int, default=16, help="how many get noise")
     parser.add_argument("--sigmas", type=float, nargs="*", default=[5, 10, 12, 15, 20, 30, 40])
+    parser.add_argument("--tiny", action="store_true", help="two images and deviations, to see that it works")
     options = parser.parse_args()
-    if options.data is None:
-        parser.error("name a folder with --data, or set MEDSR_DATA")
+    options.data = options.data or data_set(None, tiny=options.tiny) / "val" / "chest"
+    if options.tiny:
+        options.images, options.sigmas = 2, options.sigmas[:2]
     clean = [crop for file, _ in find_inputs([options.data]) if (crop := _crop(file)) is not None]
     step = max(1, len(clean) // options.images)
     print("sigma estimate triggered   small image, dB    restored at q 60, dB    bytes         at equal bytes, dB")

@@ -20,7 +20,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 import argparse
 import dataclasses
 import math
-import os
 import pathlib
 import sys
 from collections.abc import Callable, Iterator
@@ -28,13 +27,17 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.evaluation.link import Measured, central_crop, measure
+from medsr_jax.evaluation.link import Measured, Receiver, central_crop, measure
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import Image, read_image
-from medsr_jax.restoration import Restorer
+from medsr_jax.restoration import Restored, Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
+from medsr_jax.restoration.denoise import denoise
 from medsr_jax.tables import csv_bytes
 from medsr_jax.transmission import compress
+from medsr_jax.transmission.packet import Packet
+from medsr_jax.weights import model_file
 
 SIDE, SCALE = 512, 4
 HARM = -0.05  # dB
@@ -53,10 +56,10 @@ WINDOWS = {
     },
     "train/mammo": {"0..65535": (0, 65535)},
 }
-VARIANTS: dict[str, Callable[[str], Restorer]] = {
+VARIANTS: dict[str, Callable[[str], Receiver]] = {
     "refined": lambda model: Restorer(model),
     "not refined": lambda model: Restorer(model, refine=False),
-    "smoothed": lambda model: Restorer(model, smooth=True),
+    "denoised": lambda model: denoised(Restorer(model)),
 }
 TARGETS = {
     "val/chest": {"psnr": 0.80, "ssim": 0.016},
@@ -64,6 +67,16 @@ TARGETS = {
     "test/ct": {"psnr": 0.0},
     "train/mammo": {"psnr": 0.0},
 }
+
+
+def denoised(restorer: Restorer) -> Receiver:
+    """The refined result denoised as the paper does."""
+
+    def restore(packet: Packet) -> Restored:
+        restored = restorer(packet)
+        return dataclasses.replace(restored, pixels=denoise(restored.pixels, value_range=packet.header.value_range))
+
+    return restore
 
 
 @dataclasses.dataclass(frozen=True)
@@ -94,9 +107,9 @@ def main() -> None:
         restorers = {name: VARIANTS[name](options.model) for name in options.variants}
     except MedsrError as error:
         sys.exit(str(error))
-    first = next(iter(restorers.values()))
-    size = f"{first.weights.parameters} parameters"
-    print(f"{first.name}: {size}; scale {SCALE}, {options.codec} q {options.quality}, {SIDE}x{SIDE} crops\n")
+    size = model_file.load(options.model).parameters
+    print(f"{options.model}: {size} parameters; scale {SCALE}, {options.codec} q {options.quality}", end="")
+    print(f", {SIDE}x{SIDE} crops\n")
     print(f"{'':53}       PSNR, dB                            SSIM")
     print(f"{'':15} {'':26} {'':11} bicubic restored   gain  worst  bicubic restored    gain   worst  harmed  bytes")
     rows: list[Row] = []
@@ -111,17 +124,21 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--model", default="xray-x4", help="a packaged model or a weights file [xray-x4]")
     parser.add_argument("--quality", type=int, default=60, help="as of medsr compress [60]")
     parser.add_argument("--codec", default="jpeg", help="as of medsr compress [jpeg]")
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--variants", nargs="+", choices=list(VARIANTS), default=list(VARIANTS))
+    parser.add_argument("--tiny", action="store_true", help="one image of each folder, to see that it works")
     parser.add_argument("--csv", type=pathlib.Path, help="a table of all images goes here")
-    return parser.parse_args()
+    chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
+    chosen.limit = 1 if chosen.tiny else chosen.limit
+    return chosen
 
 
-def _measure_folder(options: argparse.Namespace, folder: str, remark: str, restorers: dict[str, Restorer]) -> list[Row]:
+def _measure_folder(options: argparse.Namespace, folder: str, remark: str, restorers: dict[str, Receiver]) -> list[Row]:
     if not (options.data / folder).is_dir():
         return []
     files = [file for file, _ in find_inputs([options.data / folder])]

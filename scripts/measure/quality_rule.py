@@ -1,11 +1,11 @@
 """Is the `auto` rule for the quality worth having? A plot and a table over real images.
 
-    python scripts/measure/quality_rule.py --data FOLDER_OF_IMAGES [-o quality_rule.png]
+    python scripts/measure/quality_rule.py --data FOLDER_OF_IMAGES [-o out/quality_rule.png]
 
 For each image (central 512x512, scale 4, JPEG) and q in 50..75: bytes, and PSNR of the packet enlarged by bicubic
 interpolation. Compares at equal mean bytes: one fixed q for all; the rule as it is, and with finer steps of q; the best
 that any rule with one price for a byte could do, from the true PSNR. Prints also how well the sender's prediction fits.
---data defaults to $MEDSR_DATA/val/chest.
+--data defaults to val/chest of $MEDSR_DATA.
 """
 
 from __future__ import annotations
@@ -15,17 +15,20 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 # isort: split
 
 import argparse
-import os
 import pathlib
 
 import numpy as np
 from PIL import Image as Pillow
 
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.reading import read_image
 from medsr_jax.transmission import quality as rule
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscaling import downscale
+from medsr_jax.transmission.enlargement import enlargement_error
+from medsr_jax.transmission.fidelity import Fidelity
+from medsr_jax.transmission.packet import PacketHeader
 
 SIDE, SCALE = 512, 4
 QUALITIES = np.arange(50, 76)
@@ -33,12 +36,12 @@ QUALITIES = np.arange(50, 76)
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    default = os.environ.get("MEDSR_DATA")
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(default, "val/chest") if default else None)
-    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("quality_rule.png"))
+    parser.add_argument("--data", type=pathlib.Path, help="a folder of images [val/chest of $MEDSR_DATA, else data]")
+    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("out/quality_rule.png"))
+    parser.add_argument("--tiny", action="store_true", help="two images, to see that it works")
     options = parser.parse_args()
-    if options.data is None:
-        parser.error("name a folder with --data, or set MEDSR_DATA")
+    options.data = options.data or data_set(None, tiny=options.tiny) / "val" / "chest"
+    options.out.parent.mkdir(parents=True, exist_ok=True)
     measured = [curve for file, _ in find_inputs([options.data]) if (curve := _curve(file)) is not None]
     size, psnr, predicted = (np.array([curve[key] for curve in measured]) for key in ("bytes", "psnr", "predicted"))
     chosen = np.array([curve["chosen"] for curve in measured])
@@ -55,9 +58,13 @@ def _curve(file: pathlib.Path) -> dict[str, object] | None:
     top, left = (rows - SIDE) // 2, (columns - SIDE) // 2
     frame = image.pixels[0, top : top + SIDE, left : left + SIDE]
     small = np.clip(np.rint(downscale(frame, scale=SCALE)), 0, 255).astype(np.uint8)
-    line = {"scale": SCALE, "low": 0, "high": 255, "levels": 255}
+    header = PacketHeader(
+        rows=SIDE, columns=SIDE, dtype="uint8", value_range=(0, 255), low=0, high=255, levels=255, scale=SCALE,
+        kernel="area", quality=60, codec="jpeg",
+    )  # fmt: skip
     codec = CODECS["jpeg"]
-    lost = rule.shrinking_error(small, frame, **line) * 255**2
+    share = enlargement_error(small, frame, header=header)
+    lost = share * 255**2
     size, psnr, predicted = [], [], []
     for quality in QUALITIES:
         stream = codec.encode(small, int(quality))
@@ -67,7 +74,7 @@ def _curve(file: pathlib.Path) -> dict[str, object] | None:
         size.append(len(stream))
         psnr.append(10 * np.log10(255**2 / error))
         predicted.append(10 * np.log10(255**2 / (lost + np.mean(np.square(decoded - small)))))
-    chosen = rule.choose_quality(small, frame, codec=codec, **line)
+    chosen = rule.choose_quality(Fidelity(small), codec=codec, lost=share)
     return {"bytes": size, "psnr": psnr, "predicted": predicted, "chosen": chosen}
 
 

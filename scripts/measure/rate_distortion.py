@@ -26,7 +26,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 
 import argparse
 import dataclasses
-import os
 import pathlib
 import sys
 from collections.abc import Iterator
@@ -42,7 +41,8 @@ from medsr_jax.evaluation.fidelity import fidelity
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.evaluation.studies.full_size import FULL_SIZE
-from medsr_jax.evaluation.studies.records import PAGE, Measurements, Record, spread, write_section
+from medsr_jax.evaluation.studies.records import PAGE, Measurements, Record, subsample, write_section
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
@@ -65,7 +65,9 @@ def main() -> None:
     try:
         restorer = Restorer(options.model)
         images = [
-            (folder, file) for folder in options.folders for file in spread(options.data / folder, limit=options.limit)
+            (folder, file)
+            for folder in options.folders
+            for file in subsample(options.data / folder, limit=options.limit)
         ]
         perceptual = None if options.no_lpips else load_lpips()
     except MedsrError as error:
@@ -100,7 +102,7 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--folders", nargs="+", default=["val/chest", "test/chest"])
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--model", default="xray-x4", help="that restores what its scale sends [xray-x4]")
@@ -110,6 +112,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", "--out", type=pathlib.Path, help="folder of the figures [out; docs/figures if --page]")
     parser.add_argument("--page", action="store_true", help="write docs/results.md")
     chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
     if chosen.tiny:
         chosen.limit, chosen.no_lpips = 2, True
         chosen.results = chosen.results.with_suffix(".tiny.jsonl")

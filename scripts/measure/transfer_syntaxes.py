@@ -1,6 +1,6 @@
 """Bytes and seconds of restored DICOM objects in each transfer syntax, and whether other decoders agree on the pixels.
 
-    python scripts/measure/transfer_syntaxes.py FOLDER [FOLDER ...] [--model bicubic]
+    python scripts/measure/transfer_syntaxes.py [FOLDER ...] [--model bicubic]
 
 Decoders are those that pydicom finds: Pillow and pyjpegls; with PyPI's python-gdcm, pylibjpeg, pylibjpeg-libjpeg and
 pylibjpeg-openjpeg more of them.
@@ -25,15 +25,18 @@ import pydicom
 from pydicom.pixels import get_decoder
 
 import medsr_jax as medsr
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging.dicom.lossless import SYNTAXES
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=pathlib.Path)
+    parser.add_argument("folders", nargs="*", type=pathlib.Path, help="of DICOM files [$MEDSR_DATA/dicom]")
     parser.add_argument("--model", default="auto", help="as of `medsr restore`; auto unless said")
+    parser.add_argument("--tiny", action="store_true", help="a few small files, to see that it works")
     options = parser.parse_args()
+    options.folders = options.folders or [data_set(None, tiny=options.tiny) / "dicom"]
     warnings.filterwarnings("ignore", module="pydicom")
     size, seconds, agreed = Counter[str](), Counter[str](), Counter[str]()
     restorer, files = medsr.Restorer(options.model), 0

@@ -26,7 +26,6 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 import argparse
 import dataclasses
 import io
-import os
 import pathlib
 import sys
 from collections.abc import Callable
@@ -38,6 +37,7 @@ from scipy.stats import rankdata
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.metrics import psnr
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.evaluation.studies.samples import radiograph, tiled
 from medsr_jax.files import atomic_write, find_inputs
 from medsr_jax.imaging import Image, read_image
@@ -93,12 +93,16 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--folder", default="val/chest", help="of the data set [val/chest]")
     parser.add_argument("--model", default="xray-x4", help="a packaged model or a weights file [xray-x4]")
     parser.add_argument("--limit", type=int, default=16, help="images, spread evenly [16]")
     parser.add_argument("--figure", type=pathlib.Path, help=f"the curve and a picture go here, e.g. {FIGURE.name}")
-    return parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="one image, to see that it works")
+    chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
+    chosen.limit = 1 if chosen.tiny else chosen.limit
+    return chosen
 
 
 def _images(options: argparse.Namespace) -> list[Image]:
@@ -109,7 +113,7 @@ def _images(options: argparse.Namespace) -> list[Image]:
     images = [crop for crop in crops if crop.pixels.shape == (1, SIDE, SIDE) and crop.pixels.dtype == np.uint8]
     if not images:
         raise MedsrError(
-            f"{options.data / options.folder}: holds no 8-bit image of {SIDE}x{SIDE}; name another --folder"
+            f"{options.data / options.folder}: holds no 8-bit image of {SIDE}x{SIDE}", remedy="name another --folder"
         )
     return images
 

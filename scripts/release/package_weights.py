@@ -1,6 +1,6 @@
 """Turn the best weights of a run into a packaged model: half precision, and a card with what was measured.
 
-    python scripts/release/package_weights.py RUN/best.safetensors -o NAME.safetensors [--card KEY=TEXT ...]
+    python scripts/release/package_weights.py RUN/best.safetensors [-o NAME.safetensors] [--card KEY=TEXT ...]
 
 Packaged models are in medsr_jax/weights/packaged.
 """
@@ -22,10 +22,12 @@ from medsr_jax.weights import model_file
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("weights", type=pathlib.Path)
-    parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
+    parser.add_argument("weights", nargs="?", default="xray-x4", help="a file, or a packaged model [xray-x4]")
+    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("out/packaged.safetensors"))
     parser.add_argument("--card", nargs="*", default=[], metavar="KEY=TEXT", help="more lines of the card")
+    parser.add_argument("--tiny", action="store_true", help="as without: this takes a second")
     arguments = parser.parse_args()
+    arguments.out.parent.mkdir(parents=True, exist_ok=True)
     weights = model_file.load(arguments.weights)
     more = dict(line.split("=", 1) for line in arguments.card)
     model_file.save(

@@ -7,9 +7,13 @@ off a JPEG's own table; for other files it is 0, unless said otherwise. Lossy: n
 """
 
 import argparse
+import atexit
 import json
 import pathlib
+import shutil
+import subprocess
 import sys
+import tempfile
 
 try:
     import jax
@@ -35,11 +39,28 @@ def main() -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("image", type=pathlib.Path)
-    parser.add_argument("-o", "--out", type=pathlib.Path, required=True, help="a PNG")
+    parser.add_argument("model", type=pathlib.Path, nargs="?")
+    parser.add_argument("image", type=pathlib.Path, nargs="?")
+    parser.add_argument("-o", "--out", type=pathlib.Path, help="a PNG")
     parser.add_argument("--strength", type=float, help="mean quantisation step of the low frequencies over 16")
-    return parser.parse_args()
+    parser.add_argument("--tiny", action="store_true", help="a model that medsr exports, and a small image")
+    chosen = parser.parse_args()
+    if chosen.tiny:
+        chosen.model, chosen.image, chosen.out = _samples()
+    if None in (chosen.model, chosen.image, chosen.out):
+        parser.error("MODEL, IMAGE and --out are required")
+    return chosen
+
+
+def _samples() -> tuple[pathlib.Path, pathlib.Path, pathlib.Path]:
+    """The packaged model, exported by `medsr`; a small image; and the path of the result."""
+    folder = pathlib.Path(tempfile.mkdtemp(prefix="run-stablehlo-"))
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    model, image = folder / "xray-x4.stablehlo", folder / "image.png"
+    command = [sys.executable, "-m", "medsr_jax", "export", "xray-x4", "--format", "stablehlo", "-o", str(model)]
+    subprocess.run(command, check=True)
+    Image.fromarray(np.add.outer(np.arange(24), np.arange(32)).astype(np.uint8) * 4).save(image)
+    return model, image, folder / "restored.png"
 
 
 def load(path: pathlib.Path) -> tuple[jax.export.Exported, dict[str, str]]:

@@ -14,41 +14,43 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 # isort: split
 
 import argparse
-import os
 import pathlib
 import subprocess
 import sys
 import time
 
+from medsr_jax.evaluation.studies.sample_set import data_set
+
 SCRIPTS = pathlib.Path(__file__).resolve().parents[1]
-# Of the page, with what --tiny adds.
-PAGE = {
-    "reproduce/table1.py": ["--tiny"],
-    "reproduce/figures.py": ["--tiny"],
-    "measure/rate_distortion.py": ["--tiny"],
-    "measure/lesions.py": ["--tiny"],
-}
-PRINTED = {
-    "measure/claims.py": ["--limit", "2"],
-    "measure/quality.py": ["--limit", "2"],
-    "measure/uncertainty.py": ["--limit", "2"],
-}
+# The first write the page of results.
+PAGE = (
+    "reproduce/table1.py",
+    "reproduce/figures.py",
+    "measure/rate_distortion.py",
+    "measure/lesions.py",
+)
+PRINTED = (
+    "measure/claims.py",
+    "measure/quality.py",
+    "measure/uncertainty.py",
+)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--tiny", action="store_true", help="few steps and images, to see that all of it works")
     options = parser.parse_args()
+    options.data = data_set(options.data, tiny=options.tiny)
     if not options.data.is_dir():
         sys.exit(f"{options.data}: no such folder; name the data set with --data")
-    failed = [name for name, tiny in (PAGE | PRINTED).items() if not _done(name, tiny, options)]
+    failed = [name for name in (*PAGE, *PRINTED) if not _done(name, options)]
     if failed:
         sys.exit(f"not all was done: {', '.join(failed)} failed, and the same command tries again")
 
 
-def _done(name: str, tiny: list[str], options: argparse.Namespace) -> bool:
-    extra = tiny if options.tiny else ["--page"] if name in PAGE else []
+def _done(name: str, options: argparse.Namespace) -> bool:
+    extra = ["--tiny"] if options.tiny else ["--page"] if name in PAGE else []
     command = [sys.executable, str(SCRIPTS / name), "--data", str(options.data.resolve()), *extra]
     print(f"\n== {' '.join([name, *command[2:]])}", flush=True)
     begin = time.monotonic()

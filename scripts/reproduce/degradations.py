@@ -35,12 +35,15 @@ Operation = Callable[[jax.Array, jax.Array], jax.Array]
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("degradations"))
+    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("out/degradations"))
     parser.add_argument("--image", type=pathlib.Path)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--side", type=int, default=256, help="of the target, a multiple of 4 [256]")
     parser.add_argument("--samples", type=int, default=6, help="inputs drawn for each preset [6]")
+    parser.add_argument("--tiny", action="store_true", help="small and few panels, to see that it works")
     options = parser.parse_args()
+    if options.tiny:
+        options.side, options.samples, options.out = 64, 1, options.out.with_name(f"{options.out.name}-tiny")
     hr = _target(options.image, options.side)
     source = options.image.name if options.image else "image: RG1 of pydicom-data (NEMA's sample set)"
     options.out.mkdir(parents=True, exist_ok=True)

@@ -19,11 +19,12 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 
 import argparse
 import dataclasses
-import os
 import pathlib
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
+
+from medsr_jax.evaluation.studies.sample_set import data_set
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 WEIGHTS = "last.safetensors"  # of the budget's end: the best on validation would be a choice made on what is measured
@@ -59,7 +60,7 @@ TINY = ("steps=2", "log_every=1", "validate_every=2", "checkpoint_every=2", "val
 
 def add_options(parser: argparse.ArgumentParser) -> None:
     """The options of every script that stands on these runs."""
-    parser.add_argument("--data", type=pathlib.Path, default=pathlib.Path(os.environ.get("MEDSR_DATA", "data")))
+    parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
     parser.add_argument("--runs", type=pathlib.Path, help="folder of the runs [out/table1]")
     parser.add_argument("--tiny", action="store_true", help="minutes long, to see that all of it works")
 
@@ -105,6 +106,7 @@ def main() -> None:
     add_options(parser)
     parser.add_argument("--only", nargs="+", choices=list(RUNS), default=list(RUNS), metavar="RUN")
     options = parser.parse_args()
+    options.data = data_set(options.data, tiny=options.tiny)
     train(options.only, options)
 
 

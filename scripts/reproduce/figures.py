@@ -31,6 +31,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.evaluation.studies.records import write_section
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.evaluation.studies.samples import radiograph, tiled
 from medsr_jax.imaging import Image
 from medsr_jax.restoration import Restorer
@@ -55,7 +56,7 @@ def main() -> None:
     options = _options()
     made: list[str] = []
     options.out.mkdir(parents=True, exist_ok=True)
-    if options.data is not None and options.data.is_dir():
+    if options.data.is_dir():
         train(_needed(), options)
         made.append(_draw_pictures(options))
     else:
@@ -79,6 +80,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("-o", "--out", type=pathlib.Path, help="folder of the figures [docs/figures, or out if tiny]")
     parser.add_argument("--page", action="store_true", help="write docs/results.md")
     chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
     chosen.out = chosen.out or (ROOT / "out" / "figures-tiny" if chosen.tiny else ROOT / "docs" / "figures")
     return chosen
 

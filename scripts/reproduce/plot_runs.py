@@ -1,9 +1,10 @@
 """Draw the curves of training runs from their logs.
 
-    python scripts/reproduce/plot_runs.py RUN_OR_LOG... -o FIGURE.png [--title TEXT]
+    python scripts/reproduce/plot_runs.py [RUN_OR_LOG...] [-o FIGURE.png] [--title TEXT]
 
-Each argument is a run's folder or its metrics.jsonl. Panels: losses of the generator, the game, and what validation
-measured. A log can be kept without its run: it is a line of JSON a record.
+Each argument is a run's folder or its metrics.jsonl; without any, the logs that are kept of Table 1's GANs. Panels:
+losses of the generator and of the discriminator, and what validation measured. A log is a line of JSON for each record,
+and can be kept without its run.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
+KEPT_LOGS = pathlib.Path(__file__).resolve().parents[2] / "docs" / "runs" / "table1"
 # Names of a log, by panel; those that no run has are left out, and so are panels without any.
 PANELS: dict[str, tuple[str, ...]] = {
     "pixel loss": ("pixel",),
@@ -36,10 +38,12 @@ PANELS: dict[str, tuple[str, ...]] = {
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", type=pathlib.Path, nargs="+")
-    parser.add_argument("-o", "--out", type=pathlib.Path, required=True)
+    parser.add_argument("runs", type=pathlib.Path, nargs="*", default=sorted(KEPT_LOGS.glob("*esrgan.jsonl")))
+    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("out/runs.png"))
     parser.add_argument("--title", default="")
+    parser.add_argument("--tiny", action="store_true", help="only the first run, to see that it works")
     options = parser.parse_args()
+    options.runs = options.runs[:1] if options.tiny else options.runs
     logs = {_name(run): _read(run) for run in options.runs}
     panels = {title: names for title, names in PANELS.items() if any(_has(log, names) for log in logs.values())}
     columns = min(3, len(panels))

@@ -37,7 +37,8 @@ from medsr_jax.evaluation.fidelity import fidelity
 from medsr_jax.evaluation.link import central_crop
 from medsr_jax.evaluation.lpips import load_lpips
 from medsr_jax.evaluation.statistics import Mean, bootstrap
-from medsr_jax.evaluation.studies.records import Measurements, Record, spread, write_section
+from medsr_jax.evaluation.studies.records import Measurements, Record, subsample, write_section
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
@@ -93,8 +94,8 @@ def main() -> None:
     try:
         methods = _methods(options)
         perceptual = load_lpips()
-        files = {folder: spread(options.data / folder, limit=options.limit) for folder in FOLDERS}
-        with_lpips = {f for folder in FOLDERS for f in spread(options.data / folder, limit=options.lpips_limit)}
+        files = {folder: subsample(options.data / folder, limit=options.limit) for folder in FOLDERS}
+        with_lpips = {f for folder in FOLDERS for f in subsample(options.data / folder, limit=options.lpips_limit)}
     except MedsrError as error:
         sys.exit(str(error))
     kept = Measurements(options.results, {"rows": sorted(methods), "side": SIDE, "tiny": options.tiny})
@@ -124,6 +125,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--results", type=pathlib.Path, help="measurements, to go on from [beside the runs]")
     parser.add_argument("--page", action="store_true", help="write docs/results.md and docs/runs/table1")
     chosen = parser.parse_args()
+    chosen.data = data_set(chosen.data, tiny=chosen.tiny)
     if chosen.tiny:
         chosen.limit, chosen.lpips_limit = 2, 1
     chosen.results = chosen.results or runs_folder(chosen) / "measurements.jsonl"

@@ -94,7 +94,7 @@ def unknown(tiny_weights, folder):
 @pytest.mark.parametrize("format", ["onnx", "stablehlo"])
 @pytest.mark.parametrize(
     ("make", "message"),
-    [(broken, "the weights are not those of compact_rrdbnet"), (unknown, "swinir")],
+    [(broken, "the parameters don't fit compact_rrdbnet"), (unknown, "swinir")],
 )
 def test_a_model_that_cannot_be_written_leaves_nothing(tiny_weights, tmp_path, format, make, message):
     path = make(tiny_weights, tmp_path)

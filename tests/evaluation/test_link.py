@@ -4,7 +4,6 @@ import pytest
 from medsr_jax.evaluation.baselines import METHODS, enlarge
 from medsr_jax.evaluation.link import measure, measured_range
 from medsr_jax.evaluation.metrics import psnr
-from medsr_jax.evaluation.pictures import busiest_square, side_by_side
 from medsr_jax.imaging import Image
 from medsr_jax.restoration import Restorer
 from medsr_jax.transmission.sender import compress
@@ -50,15 +49,3 @@ def test_padding_is_measured_by_nobody(radiograph):
     rest = measured.restored.pixels[:, 60:], pixels[:, 60:]
     assert measured.psnr == psnr(*rest, value_range=measured_range(image))
     assert measured.psnr_bicubic < 60
-
-
-def test_a_picture_is_drawn_with_a_zoom_inside_the_image(image, tiny_weights, tmp_path):
-    from PIL import Image as PillowImage
-
-    measured = measure(image, Restorer(tiny_weights), quality=60)
-    top, left, side = busiest_square(image.pixels[0], side=32)
-    assert 0 <= top <= 160 - side
-    assert 0 <= left <= 200 - side
-    side_by_side(tmp_path / "p.png", image, measured, zoom=(top, left, side), title="test")
-    with PillowImage.open(tmp_path / "p.png") as drawn:
-        assert drawn.width > 1000

@@ -25,7 +25,7 @@ def test_a_measurement_goes_on_where_it_was_killed(tmp_path):
 def test_measurements_of_other_settings_are_not_mixed(tmp_path):
     path = tmp_path / "m.jsonl"
     records.Measurements(path, SIGNATURE).add({"image": "a"})
-    with pytest.raises(SystemExit, match=r"m\.jsonl: holds measurements of other settings"):
+    with pytest.raises(SystemExit, match=r"m\.jsonl: has measurements of other settings"):
         records.Measurements(path, {**SIGNATURE, "model": "other"})
     assert len(path.read_text().splitlines()) == 2
 

@@ -79,7 +79,7 @@ def test_other_types_are_refused(weights):
 
 
 def test_a_backend_that_is_not_known_is_answered_with_those_that_are(weights):
-    with pytest.raises(MedsrError, match="--backend: tensorrt is none of xla, onnxruntime, openvino"):
+    with pytest.raises(MedsrError, match="backend must be one of xla, onnxruntime, openvino, not tensorrt"):
         open_backend("tensorrt", weights, dtype=jnp.float32)
 
 

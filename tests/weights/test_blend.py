@@ -47,7 +47,7 @@ def test_the_card_says_what_it_is_made_of(two):
 
 def test_models_of_two_builds_are_refused(two):
     other = weights_of(networks.rrdbnet(blocks=2).tensors)
-    with pytest.raises(MedsrError, match="both must be of one build"):
+    with pytest.raises(MedsrError, match="both must have the same architecture"):
         blend(two[0], other, alpha=0.5)
 
 
@@ -56,11 +56,11 @@ def test_fields_that_have_no_parameters_are_compared_too(tiny_weights):
     blind = dataclasses.replace(first, fields={**first.fields, "blind": not first.fields.get("blind", False)})
     saving = dataclasses.replace(first, fields={**first.fields, "remat": True})
     blend(first, saving, alpha=0.5)
-    with pytest.raises(MedsrError, match="both must be of one build"):
+    with pytest.raises(MedsrError, match="both must have the same architecture"):
         blend(first, blind, alpha=0.5)
 
 
 @pytest.mark.parametrize("alpha", [-0.1, 1.1, float("nan")])
 def test_an_alpha_outside_is_refused(two, alpha):
-    with pytest.raises(MedsrError, match="not from 0 to 1"):
+    with pytest.raises(MedsrError, match="must be from 0 to 1"):
         blend(*two, alpha=alpha)

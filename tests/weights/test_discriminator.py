@@ -75,9 +75,9 @@ def of_a_generator(tensors):
     ("change", "message"),
     [
         (without_a_vector, "lacks batch_stats/conv4/u"),
-        (with_a_short_vector, r"batch_stats/conv4/v is of shape \(5,\)"),
-        (without_normalisation, "holds conv4.weight_mean, which a U-Net discriminator"),
-        (of_a_generator, "holds no U-Net discriminator but 1 tensors, body.0.weight"),
+        (with_a_short_vector, r"batch_stats/conv4/v has the shape \(5,\)"),
+        (without_normalisation, "unknown tensor conv4.weight_mean; expected a U-Net discriminator"),
+        (of_a_generator, "no U-Net discriminator found, but 1 tensors, body.0.weight"),
     ],
 )
 def test_other_networks_are_refused(tmp_path, variables, change, message):

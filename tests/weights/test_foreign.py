@@ -100,7 +100,7 @@ def test_a_generator_is_found_among_other_networks(tmp_path):
     averaged = {**prefixed(state(blocks=2), "g_ema"), **prefixed(state(blocks=1), "g"), **prefixed(judge, "d")}
     assert import_weights(saved(tmp_path, averaged)).fields["blocks"] == 2
     two = {**prefixed(state(blocks=1), "first"), **prefixed(state(blocks=2), "second")}
-    with pytest.raises(MedsrError, match="holds several networks, at first, second; save the one"):
+    with pytest.raises(MedsrError, match="several networks found, at first, second; save one"):
         import_weights(saved(tmp_path, two))
 
 
@@ -151,22 +151,25 @@ def without(key):
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        (without("conv_last.weight"), "is an RRDBNet without conv_last/kernel"),
+        (without("conv_last.weight"), "an RRDBNet without conv_last/kernel"),
         (without("conv_hr.bias"), "lacks conv_hr/bias"),
-        (without("body.0.rdb2.conv3.weight"), "body/rdb2/conv3/kernel is not alike in all blocks"),
-        (lambda t: t.update({"extra.weight": np.zeros(3, np.float32)}), "holds extra.weight, which such a generator"),
-        (lambda t: t.update({"conv_hr.bias": np.zeros(5, np.float32)}), "conv_hr/bias is of shape"),
+        (without("body.0.rdb2.conv3.weight"), "body/rdb2/conv3/kernel differs in shape between blocks"),
+        (lambda t: t.update({"extra.weight": np.zeros(3, np.float32)}), "unknown tensor extra.weight"),
+        (lambda t: t.update({"conv_hr.bias": np.zeros(5, np.float32)}), "conv_hr/bias has the shape"),
         (
             lambda t: t.update({"conv_hr.bias": np.full(6, np.nan, np.float32)}),
-            "conv_hr.bias holds values that",
+            "conv_hr.bias has values that",
         ),
         (
             lambda t: t.update({"conv_hr.bias": np.full(6, 1e300)}),
-            "conv_hr.bias holds values that are not finite in 32 bits",
+            "conv_hr.bias has values that are not finite in 32 bits",
         ),
-        (lambda t: t.update({"conv_hr.bias": np.zeros(6, np.int8)}), "conv_hr.bias holds int8, no floats; take the"),
+        (lambda t: t.update({"conv_hr.bias": np.zeros(6, np.int8)}), "conv_hr.bias has the type int8; expected"),
         (lambda t: t.update({"conv_first.weight": np.zeros(6, np.float32)}), "has convolutions without filters"),
-        (lambda t: t.update({"conv_first.weight": np.zeros((6, 7, 3, 3), np.float32)}), "takes 7 channels and gives 3"),
+        (
+            lambda t: t.update({"conv_first.weight": np.zeros((6, 7, 3, 3), np.float32)}),
+            "has 7 input and 3 output channels",
+        ),
     ],
 )
 def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, change, message):
@@ -189,7 +192,7 @@ def test_an_esrgan_of_another_scale_is_refused(tmp_path):
 def test_files_that_are_no_weights_are_refused(tmp_path, tiny_weights):
     text = tmp_path / "notes.pth"
     text.write_text("weights, honest")
-    with pytest.raises(MedsrError, match="no weights file of PyTorch"):
+    with pytest.raises(MedsrError, match="expected weights of PyTorch"):
         import_weights(text)
     with pytest.raises(MedsrError, match="of this package already"):
         import_weights(tiny_weights)
@@ -216,7 +219,7 @@ def test_half_of_a_file_says_what_is_missing(tmp_path):
     with pytest.raises(MedsrError, match="ends early as a safetensors file .*; fetch it again"):
         import_weights(path)
     (tmp_path / "alone.bin").write_bytes(networks.srvgg().numbers)
-    with pytest.raises(MedsrError, match="alone.param is not beside it"):
+    with pytest.raises(MedsrError, match="alone.param not found beside it"):
         import_weights(tmp_path / "alone.bin")
 
 

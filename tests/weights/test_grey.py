@@ -47,11 +47,11 @@ def test_grey_in_is_the_mean_of_the_colours_out(tensors):
 def test_the_card_says_so_and_a_grey_model_stays_as_it_is():
     folded = for_grey(weights_of(networks.srvgg().tensors))
     assert folded.fields["channels"] == 1
-    assert "folded from 3 channels" in folded.card["channels"]
+    assert "converted from 3 channels" in folded.card["channels"]
     assert for_grey(folded) is folded
 
 
 def test_a_model_without_known_ends_is_refused():
     weights = dataclasses.replace(weights_of(networks.srvgg().tensors), model="srcnn")
-    with pytest.raises(MedsrError, match="model.pth: srcnn of 3 channels can't be folded"):
+    with pytest.raises(MedsrError, match="model.pth: srcnn of 3 channels can't be converted"):
         for_grey(weights)

@@ -113,11 +113,11 @@ def test_sides_that_are_no_multiples_are_refused_rather_than_cropped(model, fiel
 
 def test_a_network_without_a_graph_is_refused_by_name():
     weights = dataclasses.replace(random_weights("srcnn", NETWORKS["srcnn"][1]), model="swinir")
-    with pytest.raises(MedsrError, match=r"random\.safetensors: swinir can't be written as ONNX; these can: compact"):
+    with pytest.raises(MedsrError, match=r"random\.safetensors: swinir can't be exported to ONNX; these can: compact"):
         onnx_model(weights)
 
 
 def test_weights_of_another_network_are_refused():
     weights = dataclasses.replace(random_weights("srcnn", NETWORKS["srcnn"][1]), model="srvgg", fields={})
-    with pytest.raises(MedsrError, match="the weights are not those of srvgg"):
+    with pytest.raises(MedsrError, match="the parameters don't fit srvgg"):
         onnx_model(weights)

@@ -72,7 +72,7 @@ def test_sides_that_are_no_multiples_are_refused():
 
 def test_weights_of_another_network_are_refused():
     weights = dataclasses.replace(random_weights("compact_rrdbnet", TINY), fields={**TINY, "features": 16})
-    with pytest.raises(MedsrError, match=r"random\.safetensors: the weights are not those of compact_rrdbnet"):
+    with pytest.raises(MedsrError, match=r"random\.safetensors: the parameters don't fit compact_rrdbnet"):
         serialized(weights)
 
 

@@ -127,7 +127,8 @@ def empty(tensors):
 
 
 @pytest.mark.parametrize(
-    ("change", "message"), [(without_bias, "batch norm"), (narrower, "conv2_2 is of"), (empty, "no VGG16 or VGG19")]
+    ("change", "message"),
+    [(without_bias, "batch norm"), (narrower, "conv2_2 has the shape"), (empty, "no VGG16 or VGG19")],
 )
 def test_other_networks_are_refused(tmp_path, change, message):
     tensors = torchvision_tensors(16)

@@ -7,6 +7,7 @@ import safetensors.numpy
 from medsr_jax.errors import MedsrError
 from medsr_jax.weights import model_file
 from medsr_jax.weights.parameters import flatten, unflatten
+from medsr_jax.weights.safetensors_file import read_header
 from medsr_jax.weights.shapes import mismatch, shapes_of
 from tests.weights import ncnn_networks as networks
 
@@ -50,9 +51,9 @@ def test_a_truncated_file_is_refused_by_name(tmp_path):
 
 def test_what_is_no_weights_file_is_said_to_be_none(tmp_path):
     (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x09medsr_jax")
-    with pytest.raises(MedsrError, match="m.onnx: is no weights file, or damaged"):
+    with pytest.raises(MedsrError, match="m.onnx: not a weights file, or damaged"):
         model_file.load(tmp_path / "m.onnx")
-    with pytest.raises(MedsrError, match="is a folder; name the weights file in it"):
+    with pytest.raises(MedsrError, match="is a folder; name a weights file in it"):
         model_file.load(tmp_path)
 
 
@@ -87,13 +88,13 @@ def integers(flat):
 @pytest.mark.parametrize(
     ("damage", "message"),
     [
-        (without_a_bias, r"not those of srcnn with its fields \(lacks conv3/bias\); fetch the file again"),
-        (with_more, "holds conv4/bias"),
-        (of_another_shape, r"conv2/kernel is of shape \(1, 1, 2, 4\) and not \(1, 1, 2, 3\)"),
-        (named_like_a_folder, "holds conv2, which has no place"),
-        (not_a_number, "conv1/bias holds values that are not finite"),
-        (too_large_for_float32, "conv1/bias holds values that are not finite"),
-        (integers, "conv1/bias holds int8, no floats"),
+        (without_a_bias, r"don't fit srcnn with its fields \(lacks conv3/bias\); fetch the file again"),
+        (with_more, "has an unknown conv4/bias"),
+        (of_another_shape, r"conv2/kernel has the shape \(1, 1, 2, 4\), not \(1, 1, 2, 3\)"),
+        (named_like_a_folder, "has an unknown conv2"),
+        (not_a_number, "conv1/bias has values that are not finite"),
+        (too_large_for_float32, "conv1/bias has values that are not finite"),
+        (integers, "conv1/bias has the type int8"),
     ],
 )
 def test_numbers_that_are_not_the_model_s_are_refused(tmp_path, damage, message):
@@ -106,12 +107,12 @@ def test_numbers_that_are_not_the_model_s_are_refused(tmp_path, damage, message)
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"card": "[]"}, "its card: is no JSON object"),
-        ({"card": '{"steps": 3}'}, "its card holds more than texts"),
+        ({"card": "[]"}, "its card: not a JSON object"),
+        ({"card": '{"steps": 3}'}, "its card has values that are not strings"),
         ({"card": "{"}, "its card: "),
-        ({"fields": "3"}, "its fields: is no JSON object"),
+        ({"fields": "3"}, "its fields: not a JSON object"),
         ({"fields": "[" * 10**5}, "its fields: "),
-        ({"fields": None}, "its fields: is missing"),
+        ({"fields": None}, "its fields: missing"),
         ({"fields": '{"channels": "one"}'}, "field 'channels' of srcnn can't be 'one'"),
         ({"fields": '{"depth": 1}'}, "has no field 'depth'"),
         ({"model": "swinir"}, "model 'swinir' is none of"),
@@ -142,7 +143,7 @@ def test_weights_of_others_are_refused_with_a_remedy(tmp_path):
     for name, data in {"a.pth": b"PK\3\4" + bytes(30), "b.pth": b"\x80\2" + bytes(30), "c.bin": bytes(30)}.items():
         (tmp_path / name).write_bytes(data)
     for file in (network, network.with_suffix(".bin"), *(tmp_path / name for name in ("a.pth", "b.pth", "c.bin"))):
-        with pytest.raises(MedsrError, match="weights of (PyTorch|ncnn); bring them in with `medsr import`"):
+        with pytest.raises(MedsrError, match="(PyTorch|ncnn) weights; convert them with `medsr import`"):
             model_file.load(file)
 
 
@@ -158,3 +159,19 @@ def test_the_packaged_model_is_small_and_has_a_card():
     assert all(np.isfinite(leaf).all() for leaf in flatten(weights.params).values())
     flat = flatten(weights.params)
     assert mismatch(flat, shapes_of(weights.model, weights.fields)) == ""
+
+
+def test_a_header_has_metadata_and_shapes_without_the_tensors(tmp_path):
+    metadata, shapes = read_header(write(tmp_path / "m.safetensors"))
+    assert (metadata["format"], metadata["model"]) == ("medsr-weights-1", "srcnn")
+    assert shapes == {
+        "conv1/kernel": (3, 3, 1, 2),
+        "conv1/bias": (2,),
+        "conv2/kernel": (1, 1, 2, 3),
+        "conv2/bias": (3,),
+        "conv3/kernel": (1, 1, 3, 1),
+        "conv3/bias": (1,),
+    }
+    (tmp_path / "m.safetensors").write_bytes(b"\xff" * 40)
+    with pytest.raises(MedsrError, match=r"m\.safetensors: is damaged or ends early"):
+        read_header(tmp_path / "m.safetensors")

@@ -95,8 +95,8 @@ def difference_of_gaussians(side: int) -> np.ndarray:
 
 def detectability(present: np.ndarray, absent: np.ndarray) -> float:
     """d' of responses: the difference of their means over the root of their mean variance."""
-    spread = math.sqrt((present.var(ddof=1) + absent.var(ddof=1)) / 2)
-    return float((present.mean() - absent.mean()) / spread) if spread > 0 else math.nan
+    deviation = math.sqrt((present.var(ddof=1) + absent.var(ddof=1)) / 2)
+    return float((present.mean() - absent.mean()) / deviation) if deviation > 0 else math.nan
 
 
 def area_under_curve(present: np.ndarray, absent: np.ndarray) -> float:

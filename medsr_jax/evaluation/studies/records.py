@@ -1,4 +1,4 @@
-"""What long measurements keep: a line of JSON an image, to go on from, and their sections of the page of results."""
+"""Records of long measurements, a line of JSON per image, from which they resume; their sections of the results."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ SECTIONS = ("table1", "figures", "rate-distortion", "lesions")
 
 
 class Measurements:
-    """Records by image, in a file that a stopped measurement goes on from.
+    """Records by image, in a file from which a stopped measurement resumes.
 
     Args:
         path: of the file; its first line is the signature.
-        signature: what records must have in common to be shown together.
+        signature: settings that all records of a file share.
     """
 
     def __init__(self, path: pathlib.Path, signature: Record) -> None:
@@ -34,7 +34,7 @@ class Measurements:
             return
         lines = path.read_text().splitlines()
         if not lines or json.loads(lines[0]) != json.loads(json.dumps(signature)):
-            sys.exit(f"{path}: holds measurements of other settings; name another file with --results, or remove it")
+            sys.exit(f"{path}: has measurements of other settings; name another file with --results, or remove it")
         for line in lines[1:]:
             try:
                 record = json.loads(line)
@@ -55,8 +55,8 @@ class Measurements:
             file.write(json.dumps(record) + "\n")
 
 
-def spread(folder: pathlib.Path, *, limit: int | None) -> list[pathlib.Path]:
-    """The images below a folder, at most ``limit`` of them, spread evenly."""
+def subsample(folder: pathlib.Path, *, limit: int | None) -> list[pathlib.Path]:
+    """The images below a folder, at most ``limit`` of them, evenly spaced."""
     files = [file for file, _ in find_inputs([folder])]
     if limit is not None and limit < len(files):
         files = [files[i] for i in np.linspace(0, len(files) - 1, limit).round().astype(int)]
@@ -64,12 +64,12 @@ def spread(folder: pathlib.Path, *, limit: int | None) -> list[pathlib.Path]:
 
 
 def write_section(name: str, text: str, *, page: pathlib.Path = PAGE) -> None:
-    """Put a section into the page of results, in the place of what it was before.
+    """Write or replace a section of the page of results.
 
     Args:
         name: one of `SECTIONS`.
         text: Markdown.
-        page: made if it is not there.
+        page: created if missing.
     """
     old = page.read_text() if page.is_file() else ""
     parts = {section: _between(old, section) for section in SECTIONS} | {name: text.strip()}

@@ -1,4 +1,4 @@
-"""What a generator takes and gives, for those who run it outside this package: the same in all formats."""
+"""Inputs and output of an exported generator, the same in all formats."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from medsr_jax.weights.model_file import Weights
 WARNING = "lossy restoration: not for primary diagnosis"
 USAGE = (
     "image: float32 in [0, 1], high values white, sides padded to the multiple by repeating the edge; strength: mean of"
-    " the 15 lowest steps of the JPEG's table over 16, 0 for none. Not in the graph: packets, stored values, the fit to"
-    " what the JPEG states, tiles, clipping to [0, 1]"
+    " the 15 lowest steps of the JPEG's table over 16, 0 for none. Not in the graph: packets, stored values, data"
+    " consistency, tiles, clipping to [0, 1]"
 )
 IMAGE, STRENGTH, RESULT = "image", "strength", "restored"
 
@@ -24,29 +24,29 @@ class Interface:
 
     Attributes:
         channels: of ``image``, which is in [0, 1], bone white.
-        made: channels of ``restored``, which is not clipped.
-        scale: by how many times the result's sides are longer.
-        multiple: the image's sides are multiples of this.
+        out_channels: of ``restored``, which is not clipped.
+        scale: of the output's sides to the input's.
+        multiple: that the image's sides must be divisible by.
         strength: whether there is an input ``strength``, one number an image (`models.compact.quantisation_strength`).
     """
 
     channels: int
-    made: int
+    out_channels: int
     scale: int
     multiple: int
     strength: bool
 
 
 def interface(weights: Weights) -> Interface:
-    """That of the network."""
+    """The interface of the network."""
     module: Any = build(weights.model, weights.fields)
     channels = getattr(module, "channels", 1)
-    made = getattr(module, "out_channels", None) or channels
-    return Interface(channels, made, module.scale, module.multiple, strength=weights.model == "compact_rrdbnet")
+    out_channels = getattr(module, "out_channels", None) or channels
+    return Interface(channels, out_channels, module.scale, module.multiple, strength=weights.model == "compact_rrdbnet")
 
 
 def metadata(weights: Weights) -> dict[str, str]:
-    """What a model in a foreign format says of itself, as texts."""
+    """The metadata of an exported model, as strings."""
     ends = interface(weights)
     return {
         "warning": WARNING,

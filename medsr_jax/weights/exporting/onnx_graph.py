@@ -1,7 +1,7 @@
-"""Generators as ONNX graphs, for runtimes that know nothing of JAX.
+"""Build ONNX graphs of generators.
 
-The graphs are written out by hand rather than traced: images lie as ONNX's convolutions want them (NCHW), blocks are
-unrolled, and dense blocks concatenate their features, which is what ONNX Runtime and OpenVINO run fastest.
+The graphs are built by hand rather than traced: NCHW without transposes, blocks unrolled, features of dense blocks
+concatenated, as ONNX Runtime and OpenVINO run fastest, and with dynamic sizes.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
 from medsr_jax.models.compact import BLOCK, DETAIL_GAIN, OUTPUT_GAIN, scaled_dct
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS, RESIDUAL_SCALE
@@ -33,35 +33,35 @@ def onnx_model(weights: Weights) -> onnx.ModelProto:
         weights: of a generator in `models.MODELS`.
 
     Returns:
-        A model from ``image`` (batch, channels, height, width), float32 in [0, 1], and for models that use it
+        A model from ``image`` (batch, channels, height, width), float32 in [0, 1], and, for models with that input,
         ``strength`` (batch,), to ``restored`` (batch, channels, scale height, scale width), unclipped. The sides are
         multiples of the metadata's ``multiple``. The metadata also carry the model's name, fields and card, and a
         warning.
 
     Raises:
-        MedsrError: onnx is not installed, or the weights are of a network that has no graph here.
+        MedsrError: onnx is not installed, or the network has no graph here.
     """
     try:
         from medsr_jax.weights.exporting.onnx_ops import Graph
     except ModuleNotFoundError as error:
         if (error.name or "").partition(".")[0] != "onnx":
             raise
-        raise MedsrError("the package onnx is not installed; pip install 'medsr-jax[onnx]'") from error
+        raise MedsrError("the package onnx is not installed", remedy="pip install 'medsr-jax[onnx]'") from error
     if weights.model not in _NETWORKS:
         known = ", ".join(sorted(_NETWORKS))
-        raise named(weights.path, f"{weights.model} can't be written as ONNX; these can: {known}")
+        raise MedsrError(f"{weights.model} can't be exported to ONNX", path=weights.path, remedy=f"these can: {known}")
     module: Any = build(weights.model, weights.fields)
     ends = interface(weights)
     graph = Graph()
     try:
         result = _NETWORKS[weights.model](graph, module, weights.params)
     except (KeyError, IndexError) as error:
-        raise named(weights.path, f"the weights are not those of {weights.model}: {error} is missing") from error
+        raise MedsrError(f"the parameters don't fit {weights.model}: {error} is missing", path=weights.path) from error
     inputs: dict[str, tuple[int | str, ...]] = {IMAGE: ("batch", ends.channels, "height", "width")}
     if ends.strength:
         inputs[STRENGTH] = ("batch",)
     sides = [side if ends.scale == 1 else f"{ends.scale}*{side}" for side in ("height", "width")]
-    axes: tuple[int | str, ...] = ("batch", ends.made, *sides)
+    axes: tuple[int | str, ...] = ("batch", ends.out_channels, *sides)
     return graph.model(inputs=inputs, output=(RESULT, axes), result=result, metadata=metadata(weights))
 
 
@@ -92,7 +92,7 @@ def _dense_block(graph: Graph, x: str, params: Tree, name: str) -> str:
     features = x
     for i in range(1, DENSE_CONVOLUTIONS):
         features = graph.concat(features, _leaky(graph, _layer(graph, features, params, f"{name}.conv{i}")))
-    # The factor is part of the last convolution, whose result goes nowhere else.
+    # The factor is folded into the last convolution, whose result has no other use.
     return graph.add("Add", x, _layer(graph, features, params, f"{name}.conv{DENSE_CONVOLUTIONS}", gain=RESIDUAL_SCALE))
 
 
@@ -113,7 +113,7 @@ def _compact_rrdbnet(graph: Graph, module: Any, params: Tree) -> str:
     kernel, bias = _views(module.fold)
     options = {"strides": [module.fold] * 2, "pads": [0] * 4}
     folded = graph.conv(graph.edge_pad(IMAGE, 2), "views", kernel, bias, **options)
-    inputs = [folded, _spread(graph, level, folded)]
+    inputs = [folded, _constant_channel(graph, level, folded)]
     if module.context:
         inputs.append(_block_context(graph, module, params, level))
     shallow = _layer(graph, graph.concat(*inputs), params, "conv_first")
@@ -140,19 +140,19 @@ def _views(fold: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _block_context(graph: Graph, module: Any, params: Tree, level: str) -> str:
-    """The path on the grid of JPEG's blocks; their DCT is a convolution with the stride of a block."""
+    """The branch on the grid of JPEG blocks; their DCT is a convolution with the stride of a block."""
     basis = scaled_dct()
     options = {"strides": [BLOCK] * 2, "pads": [0] * 4}
     coefficients = graph.conv(IMAGE, "dct", basis.reshape(BLOCK, BLOCK, 1, -1), -0.5 * basis.sum(0), **options)
-    y = graph.concat(coefficients, _spread(graph, level, coefficients))
+    y = graph.concat(coefficients, _constant_channel(graph, level, coefficients))
     y = _leaky(graph, _layer(graph, y, params, "context_1"))
     for i in range(2, module.context_layers + 1):
         y = graph.add("Add", y, _leaky(graph, _layer(graph, y, params, f"context_{i}")))
     return graph.depth_to_space(_layer(graph, y, params, "context_last"), block=BLOCK // module.fold)
 
 
-def _spread(graph: Graph, level: str, like: str) -> str:
-    """One number an image -> one channel of the size of ``like``."""
+def _constant_channel(graph: Graph, level: str, like: str) -> str:
+    """One number per image -> one constant channel of the size of ``like``."""
     ends = [graph.constant(f"axis_{i}", [i], np.int64) for i in (2, 4)]
     sides = graph.add("Slice", graph.add("Shape", like), *ends)
     shape = graph.add("Concat", graph.constant("every_image", [1, 1], np.int64), sides, axis=0)

@@ -1,4 +1,4 @@
-"""The few operations of ONNX that the networks need, in its own layout (NCHW), as one graph grows."""
+"""An ONNX graph under construction, with the operations that the networks need (NCHW)."""
 
 from __future__ import annotations
 
@@ -10,13 +10,13 @@ from onnx import TensorProto, helper, numpy_helper
 
 from medsr_jax.models.compact import cubic_taps
 
-# Both of 2021: old enough for every runtime in use, and new enough for all that is needed here.
+# Both of 2021: old enough for every runtime in use, and new enough for these operations.
 OPSET = 17
 IR_VERSION = 8
 
 
 class Graph:
-    """An ONNX graph to which each method adds an operation and gives the name of its result.
+    """An ONNX graph; each method adds an operation and returns the name of its result.
 
     Names of constants are those of the published weights, ``body.7.rdb2.conv3.weight``.
     """
@@ -86,7 +86,7 @@ class Graph:
         return x if block == 1 else self.add("DepthToSpace", x, blocksize=block, mode="CRD")
 
     def bicubic(self, x: str, *, channels: int, scale: int) -> str:
-        """As `models.compact.bicubic`: a 5x5 convolution for each phase of the output, and a pixel-shuffle."""
+        """As `models.compact.bicubic`: a 5x5 convolution for each phase of the output, then a pixel-shuffle."""
         taps = cubic_taps(scale)
         phases = np.einsum("ik,jl->klij", taps, taps).reshape(5, 5, 1, scale**2)
         kernel = np.tile(phases, channels)
@@ -104,10 +104,10 @@ class Graph:
         """The finished model, checked.
 
         Args:
-            inputs: names and axes; an axis that is a name may have any length.
+            inputs: axes by name; an axis that is a string has a dynamic size.
             output: its name and axes.
-            result: what the output is.
-            metadata: texts that the file carries.
+            result: name of the output's value in the graph.
+            metadata: strings kept in the file.
         """
         name, axes = output
         self._nodes.append(helper.make_node("Identity", [result], [name], name=name))

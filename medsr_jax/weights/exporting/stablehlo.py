@@ -1,4 +1,4 @@
-"""Generators as StableHLO: one file, weights inside, that JAX alone runs, on CPUs, GPUs and TPUs, at any size.
+"""Export generators as StableHLO: one file with the weights, for JAX on CPUs, GPUs and TPUs, with dynamic sizes.
 
 The file is what `jax.export.deserialize` reads. JAX keeps such files readable for six months of its later versions, and
 for three weeks of its earlier ones.
@@ -14,7 +14,7 @@ import jax.export
 import jax.numpy as jnp
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
 from medsr_jax.weights.exporting.interface import interface
 from medsr_jax.weights.model_file import Weights
@@ -27,7 +27,7 @@ def exported(weights: Weights) -> jax.export.Exported:
     (b,); m is the module's ``multiple``.
 
     Raises:
-        MedsrError: the weights are not those of the network that they name.
+        MedsrError: the parameters don't fit the model.
     """
     module: Any = build(weights.model, weights.fields)
     params = jax.tree.map(np.asarray, weights.params)
@@ -44,8 +44,8 @@ def exported(weights: Weights) -> jax.export.Exported:
     try:
         return jax.export.export(jax.jit(network), platforms=PLATFORMS)(*arguments)
     except (flax.errors.FlaxError, KeyError, TypeError, ValueError) as error:
-        problem = f"the weights are not those of {weights.model} with its fields ({str(error).splitlines()[0]})"
-        raise named(weights.path, problem) from error
+        problem = f"the parameters don't fit {weights.model} with its fields ({str(error).splitlines()[0]})"
+        raise MedsrError(problem, path=weights.path) from error
 
 
 def serialized(weights: Weights) -> bytes:

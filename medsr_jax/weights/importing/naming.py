@@ -1,7 +1,7 @@
-"""Names of a network's tensors in PyTorch's files, over the years, as paths of our parameters.
+"""Map PyTorch tensor names to Flax parameter paths.
 
-RRDBNet has had three sets of names: of ESRGAN's first code (``model.1.sub.0.RDB1.conv1.0.weight``), of its later one
-(``RRDB_trunk.0.RDB1.conv1.weight``), and of BasicSR (``body.0.rdb1.conv1.weight``), which ours follow.
+RRDBNet has three naming schemes: ESRGAN's first code (``model.1.sub.0.RDB1.conv1.0.weight``), its later one
+(``RRDB_trunk.0.RDB1.conv1.weight``), and BasicSR (``body.0.rdb1.conv1.weight``), whose names Flax parameters have here.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _UNET_LEAVES = {
 
 
 def is_generator(names: Iterable[str]) -> bool:
-    """Whether the names are those of a generator that is known."""
+    """Whether the names are those of a known generator."""
     names = list(names)
     return is_rrdbnet(names) or is_srvgg(names)
 
@@ -58,7 +58,7 @@ def is_srvgg(names: Iterable[str]) -> bool:
 
 
 def rrdbnet_path(name: str) -> Path | None:
-    """``body.7.rdb2.conv3.weight`` -> ("body/rdb2/conv3/kernel", 7); None for a name that an RRDBNet has not."""
+    """``body.7.rdb2.conv3.weight`` -> ("body/rdb2/conv3/kernel", 7); None for any other name."""
     layer, _, leaf = name.rpartition(".")
     if leaf not in _LEAVES:
         return None
@@ -102,14 +102,14 @@ def unet_path(name: str) -> tuple[str, str] | None:
 
 
 def described(names: Iterable[str]) -> str:
-    """What names that are no generator's look like, for a message."""
+    """A description of tensors that are no generator's, for a message."""
     names = list(names)
     has = set(names)
     if is_unet(has):
-        return "a U-Net discriminator, which judges images and makes none"
+        return "a U-Net discriminator"
     if "linear1.weight" in has and "conv0_0.weight" in has:
-        return "a VGG-style discriminator, which judges images and makes none"
+        return "a VGG-style discriminator"
     if "features.0.weight" in has or any(name.startswith("classifier.") for name in names):
-        return "a classifier such as VGG; name VGG's file in config.objective.features"
+        return "a classifier such as VGG, which belongs in config.objective.features"
     shown = ", ".join(names[:3]) + (", ..." if len(names) > 3 else "")
     return f"{len(names)} tensors, {shown}" if names else "no tensor"

@@ -1,7 +1,7 @@
-"""Pickles read without trusting them: a pickle names functions for Python to call, and here only a few of ours.
+"""Read untrusted pickles: a pickle names functions to call, and here only a few of this module's are allowed.
 
-`pickle_machine` asks for every name that a pickle holds. The answers are stand-ins that build plain data; everything
-else is refused before anything has been called.
+`pickle_machine` looks up every global name of a pickle here. The functions that it gets build plain data; any other
+name is refused before anything is called.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ Name = tuple[str, str]
 
 
 class Refused(Exception):
-    """A file asks for something that it may not have, or is damaged."""
+    """A pickle uses a name or an operation that is not allowed, or is damaged."""
 
 
 def load_restricted(
@@ -28,11 +28,11 @@ def load_restricted(
 
     Args:
         file: at the pickle's beginning; afterwards it is at its end.
-        names: stand-ins by (module, name); any other name is refused.
-        persistent: what a persistent id stands for; None refuses them.
+        names: replacements by (module, name); any other name is refused.
+        persistent: resolves a persistent id; None refuses them.
 
     Raises:
-        Refused: with the name that is not admitted, or for a damaged pickle.
+        Refused: a name is not allowed, or the pickle is damaged.
     """
     try:
         return run(file, _Builder(names, persistent))
@@ -48,17 +48,17 @@ class _Builder:
 
     def name(self, module: str, name: str) -> Any:
         if (module, name) not in self._names:
-            raise Refused(f"it asks for {module[:100]}.{name[:100]}, which weights don't need")
+            raise Refused(f"it asks for {module[:100]}.{name[:100]}, which is not allowed in weights")
         return _Call(self._names[module, name])
 
     def call(self, function: Any, arguments: tuple[Any, ...]) -> Any:
         if not isinstance(function, _Call):
-            raise Refused("it calls what is no function")
+            raise Refused("it calls an object that is no function")
         return function(*arguments)
 
     def state(self, target: Any, state: Any) -> None:
         if not isinstance(target, _STATEFUL):
-            raise Refused("it gives a state to what has none")
+            raise Refused("it sets the state of an object that has none")
         target.__setstate__(state)
 
     def persistent(self, pid: Any) -> Any:

@@ -1,4 +1,4 @@
-"""The tensors of one network out of a file of others, and out of what their training code wrapped it in."""
+"""Find a network's tensors in another project's checkpoint."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.weights.file_kinds import NCNN, PYTORCH, SAFETENSORS, kind_of
 from medsr_jax.weights.importing import naming
 from medsr_jax.weights.importing.ncnn_file import read_ncnn
@@ -26,12 +26,12 @@ _DEEPEST = 4
 
 @dataclasses.dataclass(frozen=True)
 class State:
-    """A network's tensors as a file holds them.
+    """A network's tensors, as in its file.
 
     Attributes:
         tensors: by PyTorch's names, in PyTorch's layout.
         format: of the file, in a few words.
-        path: of the file that holds the numbers.
+        path: the file with the numbers.
     """
 
     tensors: Tensors
@@ -45,18 +45,18 @@ def read_state(
     wanted: Callable[[Iterable[str]], bool] = naming.is_generator,
     title: str = "RRDBNet or SRVGGNetCompact",
 ) -> State:
-    """The network of a file whose names are those of the wanted one.
+    """The network in a file whose tensors have the expected names.
 
-    It may lie in nested dicts, as checkpoints have it, and its names may have prefixes. Of several such networks the
-    one is taken that is called an average of the weights (EMA).
+    Nested dicts and prefixes of names are searched, as checkpoints have them. Of several such networks the averaged one
+    (EMA) is returned.
 
     Args:
-        path: of PyTorch, safetensors or ncnn, which is told by the content.
-        wanted: whether names are those of the network.
-        title: what it is called in messages.
+        path: a PyTorch, safetensors or ncnn file.
+        wanted: whether tensor names are the expected ones.
+        title: of the network, for messages.
 
     Raises:
-        MedsrError: the file is of no known kind or damaged, or holds none or several such networks.
+        MedsrError: the file is damaged or of an unknown format, or has no such network or several.
     """
     kind = kind_of(path)
     if kind == NCNN:
@@ -66,25 +66,25 @@ def read_state(
     if kind == SAFETENSORS:
         header, tree = read_safetensors(path)
         if header.get("format") == FORMAT:
-            raise named(path, "is a weights file of this package already; name it with --model")
+            raise MedsrError("a weights file of this package already", path=path, remedy="name it as the model")
     elif kind == PYTORCH:
         tree = read_torch(path)
     else:
-        raise named(path, "is no weights file of PyTorch (.pth), safetensors or ncnn (.param and .bin)")
+        raise MedsrError("expected weights of PyTorch (.pth), safetensors or ncnn (.param and .bin)", path=path)
     found = _networks(tree, wanted)
     if not found:
-        raise named(path, f"holds no {title} but {_described(tree)}")
+        raise MedsrError(f"no {title} found, but {_described(tree)}", path=path)
     place = _chosen(list(found), path)
     return State(found[place], f"{kind} ({place})" if place else kind, path)
 
 
 def _networks(tree: Mapping[Any, Any], wanted: Callable[[Iterable[str]], bool]) -> dict[str, Tensors]:
-    """The wanted networks by their places: keys and prefixes, joined by dots."""
+    """The expected networks by their places: keys and prefixes, joined by dots."""
     found: dict[str, Tensors] = {}
     queue: list[tuple[tuple[str, ...], Mapping[Any, Any]]] = [((), tree)]
     seen: set[int] = set()
     for place, held in queue:
-        if id(held) in seen:  # what is shared without measure would be walked without end
+        if id(held) in seen:  # shared dicts could nest without end
             continue
         seen.add(id(held))
         tensors = _tensors(held)
@@ -103,7 +103,7 @@ def _tensors(tree: Mapping[Any, Any]) -> Tensors:
 
 
 def _by_prefix(tensors: Tensors) -> dict[str, Tensors]:
-    """Names up to their first dot, unless that is a number: layers of a sequence are no networks."""
+    """Tensors by the first part of their names, unless that is a number: layers of a sequence are no networks."""
     groups: dict[str, Tensors] = {}
     for name, tensor in tensors.items():
         prefix, dot, rest = name.partition(".")
@@ -117,12 +117,12 @@ def _chosen(places: list[str], path: pathlib.Path) -> str:
     if len(averages) == 1:
         return averages[0]
     if len(places) > 1:
-        raise named(path, f"holds several networks, at {_listed(places)}; save the one that is wanted alone")
+        raise MedsrError(f"several networks found, at {_listed(places)}", path=path, remedy="save one of them alone")
     return places[0]
 
 
 def _described(tree: Mapping[Any, Any]) -> str:
-    """What a file holds in which no network was found, by its keys."""
+    """The content of a file without a known network, by its keys."""
     if (tensors := _tensors(tree)) or not tree:
         return naming.described(tensors)
     parts = {str(key): _tensors(value) if isinstance(value, dict) else {} for key, value in tree.items()}

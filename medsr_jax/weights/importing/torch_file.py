@@ -20,7 +20,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.weights.importing.pickles import Dict, Name, Refused, load_restricted
 
 # Storage classes of PyTorch. bfloat16, which NumPy has not, is the upper half of a float32.
@@ -87,15 +87,19 @@ def read_torch(path: str | pathlib.Path) -> dict[str, Any]:
             file.seek(0)
             tree = _read_archive(file) if zipped else _read_sequence(file)
     except FileNotFoundError as error:
-        raise named(path, "no such file") from error
+        raise MedsrError("no such file", path=path) from error
     except _Cut as error:
-        raise named(path, f"these weights are not read: {error}, so the file ends early; fetch it again") from error
+        raise MedsrError(
+            f"these weights are not read: {error}, so the file ends early", path=path, remedy="fetch it again"
+        ) from error
     except Refused as error:
-        raise named(path, f"these weights are not read: {error}; they must be a state_dict of PyTorch's") from error
+        raise MedsrError(
+            f"these weights are not read: {error}", path=path, remedy="they must be a state_dict of PyTorch's"
+        ) from error
     except OSError as error:
-        raise named(path, f"can't be read ({error.strerror or error})") from error
+        raise MedsrError(f"can't be read ({error.strerror or error})", path=path) from error
     if not isinstance(tree, dict):
-        raise named(path, "holds no dict of tensors; save the model's state_dict")
+        raise MedsrError("holds no dict of tensors", path=path, remedy="save the model's state_dict")
     return tree
 
 

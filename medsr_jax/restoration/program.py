@@ -1,4 +1,4 @@
-"""A generator as the receiver runs it: compiled, with its tiles' halo and with what its results are called."""
+"""A compiled restoration program: a generator with data consistency, its tile halo and the label of its results."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ BICUBIC = "bicubic"
 
 
 @dataclasses.dataclass(frozen=True)
-class Network:
-    """One generator.
+class Program:
+    """One generator, compiled.
 
     Attributes:
-        label: its name, and what else shapes the result: the ensemble, a backend that is not XLA, half precision.
-        scale: its enlargement.
-        halo: small pixels that are computed around a tile and not kept.
-        identity: the same for the same results: the parameters' hash, and what else shapes them.
-        restore: the program, `function.make_restore`'s or `make_restore_outside`'s.
+        label: the model's name, then ensemble, backend and precision where they are not the default.
+        scale: of the result's sides to the input's.
+        halo: small pixels that are computed around a tile and discarded.
+        identity: equal where results are: the parameters' hash, ensemble, backend and precision.
+        restore: made by `function.make_restore` or `make_restore_outside`.
     """
 
     label: str
@@ -38,35 +38,34 @@ class Network:
     restore: Callable[[Inputs], Outputs]
 
 
-def network(
+def network_program(
     weights: Weights,
     *,
     halo: int,
-    smooth: bool = False,
     dtype: Any = None,
     backend: str = "xla",
     ensemble: bool = False,
     views: int | None = None,
     uncertainty: bool = False,
-) -> Network:
-    """The network of weights.
+) -> Program:
+    """The program of a model's weights.
 
     Args:
-        weights: of one channel, or of three that can be folded to one (`weights.grey`).
+        weights: of one channel, or of three that can be converted to one (`weights.grey`).
         halo: a multiple of 8.
-        smooth, dtype, backend, ensemble, views, uncertainty: as of `Restorer`.
+        dtype, backend, ensemble, views, uncertainty: as of `Restorer`.
 
     Raises:
-        MedsrError: the backend can't be had.
+        MedsrError: the backend is not available.
     """
     weights = for_grey(weights)
-    # What an accelerator's default is goes without saying.
+    # An accelerator's default is not part of the label.
     precision = "" if dtype in (None, jnp.float32) else jnp.dtype(dtype).name
     if dtype is None:
         dtype = jnp.float32 if backend != "xla" or jax.default_backend() == "cpu" else jnp.bfloat16
     module: Any = build(weights.model, weights.fields, dtype=dtype)
     averaged = (views or usual_views(weights.model)) if ensemble or uncertainty else 1
-    options: dict[str, Any] = {"scale": module.scale, "smooth": smooth, "views": averaged, "spread": uncertainty}
+    options: dict[str, Any] = {"scale": module.scale, "views": averaged, "spread": uncertainty}
     restore: Callable[[Inputs], Outputs]
     if backend == "xla":
         program, params = make_restore(module, **options), jax.device_put(weights.params)
@@ -79,25 +78,25 @@ def network(
     words += [f"x{averaged} self-ensemble"] if averaged > 1 else []
     words += [backend] if backend != "xla" else []
     words += [precision] if precision else []
-    identity = " ".join([weights.sha256, *words[1:], *(["smoothed"] if smooth else [])])
-    return Network(", ".join(words), module.scale, halo, identity, restore)
+    identity = " ".join([weights.sha256, *words[1:]])
+    return Program(", ".join(words), module.scale, halo, identity, restore)
 
 
-def interpolation(scale: int, *, smooth: bool = False, uncertainty: bool = False) -> Network:
-    """Bicubic interpolation, which any view of an image gives the same result: it has no ensemble, and no spread.
+def interpolation_program(scale: int, *, uncertainty: bool = False) -> Program:
+    """Bicubic interpolation; equivariant to flips and transposes, so without ensemble and with a spread of zero.
 
     Args:
         scale: 1..8.
-        smooth, uncertainty: as of `Restorer`.
+        uncertainty: as of `Restorer`.
     """
-    program = make_restore(build(BICUBIC, {"scale": scale}), scale=scale, smooth=smooth)
+    program = make_restore(build(BICUBIC, {"scale": scale}), scale=scale)
 
     def restore(inputs: Inputs) -> Outputs:
         outputs = program({}, jax.device_put(inputs))
-        # Not what the views of an image would differ by, which is rounding, and would fill a map.
+        # Views would differ by rounding alone.
         return dataclasses.replace(outputs, spread=jnp.zeros_like(outputs.image)) if uncertainty else outputs
 
-    return Network(BICUBIC, scale, GRID, f"{BICUBIC}{' smoothed' if smooth else ''}", restore)
+    return Program(BICUBIC, scale, GRID, BICUBIC, restore)
 
 
 def name_of(weights: Weights) -> str:
