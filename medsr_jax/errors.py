@@ -144,8 +144,3 @@ def first_line(error: BaseException, *, most: int = 200) -> str:
     """The first line of another library's message, its type where it has none; at most so many characters."""
     lines = str(error).strip().splitlines()
     return (lines[0] if lines else type(error).__name__)[:most]
-
-
-def named(path: str | os.PathLike[str], problem: str) -> MedsrError:
-    """A `MedsrError` in the form that the command line prints: ``PATH: problem``."""
-    return MedsrError(problem, path=path)

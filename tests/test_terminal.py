@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 MEDSR = f"{sys.executable} -c 'from medsr_jax.cli import main; main()'"
 
@@ -109,5 +109,5 @@ def test_one_packet_of_several_that_is_broken_costs_its_own_line_in_batches_too(
     (folder / "sent" / "b.jpg").write_bytes(damaged)
     done = shell(f"{MEDSR} restore --model bicubic --batch 2 sent -o out", folder, JAX_PLATFORMS="cpu")
     assert done.returncode == 1
-    assert done.stderr.startswith(str(named("sent/b.jpg", "the packet is damaged")).encode())
+    assert done.stderr.startswith(str(MedsrError("the packet is damaged", path="sent/b.jpg")).encode())
     assert sorted(path.name for path in (folder / "out").iterdir()) == ["a.png", "c.png"]

@@ -123,7 +123,7 @@ def _check_target(path: pathlib.Path, *, overwrite: bool) -> None:
     if path.is_dir():
         raise MedsrError("is a folder", path=path, remedy="name a file to write")
     if path.exists() and not overwrite:
-        raise MedsrError("is there already", path=path, remedy="give --overwrite to replace it, or another name")
+        raise MedsrError("is there already", path=path, remedy="give --overwrite to replace it, or choose another name")
     if not path.parent.is_dir():
         raise MedsrError(f"{path.parent}: no such folder", remedy="make it, or name another output")
 

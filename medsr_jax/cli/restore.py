@@ -141,7 +141,8 @@ def models(debug: Debug = False) -> None:
     """What --model can name, with size and measured quality."""
     with failing():
         require("restore", what="medsr models")
-        from medsr_jax.restoration.restorer import AUTO, AUTOMATIC, BICUBIC
+        from medsr_jax.restoration.options import AUTO, BICUBIC
+        from medsr_jax.restoration.restorer import AUTOMATIC
         from medsr_jax.weights import model_file
 
         for name in model_file.names():

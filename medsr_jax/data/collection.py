@@ -15,7 +15,7 @@ import numpy as np
 
 from medsr_jax.data.patients import Manifest, dicom_patient, match_manifest, read_manifest, split_of
 from medsr_jax.data.windows import Window, through_window
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 
@@ -46,12 +46,13 @@ class PrepareSettings:
 
     def __post_init__(self) -> None:
         if self.validation < 0 or self.test < 0 or self.validation + self.test >= 1:
-            raise MedsrError(
-                f"--validation {self.validation:g} and --test {self.test:g} are shares of the patients: from 0, and"
-                " below 1 together"
+            raise ParameterError(
+                "validation",
+                f"must be a share of the patients, from 0 and below 1 together with test, not {self.validation:g} and"
+                f" {self.test:g}",
             )
         if self.min_side < 1:
-            raise MedsrError(f"--min-side is a number of pixels from 1, not {self.min_side}")
+            raise ParameterError("min_side", f"must be a number of pixels from 1, not {self.min_side}")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -173,7 +174,7 @@ class _Frame:
 def _find(folders: Sequence[pathlib.Path], exclude: pathlib.Path) -> list[_Found]:
     for folder in folders:
         if not folder.exists():
-            raise named(folder, "no such folder")
+            raise MedsrError("no such folder", path=folder)
     barred = pathlib.Path(os.path.realpath(exclude))
     found: list[_Found] = []
     count = collections.Counter(_name(folder) for folder in folders)
@@ -208,7 +209,7 @@ def _frames(found: _Found, *, settings: PrepareSettings, seen: dict[bytes, str])
     file, source = found.file, found.source
     try:
         if file.exists() and not (file.is_file() or file.is_dir()):
-            raise named(file, "is no regular file")  # reading from a pipe would wait for ever
+            raise MedsrError("is no regular file", path=file)  # reading from a pipe would wait for ever
         image = read_image(file)
         rows, columns = image.pixels.shape[1:]
         if min(rows, columns) < settings.min_side:
@@ -218,7 +219,7 @@ def _frames(found: _Found, *, settings: PrepareSettings, seen: dict[bytes, str])
             return
         windowed = through_window(image, settings.window)
     except MedsrError as error:
-        yield Skipped(source, None, "unreadable", str(error).removeprefix(f"{file}: "))
+        yield Skipped(source, None, "unreadable", error.description)
         return
     except Exception as error:  # One odd file must not end a run over a hundred thousand.
         yield Skipped(source, None, "unreadable", f"can't be used: {type(error).__name__}: {error}")

@@ -174,7 +174,9 @@ def _draw(images: Sequence[np.ndarray], side: int, random: np.random.Generator) 
         image = images[number]
         if min(image.shape[:2]) >= side:
             return number, image
-    raise MedsrError(f"config.data.side: {_MOST_DRAWS} images drawn were all smaller than {side} x {side}; lower it")
+    raise MedsrError(
+        f"config.data.side: {_MOST_DRAWS} images drawn were all smaller than {side} x {side}", remedy="lower it"
+    )
 
 
 def _shaped(crop: np.ndarray, *, flip: bool, channels: int) -> np.ndarray:

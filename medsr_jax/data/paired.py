@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 
 from medsr_jax.data.windows import Window, through_window
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 
@@ -32,7 +32,7 @@ def load_pairs(
     for files, others, folder in ((small, large, hr_folder), (large, small, lr_folder)):
         for name, file in files.items():
             if name not in others:
-                raise named(file, f"has no partner {name} in {folder}")
+                raise MedsrError(f"has no partner {name} in {folder}", path=file)
     lr_images: list[np.ndarray] = []
     hr_images: list[np.ndarray] = []
     for name, file in small.items():
@@ -41,7 +41,9 @@ def load_pairs(
             lr_images.extend(lr)
             hr_images.extend(hr)
     if not hr_images:
-        raise named(hr_folder, f"no image with both sides of {smallest} pixels or more; give other folders")
+        raise MedsrError(
+            f"no image with both sides of {smallest} pixels or more", path=hr_folder, remedy="give other folders"
+        )
     return lr_images, hr_images
 
 
@@ -50,22 +52,27 @@ def _pair(lr_file: pathlib.Path, hr_file: pathlib.Path, *, scale: int, window: W
     frames, rows, columns = lr.pixels.shape
     if hr.pixels.shape != (frames, rows * scale, columns * scale):
         sizes = [" x ".join(str(extent) for extent in image.pixels.shape[1:]) for image in (hr, lr)]
-        raise named(hr_file, f"has {sizes[0]} pixels (frames: {len(hr.pixels)}), not {scale} times the {sizes[1]} of"
-                    f" {lr_file} (frames: {frames})")  # fmt: skip
+        raise MedsrError(
+            f"has {sizes[0]} pixels (frames: {len(hr.pixels)}), not {scale} times the {sizes[1]} of {lr_file}"
+            f" (frames: {frames})",
+            path=hr_file,
+        )
     if (lr.value_range, lr.inverted) != (hr.value_range, hr.inverted):
         ranges = [f"{image.value_range[0]:g}..{image.value_range[1]:g}" for image in (hr, lr)]
-        raise named(hr_file, f"stores values {ranges[0]}, but {lr_file} {ranges[1]}; store both alike")
+        raise MedsrError(
+            f"stores values {ranges[0]}, but {lr_file} {ranges[1]}", path=hr_file, remedy="store both alike"
+        )
     return through_window(lr, window, like=hr).frames, through_window(hr, window).frames
 
 
 def _by_name(folder: pathlib.Path) -> dict[str, pathlib.Path]:
     """Files by their path below the folder, without suffix."""
     if not folder.is_dir():
-        raise named(folder, "no such folder")
+        raise MedsrError("no such folder", path=folder)
     files: dict[str, pathlib.Path] = {}
     for file, below in find_inputs([folder]):
         name = below.with_suffix("").as_posix()
         if name in files:
-            raise named(file, f"has the same name as {files[name]}; keep one")
+            raise MedsrError(f"has the same name as {files[name]}", path=file, remedy="keep one")
         files[name] = file
     return files

@@ -16,7 +16,7 @@ from PIL import Image as PillowImage
 from medsr_jax.data.crops import ENDLESS, random_window, through
 from medsr_jax.data.loading import batches
 from medsr_jax.data.windows import through_window
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 from medsr_jax.jpeg.coefficients import parse
@@ -101,8 +101,10 @@ def load_folder(folder: pathlib.Path, *, smallest: int) -> list[np.ndarray]:
     images = [frame for path, _ in find_inputs([folder]) for frame in through_window(read_image(path)).frames]
     images = [image for image in images if min(image.shape) >= smallest]
     if not images:
-        raise named(
-            folder, f"no image with both sides of {smallest} pixels or more; give another folder in config.data"
+        raise MedsrError(
+            f"no image with both sides of {smallest} pixels or more",
+            path=folder,
+            remedy="give another folder in config.data",
         )
     return images
 

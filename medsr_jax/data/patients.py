@@ -14,7 +14,7 @@ import pathlib
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -66,19 +66,21 @@ def read_manifest(path: pathlib.Path) -> Manifest:
             if file_column is None or patient_column is None:
                 missing = "file or path" if file_column is None else "patient or patient_id"
                 has = ", ".join(columns.values()) or "nothing"
-                raise named(path, f"has no column {missing}; its first line names {has}")
+                raise MedsrError(f"has no column {missing}", path=path, remedy=f"its first line names {has}")
             for row in rows:
                 file, patient = (row[file_column] or "").strip(), (row[patient_column] or "").strip()
                 if not file or not patient:
                     continue
                 if patients.setdefault(file, patient) != patient:
-                    raise named(path, f"gives {file} two patients, {patients[file]} and {patient}; keep one")
+                    raise MedsrError(
+                        f"gives {file} two patients, {patients[file]} and {patient}", path=path, remedy="keep one"
+                    )
     except OSError as error:
-        raise named(path, f"can't be read: {error.strerror or error}") from error
+        raise MedsrError(f"can't be read: {error.strerror or error}", path=path) from error
     except (csv.Error, UnicodeDecodeError) as error:
-        raise named(path, f"is no CSV table in UTF-8: {error}") from error
+        raise MedsrError(f"is no CSV table in UTF-8: {error}", path=path) from error
     if not patients:
-        raise named(path, "names no file with a patient")
+        raise MedsrError("names no file with a patient", path=path)
     return Manifest(path, patients)
 
 
@@ -105,14 +107,21 @@ def match_manifest(
         if not candidates and "/" not in name and "\\" not in name:
             candidates = by_name[name]
             if len(candidates) > 1:
-                raise named(manifest.path, f"{name} may be {candidates[0]} or {candidates[1]}; give its folder")
+                raise MedsrError(
+                    f"{name} may be {candidates[0]} or {candidates[1]}", path=manifest.path, remedy="give its folder"
+                )
         if not candidates:
             unknown.append(name)
         elif found.setdefault(candidates[0], patient) != patient:
-            raise named(manifest.path, f"gives {candidates[0]} two patients, {found[candidates[0]]} and {patient}")
+            raise MedsrError(
+                f"gives {candidates[0]} two patients, {found[candidates[0]]} and {patient}", path=manifest.path
+            )
     if not found:
-        raise named(manifest.path, f"none of its files is in the folders, such as {unknown[0]}; paths are relative to"
-                    " the manifest or to a folder")  # fmt: skip
+        raise MedsrError(
+            f"none of its files is in the folders, such as {unknown[0]}",
+            path=manifest.path,
+            remedy="paths are relative to the manifest or to a folder",
+        )
     return found, len(unknown)
 
 

@@ -22,7 +22,7 @@ import tensorflow_datasets as tfds  # type: ignore[import-untyped]
 from medsr_jax.data.collection import Collection, Example, PrepareSettings, Progress, Skipped, collect
 from medsr_jax.data.patients import SPLITS
 from medsr_jax.data.windows import DEFAULTS
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.tables import csv_bytes
 from medsr_jax.temporary import temporary_folder
 
@@ -144,12 +144,12 @@ def prepare(
             stage.mkdir()
             collection = collect(folders, stage, settings=settings, exclude=out, progress=progress)
             if not collection.examples:
-                raise named(out, f"not written, since no image was taken: {_causes(collection.skipped)}")
+                raise MedsrError(f"not written, since no image was taken: {_causes(collection.skipped)}", path=out)
             report = _report(collection)
             built = _build(collection, out, part, settings=settings, progress=progress)
             _write_reports(built, report, settings)
         except OSError as error:
-            raise named(out, f"can't be written: {error.strerror or error}") from error
+            raise MedsrError(f"can't be written: {error.strerror or error}", path=out) from error
         check_output(out, folders, overwrite=overwrite)
         _put_in_place(built, out, part)
     return report
@@ -165,17 +165,19 @@ def check_output(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrit
     for folder in folders:
         real = pathlib.Path(os.path.realpath(folder))
         if real == out or out in real.parents:
-            raise named(out, f"would be put over the input {folder}; choose another output folder")
+            raise MedsrError(f"would be put over the input {folder}", path=out, remedy="choose another output folder")
     if not out.exists():
         return
     if not out.is_dir():
-        raise named(out, "is no folder; choose another output folder")
+        raise MedsrError("is no folder", path=out, remedy="choose another output folder")
     if not any(out.iterdir()):
         return
     if not (out / "report.json").is_file() or not (out / "dataset_info.json").is_file():
-        raise named(out, "holds other files than a training set; choose another output folder")
+        raise MedsrError("holds other files than a training set", path=out, remedy="choose another output folder")
     if not overwrite:
-        raise named(out, "holds a training set already; give --overwrite to replace it, or another output folder")
+        raise MedsrError(
+            "holds a training set already", path=out, remedy="overwrite it, or choose another output folder"
+        )
 
 
 @contextlib.contextmanager
@@ -186,7 +188,9 @@ def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
             out.parent.mkdir(parents=True, exist_ok=True)
             part = stack.enter_context(temporary_folder(out.parent))
         except OSError as error:
-            raise named(out, f"can't be written: {error.strerror or error}; choose another output folder") from error
+            raise MedsrError(
+                f"can't be written: {error.strerror or error}", path=out, remedy="choose another output folder"
+            ) from error
         yield part
 
 
@@ -209,8 +213,7 @@ def _build(
     except OSError:
         raise
     except Exception as error:  # The writers of array_record have errors of their own.
-        reason = (str(error).strip() or type(error).__name__).splitlines()[0][:200]
-        raise named(out, f"can't be written: {reason}") from error
+        raise MedsrError(f"can't be written: {first_line(error)}", path=out) from error
     return built
 
 
@@ -238,7 +241,7 @@ def _put_in_place(built: pathlib.Path, out: pathlib.Path, part: pathlib.Path) ->
     except OSError as error:
         if (part / "replaced").exists() and not out.exists():
             (part / "replaced").rename(out)
-        raise named(out, f"can't be written: {error.strerror or error}") from error
+        raise MedsrError(f"can't be written: {error.strerror or error}", path=out) from error
 
 
 def _report(collection: Collection) -> Report:

@@ -16,7 +16,7 @@ from typing import Any, overload
 import numpy as np
 
 from medsr_jax.data.windows import Window, through_window
-from medsr_jax.errors import MedsrError, missing_part, named
+from medsr_jax.errors import MedsrError, first_line, missing_part
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 from medsr_jax.imaging.colour import to_grey
@@ -103,15 +103,19 @@ def load_images(
         return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
     folder = pathlib.Path(name)
     if not folder.exists():
-        raise named(
-            folder, "no such folder; make a set with `medsr prepare`, or name a folder of images in config.data"
+        raise MedsrError(
+            "no such folder",
+            path=folder,
+            remedy="make a set with `medsr prepare`, or name a folder of images in config.data",
         )
     if is_prepared(folder):
         tfds = _tfds(folder)
         try:
             builder = tfds.builder_from_directory(folder)
         except Exception as error:  # Its description is JSON of TFDS's own kind.
-            raise named(folder, f"is a damaged training set: {_first_line(error)}; make it again") from error
+            raise MedsrError(
+                f"is a damaged training set: {first_line(error)}", path=folder, remedy="make it again"
+            ) from error
         return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
     return _folder_images(folder, window=window, smallest=smallest)
 
@@ -125,7 +129,9 @@ def _folder_images(folder: pathlib.Path, *, window: Window, smallest: int) -> li
     images = [frame for path, _ in find_inputs([folder]) for frame in through_window(read_image(path), window).frames]
     images = [image for image in images if min(image.shape) >= smallest]
     if not images:
-        raise named(folder, f"no image with both sides of {smallest} pixels or more; give another folder")
+        raise MedsrError(
+            f"no image with both sides of {smallest} pixels or more", path=folder, remedy="give another folder"
+        )
     return images
 
 
@@ -146,12 +152,12 @@ def _catalogue(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
     except tfds.core.DatasetNotFoundError as error:
         raise MedsrError(f"{CATALOGUE}{name}: no set of this name in TFDS {tfds.__version__}") from error
     except Exception as error:  # Names are parsed by TFDS, and sets import what they like.
-        raise MedsrError(f"{CATALOGUE}{name}: TFDS can't make it: {_first_line(error)}") from error
+        raise MedsrError(f"{CATALOGUE}{name}: TFDS can't make it: {first_line(error)}") from error
     if not pathlib.Path(builder.data_path, "dataset_info.json").is_file():
         by_hand = getattr(builder, "MANUAL_DOWNLOAD_INSTRUCTIONS", None)
         first = f" after downloading it by hand as {_PAGES}/{builder.name} says" if by_hand else ""
         raise MedsrError(
-            f"{CATALOGUE}{name}: is not in {builder.data_path}; make it with {_making(name, where)}{first}"
+            f"{CATALOGUE}{name}: is not in {builder.data_path}", remedy=f"make it with {_making(name, where)}{first}"
         )
     return builder
 
@@ -165,7 +171,7 @@ def _set_images(
     for key in keys:
         if key not in getattr(feature, "keys", dict)():
             has = ", ".join(builder.info.features.keys())
-            raise MedsrError(f"{name}: has no feature {image_key}, config.data.image_key; it has {has}")
+            raise MedsrError(f"{name}: has no feature {image_key}, config.data.image_key", remedy=f"it has {has}")
         feature = feature[key]
     feature = getattr(feature, "feature", feature)
     if not isinstance(feature, tfds.features.Image) or np.dtype(feature.np_dtype).kind == "f":
@@ -175,12 +181,12 @@ def _set_images(
         count = len(records)
     except NotImplementedError as error:
         raise MedsrError(
-            f"{name}: is written as {builder.info.file_format.value}, which can't be read in any order; make it again"
-            f" in another data_dir with {_making(builder.name, 'DIR')}"
+            f"{name}: is written as {builder.info.file_format.value}, which can't be read in any order",
+            remedy=f"make it again in another data_dir with {_making(builder.name, 'DIR')}",
         ) from error
     except Exception as error:  # A wrong split is a ValueError, a missing file one of array_record's own.
         splits = ", ".join(builder.info.splits) or "none"
-        raise MedsrError(f"{name}: split {split} can't be read: {_first_line(error)} (splits: {splits})") from error
+        raise MedsrError(f"{name}: split {split} can't be read: {first_line(error)} (splits: {splits})") from error
     if not count:
         raise MedsrError(f"{name}: split {split} is empty")
 
@@ -193,7 +199,7 @@ def _set_images(
                 record = record[0]
             return _decoded(record, channels=channels)
         except Exception as error:  # Decoders raise whatever they stumble on.
-            raise MedsrError(f"{name}: image {number} of {split} can't be read: {_first_line(error)}") from error
+            raise MedsrError(f"{name}: image {number} of {split} can't be read: {first_line(error)}") from error
 
     return Images(count, read, cache_gib=cache_gib)
 
@@ -237,7 +243,3 @@ def _undecoded(features: Any, tfds: Any) -> Any:
         return Encoded()
     inner = {key: _undecoded(features[key], tfds) for key in getattr(features, "keys", dict)()}
     return {key: decoder for key, decoder in inner.items() if decoder} or None
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).strip() or type(error).__name__).splitlines()[0][:200]

@@ -10,7 +10,7 @@ import numpy as np
 
 from medsr_jax.data.sources import is_prepared, load_images
 from medsr_jax.data.windows import through_window
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 
@@ -55,7 +55,9 @@ def _central(image: np.ndarray, side: int, name: pathlib.Path) -> np.ndarray:
     top, left = ((extent - side) // 2 for extent in image.shape)
     if top < 0 or left < 0:
         size = " x ".join(map(str, image.shape))
-        raise named(name, f"has {size} pixels, and validation takes {side} x {side}; lower config.validation.side")
+        raise MedsrError(
+            f"has {size} pixels, and validation takes {side} x {side}", path=name, remedy="lower config.validation.side"
+        )
     return image[top : top + side, left : left + side]
 
 

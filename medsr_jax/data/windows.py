@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import ParameterError
 from medsr_jax.imaging import Image
 
 if TYPE_CHECKING:
@@ -53,10 +53,10 @@ class Windowed:
 
 
 def parse_window(text: str) -> Window:
-    """The value of ``--window``: auto, full, voi or LOW:HIGH.
+    """A window from its text: auto, full, voi or LOW:HIGH.
 
     Raises:
-        MedsrError: for anything else.
+        ParameterError: for anything else.
     """
     if text in ("auto", "full", "voi"):
         return text
@@ -65,7 +65,7 @@ def parse_window(text: str) -> Window:
     except ValueError:
         low = high = math.nan
     if not (math.isfinite(low) and math.isfinite(high) and low < high):
-        raise MedsrError(f"--window is auto, full, voi or LOW:HIGH with LOW below HIGH, not {text}")
+        raise ParameterError("window", f"must be auto, full, voi or LOW:HIGH with LOW below HIGH, not {text}")
     return low, high
 
 

@@ -45,7 +45,7 @@ class Sharpen:
         checks.number("sharpen.sigma", self.sigma, least=0.1, most=100.0)
         checks.number("sharpen.threshold", self.threshold, least=0.0, most=255.0)
         if self.taps % 2 == 0:
-            raise MedsrError(f"sharpen.taps: {self.taps} is even; give an odd number")
+            raise MedsrError(f"sharpen.taps: {self.taps} is even", remedy="give an odd number")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,9 +117,11 @@ def apply(key: jax.Array, hr: jax.Array, degradation: Degradation) -> Pair:
     n, rows, columns, channels = hr.shape
     scale = degradation.scale
     if channels not in (1, 3):
-        raise MedsrError(f"targets of {channels} channels can't be degraded; give grey or RGB ones")
+        raise MedsrError(f"targets of {channels} channels can't be degraded", remedy="give grey or RGB ones")
     if rows % scale or columns % scale:
-        raise MedsrError(f"targets of {rows}x{columns} can't be shrunk by {scale}; crop them to multiples of it")
+        raise MedsrError(
+            f"targets of {rows}x{columns} can't be shrunk by {scale}", remedy="crop them to multiples of it"
+        )
     keys = sample_keys(key, n)
     target = hr if degradation.sharpen is None else sharpened(hr, degradation.sharpen)
     images = first_images(target, degradation)

@@ -60,7 +60,7 @@ def override(degradation: Degradation, changes: Mapping[str, Any]) -> Degradatio
         fields = dict(change)
         kind = fields.pop("kind", None)
         if kind is None and name not in steps:
-            raise MedsrError(f"{path}: no such step; give one of {', '.join(steps)}, or its kind to add it")
+            raise MedsrError(f"{path}: no such step", remedy=f"give one of {', '.join(steps)}, or its kind to add it")
         if kind is not None and kind not in STEPS:
             raise _unknown(f"{path}.kind: {kind!r}", STEPS)
         base = steps[name] if kind is None or type(steps.get(name)) is STEPS[kind] else STEPS[kind]()
@@ -68,7 +68,7 @@ def override(degradation: Degradation, changes: Mapping[str, Any]) -> Degradatio
     if order is not None:
         missing = set(steps).symmetric_difference(order)
         if missing or len(order) != len(steps):
-            raise MedsrError(f"degradation.order: name each step once; the steps are {', '.join(steps)}")
+            raise MedsrError("degradation.order: name each step once", remedy=f"the steps are {', '.join(steps)}")
         steps = {name: steps[name] for name in order}
     return _replaced("degradation", degradation, changes, steps=steps)
 
@@ -100,9 +100,9 @@ def _converted(path: str, name: str, old: Any, new: Any) -> Any:
     if isinstance(old, tuple) and isinstance(new, list | tuple):
         return tuple(new)
     if isinstance(old, bool) != isinstance(new, bool) or not isinstance(new, _ACCEPTED.get(type(old), (type(old),))):
-        raise MedsrError(f"{path}: {new!r} can't stand for {old!r}; give the same type")
+        raise MedsrError(f"{path}: {new!r} can't stand for {old!r}", remedy="give the same type")
     return new
 
 
 def _unknown(path: str, known: Mapping[str, Any]) -> MedsrError:
-    return MedsrError(f"{path}: no such name; known are {', '.join(known)}")
+    return MedsrError(f"{path}: no such name", remedy=f"known are {', '.join(known)}")

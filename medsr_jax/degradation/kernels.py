@@ -96,7 +96,7 @@ class Kernels(NamedTuple):
 def check_sizes(name: str, sizes: tuple[int, ...]) -> None:
     """Raises MedsrError unless sizes are odd, from 3 to 21, and at least one."""
     if not isinstance(sizes, tuple) or not sizes or not all(size in range(3, SUPPORT + 1, 2) for size in sizes):
-        raise MedsrError(f"{name}: {sizes!r}; give odd numbers from 3 to {SUPPORT}, as a tuple")
+        raise MedsrError(f"{name}: {sizes!r}", remedy=f"give odd numbers from 3 to {SUPPORT}, as a tuple")
 
 
 def draw(keys: jax.Array, *, mixture: KernelMixture) -> Kernels:

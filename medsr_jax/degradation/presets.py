@@ -98,7 +98,7 @@ def preset(name: str, *, scale: int = 4) -> Degradation:
         MedsrError: there is none of that name.
     """
     if name not in PRESETS:
-        raise MedsrError(f"degradation.preset: no {name!r}; give one of {', '.join(PRESETS)}")
+        raise MedsrError(f"degradation.preset: no {name!r}", remedy=f"give one of {', '.join(PRESETS)}")
     return PRESETS[name](scale=scale)
 
 

@@ -47,7 +47,7 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
         shutil.copyfile(source, out / "original.dcm")
     except OSError as error:
         raise MedsrError(
-            f"cannot be written ({error.strerror})", path=out, remedy="name another folder with --out"
+            f"can't be written ({error.strerror})", path=out, remedy="choose another output folder"
         ) from error
     whole = read_image(source)
     crop = central_crop(dataclasses.replace(whole, kind="png", dataset=None, spacing=None), side=512)

@@ -12,7 +12,8 @@ from medsr_jax.jpeg.tables import luminance_table
 from medsr_jax.models.compact import quantisation_strength
 from medsr_jax.restoration.consistency import largest_violation
 from medsr_jax.restoration.function import Inputs, Outputs
-from medsr_jax.restoration.tiles import GRID, Span, spans
+from medsr_jax.restoration.options import GRID
+from medsr_jax.restoration.tiles import Span, spans
 from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.mapping import above, from_codes, to_stored
 from medsr_jax.transmission.packet import Packet

@@ -17,8 +17,9 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.restoration.ensemble import Generator
+from medsr_jax.restoration.options import BACKENDS, check_choice
 from medsr_jax.weights import Weights
 from medsr_jax.weights.exporting.interface import IMAGE, STRENGTH, interface
 from medsr_jax.weights.exporting.onnx_graph import onnx_model
@@ -39,11 +40,10 @@ def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Ge
     Raises:
         MedsrError: the backend is unknown, is not installed, or has no such type.
     """
-    if name not in _BACKENDS:
-        raise MedsrError(f"backend must be one of {', '.join(['xla', *_BACKENDS])}, not {name}")
+    check_choice("backend", name, BACKENDS)
     dtype = jnp.dtype(dtype)
     if dtype not in (jnp.float32, jnp.bfloat16):
-        raise MedsrError(f"{name} computes in float32 or bfloat16, not {dtype.name}")
+        raise ParameterError("precision", f"must be float32 or bfloat16 with {name}, not {dtype.name}")
     _library("onnx", extra=_EXTRAS[name])
     network = _BACKENDS[name](weights, _library(name, extra=_EXTRAS[name]), dtype)
     ends = interface(weights)
@@ -63,7 +63,9 @@ def open_backend(name: str, weights: Weights, *, dtype: Any = jnp.float32) -> Ge
 
 def _onnxruntime(weights: Weights, library: ModuleType, dtype: Any) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     if dtype == jnp.bfloat16:
-        raise MedsrError("onnxruntime has no bfloat16 on a CPU", remedy="use openvino, or float32")
+        raise ParameterError(
+            "precision", "bfloat16 is not part of onnxruntime on a CPU", remedy="use openvino, or float32"
+        )
     options = library.SessionOptions()
     # By default it pins a thread to each of the machine's cores, even those that this process may not use.
     options.intra_op_num_threads = cores()
@@ -80,7 +82,7 @@ def _onnxruntime(weights: Weights, library: ModuleType, dtype: Any) -> Callable[
 def _openvino(weights: Weights, library: ModuleType, dtype: Any) -> Callable[[dict[str, np.ndarray]], np.ndarray]:
     core = library.Core()
     if dtype == jnp.bfloat16 and "BF16" not in core.get_property("CPU", "OPTIMIZATION_CAPABILITIES"):
-        raise MedsrError("this CPU has no bfloat16", remedy="use float32")
+        raise ParameterError("precision", "bfloat16 is not part of this CPU", remedy="use float32")
     options: dict[str, Any] = {
         "INFERENCE_PRECISION_HINT": "bf16" if dtype == jnp.bfloat16 else "f32",
         "PERFORMANCE_HINT": "LATENCY",

@@ -31,8 +31,6 @@ Generator = Callable[[Any, Any], Any]
 
 # Of rows and of columns, in the order that they are averaged in; the same four of the transposed image follow.
 FLIPS = ((False, False), (False, True), (True, False), (True, True))
-# How many views a mean may be over: the mirror pair, the flips, all.
-CHOICES = (2, 4, 8)
 VIEWS = 2 * len(FLIPS)
 # By the model's name, where fewer views than all were measured to do better.
 _FEWER = {"compact_rrdbnet": 2}

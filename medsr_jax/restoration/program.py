@@ -12,11 +12,9 @@ import jax.numpy as jnp
 from medsr_jax.models import build
 from medsr_jax.restoration.ensemble import usual_views
 from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
-from medsr_jax.restoration.tiles import GRID
+from medsr_jax.restoration.options import BICUBIC, GRID
 from medsr_jax.weights import Weights
 from medsr_jax.weights.grey import for_grey
-
-BICUBIC = "bicubic"
 
 
 @dataclasses.dataclass(frozen=True)

@@ -10,17 +10,15 @@ from typing import Any
 import jax
 import numpy as np
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
-from medsr_jax.restoration.ensemble import CHOICES
 from medsr_jax.restoration.function import Inputs
-from medsr_jax.restoration.program import BICUBIC, Program, interpolation_program, name_of, network_program
-from medsr_jax.restoration.tiles import GRID
+from medsr_jax.restoration.options import AUTO, BICUBIC, DEFAULT_TILE, GRID, VIEWS, check_choice, check_tiles
+from medsr_jax.restoration.program import Program, interpolation_program, name_of, network_program
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.weights import model_file
 from medsr_jax.weights.grey import for_grey
 
-AUTO = "auto"
 DEFAULT_MODEL = "xray-x4"
 AUTOMATIC = {4: DEFAULT_MODEL}
 """The packaged model that "auto" takes for a scale. On 12 validation radiographs at q 60 xray-x4 gains 0.95 dB over
@@ -29,7 +27,6 @@ _EMISSION = {"NM", "PT"}
 """Modalities whose packets "auto" enlarges by interpolation where they are no JPEGs. A network that learnt from
 radiographs takes the sparse counts of such images for noise: of scintigraphies in JPEG 2000 one lost 0.4 dB and others
 gained 0.05. With a JPEG the fit to its intervals prevents that."""
-DEFAULT_TILE = 256
 # Small pixels around a tile. What a pixel that is further away changes is under one 8-bit level: measured on
 # the packaged model by scripts/benchmark/tiles.py. The receptive field itself is wider.
 HALO = 32
@@ -88,14 +85,10 @@ class Restorer:
         views: int | None = None,
         uncertainty: bool = False,
     ) -> None:
-        if tile is not None and (tile < GRID or tile % GRID):
-            raise MedsrError(f"tile must be a positive multiple of {GRID}, such as 256, not {tile}")
+        check_tiles(tile or 0, batch)
         if halo < 0 or halo % GRID:
-            raise MedsrError(f"halo must be a multiple of {GRID}, not {halo}")
-        if batch < 1:
-            raise MedsrError(f"batch must be at least 1, not {batch}")
-        if views is not None and views not in CHOICES:
-            raise MedsrError(f"views must be one of {', '.join(map(str, CHOICES))}, not {views}")
+            raise ParameterError("halo", f"must be a multiple of {GRID}, not {halo}")
+        check_choice("views", views, VIEWS)
         self.tile, self.batch, self.refine = tile, batch, refine
         self._automatic = model == AUTO
         self._uncertainty = uncertainty

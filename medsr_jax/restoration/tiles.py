@@ -10,7 +10,8 @@ from __future__ import annotations
 import dataclasses
 import math
 
-GRID = 8
+from medsr_jax.restoration.options import GRID
+
 # Sides that a padded small image may have; larger ones are padded to the grid, and are normally cut into tiles.
 SIDES = (32, 64, 96, 128, 192, 256)
 

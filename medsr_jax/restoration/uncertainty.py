@@ -92,10 +92,8 @@ def write_uncertainty(
             description=f"{unit} {WARNING} Model {model}.",
         )
     except MedsrError as error:
-        problem = str(error).removeprefix(f"{pathlib.Path(path)}: ")
-        raise MedsrError(
-            f"{problem}", path=path, remedy="it was to hold the uncertainty of the image beside it, which is written"
-        ) from error
+        error.remedy = f"{error.remedy or 'choose another folder'} (the image beside it is written, without its map)"
+        raise
 
 
 def uncertainty_dataset(packet: Packet, restored: Restored, *, model: str, image: Dataset | None = None) -> Dataset:

@@ -1,6 +1,7 @@
 import pytest
 
-from medsr_jax.restoration.tiles import GRID, padded_side, spans
+from medsr_jax.restoration.options import GRID
+from medsr_jax.restoration.tiles import padded_side, spans
 
 
 @pytest.mark.parametrize("side", [1, 3, 8, 63, 64, 65, 100, 127, 128, 129, 333, 1000])

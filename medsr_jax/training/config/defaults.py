@@ -7,7 +7,7 @@ from typing import Any
 from ml_collections import ConfigDict, config_dict
 
 from medsr_jax.degradation import describe, preset
-from medsr_jax.errors import UsageError
+from medsr_jax.errors import ParameterError
 
 
 def defaults() -> ConfigDict:
@@ -193,12 +193,12 @@ def varied(c: ConfigDict, variant: str, **variants: dict[str, Any]) -> ConfigDic
             ``equal``.
 
     Raises:
-        UsageError: there is no such variant.
+        ParameterError: there is no such variant.
     """
     if not variant:
         return c
     if variant not in variants:
-        raise UsageError(f"--config: no variant {variant!r}; there are {', '.join(variants)}")
+        raise ParameterError("config", f"has no variant {variant!r}", remedy=f"its variants are {', '.join(variants)}")
     changes = variants[variant]
     if variant == "tiny":
         # Milestones of a long run don't fit into a short one.

@@ -104,7 +104,7 @@ def check_ranges(config: ConfigDict) -> None:
             raise UsageError(f"config.{name}: {value!r} is not {form.text}")
     c = config.objective
     if not any((c.pixel_weight, c.perceptual_weight, c.adversarial_weight)):
-        raise UsageError("config.objective: all weights are 0; give pixel_weight, say, 1.0")
+        raise UsageError("config.objective: all weights are 0", remedy="give pixel_weight, say, 1.0")
 
 
 def _holds(allows: Callable[[Any], bool], value: Any) -> bool:

@@ -77,7 +77,7 @@ def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
         folders = [(pathlib.Path(folder), share) for folder, share in data.folders]
         for folder, _ in folders:
             if not folder.is_dir():
-                raise UsageError(f"{folder}: no such folder; set config.data.folders")
+                raise UsageError(f"{folder}: no such folder", remedy="set config.data.folders")
         if data.source == "pairs":
             return Pairs(folders, settings=PairSettings(**data.pair.to_dict()), seed=config.seed)
         sources = [Crops(load_images(folder, smallest=side), **options) for folder, _ in folders]

@@ -14,7 +14,7 @@ import jax
 import orbax.checkpoint as ocp
 from orbax.checkpoint import checkpoint_managers
 
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.files import atomic_write
 
 _log = logging.getLogger(__name__)
@@ -117,10 +117,11 @@ class Checkpoints:
                 _log.warning("%s: the checkpoint is damaged; it is removed", self._folder / str(bad))
                 self._manager.delete(bad)
             return restored.state, restored.data, restored.course
-        raise named(
-            self._folder,
-            f"no checkpoint can be read ({_first_line(problem)}); bring the folder back from a copy, or start anew in"
-            " another --workdir",
+        cause = "none is whole" if problem is None else first_line(problem, most=120)
+        raise MedsrError(
+            f"no checkpoint can be read ({cause})",
+            path=self._folder,
+            remedy="bring the folder back from a copy, or start anew in another workdir",
         ) from problem
 
     def _shapes(self, step: int) -> dict[str, tuple[int, ...]]:
@@ -154,10 +155,10 @@ class Checkpoints:
             yield
         # Orbax and TensorStore have no common type for a disk that is full.
         except Exception as error:
-            raise named(
-                self._folder,
-                f"a checkpoint can't be written ({_cause(error)}); free some space, and the same command goes on"
-                " from the last whole one",
+            raise MedsrError(
+                f"a checkpoint can't be written ({_cause(error)})",
+                path=self._folder,
+                remedy="free some space, and the same command goes on from the last whole one",
             ) from error
 
 
@@ -181,10 +182,11 @@ def _compare(found: dict[str, tuple[int, ...]], template: Any, path: pathlib.Pat
     wanted = _shapes(template)
     for name in sorted(found.keys() | wanted.keys()):
         if found.get(name) != wanted.get(name):
-            raise named(
-                path,
-                "the checkpoint does not fit this config's networks and optimisers; use another --workdir or the"
-                f" config saved beside it ({name} is {found.get(name)} there and {wanted.get(name)} here)",
+            raise MedsrError(
+                "the checkpoint does not fit this config's networks and optimisers",
+                path=path,
+                remedy=f"use another workdir or the config saved beside it ({name} is {found.get(name)} "
+                f"there and {wanted.get(name)} here)",
             )
 
 
@@ -192,13 +194,9 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
     return {_name(path): tuple(leaf.shape) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
-def _first_line(error: Exception | None, most: int = 120) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:most]
-
-
 def _cause(error: Exception) -> str:
     """The end of TensorStore's line, behind all paths: such as "No space left on device"."""
-    return _first_line(error, 10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
+    return first_line(error, most=10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
 
 
 def _name(path: tuple[Any, ...]) -> str:

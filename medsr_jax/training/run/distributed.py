@@ -8,7 +8,7 @@ import jax
 import numpy as np
 from jax.experimental import multihost_utils
 
-from medsr_jax.errors import MedsrError, UsageError
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.training.steps.state import AXIS
 
 
@@ -34,14 +34,17 @@ def join(
     coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     processes = processes if processes is not None else _number("JAX_NUM_PROCESSES")
     process = process if process is not None else _number("JAX_PROCESS_ID")
-    given = {"--coordinator": coordinator, "--processes": processes, "--process": process}
+    given = {"coordinator": coordinator, "processes": processes, "process": process}
     missing = [name for name, value in given.items() if value is None]
     if len(missing) == len(given) and not from_environment:
         return
     if missing and not from_environment:
-        raise UsageError(f"{', '.join(missing)}: missing beside the others; or give --distributed to find them out")
+        known = next(name for name, value in given.items() if value is not None)
+        raise ParameterError(
+            known, f"requires {' and '.join(missing)} too", remedy="or let the cluster's environment give all three"
+        )
     if processes is not None and process is not None and process >= processes:
-        raise UsageError(f"--process: {process} is not below --processes, {processes}")
+        raise ParameterError("process", f"must be below the number of processes, {processes}, not {process}")
     try:
         jax.distributed.initialize(coordinator_address=coordinator, num_processes=processes, process_id=process)
     except (ValueError, RuntimeError) as error:
@@ -72,4 +75,4 @@ def _number(variable: str) -> int | None:
     try:
         return None if value is None else int(value)
     except ValueError as error:
-        raise UsageError(f"{variable}: {value!r} is no whole number") from error
+        raise ParameterError(f"{variable}: {value!r} is no whole number") from error

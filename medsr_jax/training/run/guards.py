@@ -57,7 +57,7 @@ class Guard:
         else:
             advice += ", or set config.on_not_finite=skip"
         raise MedsrError(
-            f"{self.workdir}: at step {step} {what}; {_since(checkpoint)}: {advice}, and start again from it"
+            f"{self.workdir}: at step {step} {what}", remedy=f"{_since(checkpoint)}: {advice}, and start again from it"
         )
 
     def look_at_score(self, score: float, *, step: int, checkpoint: int | None) -> None:
@@ -68,8 +68,8 @@ class Guard:
         """
         if math.isnan(score):
             raise MedsrError(
-                f"{self.workdir}: at step {step} the validation's score is not a number; {_since(checkpoint)}: lower"
-                " config.optimizer.learning_rate, and start again from it"
+                f"{self.workdir}: at step {step} the validation's score is not a number",
+                remedy=f"{_since(checkpoint)}: lower config.optimizer.learning_rate, and start again from it",
             )
 
 

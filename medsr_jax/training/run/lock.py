@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 import jax
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 
 _log = logging.getLogger(__name__)
 _NAME = ".lock"
@@ -37,14 +37,18 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     try:
         file = (workdir / _NAME).open("a+")
     except OSError as error:
-        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+        raise MedsrError(
+            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another workdir"
+        ) from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             who = file.read(200).strip() or "another process"
-            raise named(workdir, f"{who} trains in this folder; wait for its end, or name another --workdir") from error
+            raise MedsrError(
+                f"{who} trains in this folder", path=workdir, remedy="wait for its end, or choose another workdir"
+            ) from error
         except OSError as error:
             _log.warning("%s: can't be locked (%s); start no second run there", workdir, error.strerror)
         with contextlib.suppress(OSError):  # a full disk is found out where it matters

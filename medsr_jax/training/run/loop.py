@@ -14,7 +14,7 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from medsr_jax.data.validation import validation_images
-from medsr_jax.errors import UsageError, named
+from medsr_jax.errors import MedsrError, UsageError
 from medsr_jax.evaluation.lpips import load_lpips, lpips
 from medsr_jax.training.data.feed import Feed
 from medsr_jax.training.data.inputs import describe_source, training_batches
@@ -49,7 +49,9 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+        raise MedsrError(
+            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another workdir"
+        ) from error
     with locked(workdir):
         return _run(config, workdir)
 
@@ -235,7 +237,9 @@ def _validation(setup: Setup) -> Any:
     if v.inputs == "packets":
         cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
     elif setup.degradation is None:
-        raise UsageError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
+        raise UsageError(
+            "config.validation.inputs: nothing is degraded where the data brings inputs", remedy="set packets"
+        )
     else:
         cases = degraded_cases(truths, setup.degradation)
     return make_validation(

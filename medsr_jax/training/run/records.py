@@ -16,7 +16,7 @@ import numpy as np
 from clu import parameter_overview
 from ml_collections import ConfigDict, FieldReference
 
-from medsr_jax.errors import named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import atomic_write
 from medsr_jax.weights import model_file
 
@@ -57,7 +57,9 @@ class Records:
             self._save_config(start)
             _drop_later_lines(self._path, start)
         except OSError as error:
-            raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+            raise MedsrError(
+                f"cannot be written ({error.strerror})", path=workdir, remedy="choose another workdir"
+            ) from error
         self._events = event_writer(workdir / "tensorboard")
 
     def _save_config(self, start: int) -> None:
@@ -100,7 +102,7 @@ class Records:
                 file.write(json.dumps({"step": step, **rounded}, allow_nan=False) + "\n")
         except OSError as error:
             problem = f"can't be written ({error.strerror}); the same command goes on from the last checkpoint"
-            raise named(self._path, problem) from error
+            raise MedsrError(problem, path=self._path) from error
         if self._events is None:
             return
         self._events.write_scalars(step, {tag(name): value for name, value in values.items()})

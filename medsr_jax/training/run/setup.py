@@ -123,7 +123,9 @@ def build_setup(config: ConfigDict) -> Setup:
     _one_of("config.validation.inputs", config.validation.inputs, ("packets", "degraded"))
     _one_of("config.validation.best_by", config.validation.best_by, ("psnr", "lpips"))
     if config.validation.best_by == "lpips" and not config.validation.lpips:
-        raise UsageError("config.validation.best_by: lpips is not measured; set config.validation.lpips=True too")
+        raise UsageError(
+            "config.validation.best_by: lpips is not measured", remedy="set config.validation.lpips=True too"
+        )
     devices = chosen_devices(config)
     _check_batch(config, devices)
     dtype = DTYPES[config.compute_dtype]
@@ -167,8 +169,9 @@ def chosen_devices(config: ConfigDict) -> list[jax.Device]:
     local = jax.local_devices()
     if jax.process_count() > 1 or not 1 <= config.devices <= len(local):
         raise UsageError(
-            f"config.devices: {config.devices} can't be taken of {len(local)} local devices"
-            f" and {jax.process_count()} process(es); leave it unset for all"
+            f"config.devices: {config.devices} can't be taken of {len(local)} local devices and "
+            f"{jax.process_count()} process(es)",
+            remedy="leave it unset for all",
         )
     return local[: config.devices]
 
@@ -204,8 +207,8 @@ def started_from(config: ConfigDict) -> Any:
     theirs = {name: value for name, value in weights.fields.items() if name != "remat"}
     if weights.model != config.model.name or build(weights.model, theirs) != build(config.model.name, fields):
         raise UsageError(
-            f"{weights.path}: holds {weights.model} {theirs}, the config asks for {config.model.name} {fields};"
-            " set config.model to what the file holds"
+            f"{weights.path}: holds {weights.model} {theirs}, the config asks for {config.model.name} {fields}",
+            remedy="set config.model to what the file holds",
         )
     return jax.tree.map(jnp.asarray, weights.params)
 
@@ -234,7 +237,9 @@ def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, 
     for layer, weight in config.objective.layers:
         name = max((name for name in known if name[:6] == layer[:6]), default="") if layer.endswith("_last") else layer
         if name not in known:
-            raise UsageError(f"config.objective.layers: VGG{weights.depth} has no {layer!r}; it has {', '.join(known)}")
+            raise UsageError(
+                f"config.objective.layers: VGG{weights.depth} has no {layer!r}", remedy=f"it has {', '.join(known)}"
+            )
         wanted[name] = weight
     vgg = VGG(depth=weights.depth, layers=tuple(wanted), dtype=dtype)
 
@@ -296,4 +301,4 @@ def require_folders(*folders: str) -> None:
     """
     for folder in folders:
         if not pathlib.Path(folder).is_dir():
-            raise UsageError(f"{folder}: no such folder; set config.data.folders and config.validation.folder")
+            raise UsageError(f"{folder}: no such folder", remedy="set config.data.folders and config.validation.folder")

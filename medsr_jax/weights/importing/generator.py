@@ -183,6 +183,6 @@ def check_target(path: pathlib.Path, *, overwrite: bool) -> None:
     if path.suffix != ".safetensors":
         raise MedsrError("a weights file must end in .safetensors", path=path)
     if path.exists() and not overwrite:
-        raise MedsrError("is there already", path=path, remedy="give --overwrite to replace it, or another name")
+        raise MedsrError("is there already", path=path, remedy="overwrite it, or choose another name")
     if not path.parent.is_dir():
         raise MedsrError(f"{path.parent}: no such folder", remedy="create it, or name another output")
