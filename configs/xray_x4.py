@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import EQUAL_FIRST, EQUAL_SAMPLES, defaults, varied
+from medsr_jax.training.config.defaults import defaults
+from medsr_jax.training.config.variants import EQUAL_FIRST, EQUAL_SAMPLES, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:

@@ -66,8 +66,6 @@ class Pairs:
     """
 
     def __init__(self, folders: Sequence[tuple[pathlib.Path, float]], *, settings: PairSettings, seed: int) -> None:
-        if settings.patch % 8:
-            raise MedsrError(f"config.data.pair.patch: {settings.patch} is not a multiple of 8, JPEG's block")
         self._settings = settings
         self._seed = seed
         self._groups = [load_folder(folder, smallest=settings.patch * settings.scale) for folder, _ in folders]

@@ -107,9 +107,9 @@ def _run(running: Running, config: Any, *, steps: int) -> tuple[float, float]:
     jax.block_until_ready(running.advance(next(feed)))
     began, waited, before = time.monotonic(), feed.waited, None
     for _ in range(steps):
-        pulse = running.advance(next(feed))
+        health = running.advance(next(feed))
         if before is not None:
             jax.block_until_ready(before)
-        before = pulse
+        before = health
     jax.block_until_ready(running.state)
     return feed.waited - waited, time.monotonic() - began

@@ -141,14 +141,14 @@ class Running:
         self._batch = jax.device_put({name: value[None] for name, value in problem.batch.items()})
 
     def advance(self, batch: Any) -> Any:
-        """One update on a batch with a device axis; its pulse."""
-        self.state, self.totals, pulse = self._step(self.state, self.totals, batch)
-        return pulse
+        """One update on a batch with a device axis; its health."""
+        self.state, self.totals, health = self._step(self.state, self.totals, batch)
+        return health
 
     def losses(self) -> list[float]:
         """One update on the problem's batch; the losses that it lowers."""
-        pulse = self.advance(self._batch)
-        losses = [pulse.loss] if self.setup.discriminator is None else [pulse.loss, pulse.discriminator_loss]
+        health = self.advance(self._batch)
+        losses = [health.loss] if self.setup.discriminator is None else [health.loss, health.discriminator_loss]
         return [float(loss[0]) for loss in losses]
 
     def __call__(self) -> float:

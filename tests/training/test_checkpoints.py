@@ -185,7 +185,7 @@ def test_scores_of_checkpoints_decide_which_is_kept(tmp_path):
     for scores in ({1: 5.0, 2: 7.0, 3: None}, {4: 6.0, 5: None}):
         checkpoints = Checkpoints(tmp_path / "checkpoints", keep=1)
         for step, score in scores.items():
-            checkpoints.save(step, {"a": np.zeros(2)}, data={}, course={}, score=score)
+            checkpoints.save(step, {"a": np.zeros(2)}, data={}, schedule={}, score=score)
         checkpoints.close()
     assert steps(tmp_path) == [2, 5]
 

@@ -76,7 +76,7 @@ def final_arrays(workdir):
     newest = max((workdir / "checkpoints").glob("[0-9]*"), key=lambda folder: int(folder.name))
     import orbax.checkpoint as ocp
 
-    with ocp.CheckpointManager(workdir / "checkpoints", item_names=("state", "data", "course")) as manager:
+    with ocp.CheckpointManager(workdir / "checkpoints", item_names=("state", "data", "schedule")) as manager:
         tree = manager.restore(int(newest.name), args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
     import jax
 

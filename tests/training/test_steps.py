@@ -48,8 +48,8 @@ def run(setup, steps, *, single=None):
     totals = state.replicate(totals_for(setup.objective).empty(), setup.devices)
     losses = []
     for batch in batches(setup, steps):
-        running, totals, pulse = update(running, totals, state.spread(batch, setup.devices))
-        losses.append([float(value) for value in state.unreplicate(pulse)])
+        running, totals, health = update(running, totals, state.spread(batch, setup.devices))
+        losses.append([float(value) for value in state.unreplicate(health)])
     copies = [np.asarray(shard.data) for leaf in jax.tree.leaves(running) for shard in leaf.addressable_shards]
     count = len(setup.devices)
     for first in range(0, len(copies), count):

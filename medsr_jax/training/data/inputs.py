@@ -13,14 +13,13 @@ from medsr_jax.data.loading import batches
 from medsr_jax.data.paired import load_pairs
 from medsr_jax.data.pairs import Pairs, PairSettings
 from medsr_jax.data.sources import CATALOGUE, load_images
-from medsr_jax.errors import UsageError
 
 # Where samples can come from, and which of them bring the generator's input with them.
 SOURCES = ("pairs", "folders", "prepared", "tfds", "paired")
 BRINGS_INPUTS = ("pairs", "paired")
 
 # Fields without which a source would take the current folder for data.
-_NEEDED = {"prepared": ("prepared",), "tfds": ("tfds",), "paired": ("lr_folder", "hr_folder")}
+REQUIRED = {"prepared": ("prepared",), "tfds": ("tfds",), "paired": ("lr_folder", "hr_folder")}
 
 
 def training_batches(
@@ -63,9 +62,6 @@ def describe_source(config: ConfigDict) -> str:
 
 def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
     data = config.data
-    for field in _NEEDED.get(data.source, ()):
-        if not data[field]:
-            raise UsageError(f"config.data.{field}: not set, and config.data.source={data.source} needs it")
     options: dict[str, Any] = {
         "side": side,
         "seed": config.seed,
@@ -75,9 +71,6 @@ def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
     }
     if data.source in ("pairs", "folders"):
         folders = [(pathlib.Path(folder), share) for folder, share in data.folders]
-        for folder, _ in folders:
-            if not folder.is_dir():
-                raise UsageError(f"{folder}: no such folder", remedy="set config.data.folders")
         if data.source == "pairs":
             return Pairs(folders, settings=PairSettings(**data.pair.to_dict()), seed=config.seed)
         sources = [Crops(load_images(folder, smallest=side), **options) for folder, _ in folders]

@@ -49,7 +49,7 @@ class Checkpoints:
             item_handlers={
                 "state": ocp.StandardCheckpointHandler(),
                 "data": ocp.JsonCheckpointHandler(),
-                "course": ocp.JsonCheckpointHandler(),
+                "schedule": ocp.JsonCheckpointHandler(),
             },
         )
 
@@ -59,7 +59,7 @@ class Checkpoints:
         return self._manager.latest_step()
 
     def save(
-        self, step: int, state: Any, *, data: dict[str, Any], course: dict[str, Any], score: float | None = None
+        self, step: int, state: Any, *, data: dict[str, Any], schedule: dict[str, Any], score: float | None = None
     ) -> None:
         """Start to save; a save of the same step that exists already is left alone.
 
@@ -67,7 +67,7 @@ class Checkpoints:
             step: batches seen.
             state: of one device, on the host.
             data: position of the data iterator.
-            course: what validation has decided.
+            schedule: what validation has decided.
             score: of these weights, higher is better, if they were validated at this step: the best are kept.
 
         Raises:
@@ -79,13 +79,15 @@ class Checkpoints:
             self._manager.save(
                 step,
                 args=ocp.args.Composite(
-                    state=ocp.args.StandardSave(state), data=ocp.args.JsonSave(data), course=ocp.args.JsonSave(course)
+                    state=ocp.args.StandardSave(state),
+                    data=ocp.args.JsonSave(data),
+                    schedule=ocp.args.JsonSave(schedule),
                 ),
                 metrics={"score": score},
             )
 
     def restore(self, template: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
-        """The newest checkpoint that can be read, as (state, data position, course).
+        """The newest checkpoint that can be read, as (state, data position, schedule).
 
         Newer ones that a disk has damaged are removed, with a warning: the steps after the one returned are made anew.
 
@@ -104,7 +106,7 @@ class Checkpoints:
                     args=ocp.args.Composite(
                         state=ocp.args.StandardRestore(template),
                         data=ocp.args.JsonRestore(),
-                        course=ocp.args.JsonRestore(),
+                        schedule=ocp.args.JsonRestore(),
                     ),
                 )
             except MedsrError:
@@ -116,7 +118,7 @@ class Checkpoints:
             for bad in damaged:
                 _log.warning("%s: the checkpoint is damaged; it is removed", self._folder / str(bad))
                 self._manager.delete(bad)
-            return restored.state, restored.data, restored.course
+            return restored.state, restored.data, restored.schedule
         cause = "none is whole" if problem is None else first_line(problem, most=120)
         raise MedsrError(
             f"no checkpoint can be read ({cause})",

@@ -75,4 +75,4 @@ def _number(variable: str) -> int | None:
     try:
         return None if value is None else int(value)
     except ValueError as error:
-        raise ParameterError(f"{variable}: {value!r} is no whole number") from error
+        raise ParameterError(variable, f"must be a whole number, not {value!r}") from error

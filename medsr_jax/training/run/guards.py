@@ -9,7 +9,7 @@ import pathlib
 from collections.abc import Mapping
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.training.steps.metrics import Pulse
+from medsr_jax.training.steps.metrics import StepHealth
 
 _log = logging.getLogger(__name__)
 
@@ -29,24 +29,24 @@ class Guard:
     workdir: pathlib.Path
     _skipped: int = 0
 
-    def look(self, pulse: Pulse, *, step: int, checkpoint: int | None) -> None:
+    def check(self, health: StepHealth, *, step: int, checkpoint: int | None) -> None:
         """Look at a step's sign of life.
 
         Args:
-            pulse: host numbers.
+            health: host numbers.
             step: it is of.
             checkpoint: step of the last one.
 
         Raises:
             MedsrError: something was not finite, and the policy is to stop, or it was so for too many steps.
         """
-        if pulse.finite:
+        if health.finite:
             self._skipped = 0
             return
         self._skipped += 1
-        what = f"loss {float(pulse.loss):g}"
-        if pulse.discriminator_loss or not math.isfinite(pulse.discriminator_loss):
-            what += f", discriminator's loss {float(pulse.discriminator_loss):g}"
+        what = f"loss {float(health.loss):g}"
+        if health.discriminator_loss or not math.isfinite(health.discriminator_loss):
+            what += f", discriminator's loss {float(health.discriminator_loss):g}"
         what += ", or what an update of them would make, is not finite"
         if self.policy == "skip" and self._skipped < self.most_skips:
             _log.warning("step %d: %s; the update was left out", step, what)
@@ -60,7 +60,7 @@ class Guard:
             f"{self.workdir}: at step {step} {what}", remedy=f"{_since(checkpoint)}: {advice}, and start again from it"
         )
 
-    def look_at_score(self, score: float, *, step: int, checkpoint: int | None) -> None:
+    def check_score(self, score: float, *, step: int, checkpoint: int | None) -> None:
         """Look at a validation's score, which an output that is not finite leaves no number.
 
         Raises:
@@ -93,7 +93,7 @@ class Alarms:
     _stuck: int = 0
     _constant: int = 0
 
-    def look(self, step: int, values: Mapping[str, float]) -> list[str]:
+    def check(self, step: int, values: Mapping[str, float]) -> list[str]:
         """Note a log's averages; the alarms that they give, also as warnings."""
         raised = []
         right = values.get("accuracy")

@@ -14,8 +14,9 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from medsr_jax.data.validation import validation_images
-from medsr_jax.errors import MedsrError, UsageError
+from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.lpips import load_lpips, lpips
+from medsr_jax.training.config.checks import check_config
 from medsr_jax.training.data.feed import Feed
 from medsr_jax.training.data.inputs import describe_source, training_batches
 from medsr_jax.training.run.checkpoints import Checkpoints
@@ -23,11 +24,11 @@ from medsr_jax.training.run.distributed import of_the_first
 from medsr_jax.training.run.guards import Alarms, Guard
 from medsr_jax.training.run.lock import locked
 from medsr_jax.training.run.records import Records
-from medsr_jax.training.run.schedules import Course
-from medsr_jax.training.run.setup import Setup, build_setup, require_folders
+from medsr_jax.training.run.schedules import ValidationSchedule
+from medsr_jax.training.run.setup import Setup, build_setup
 from medsr_jax.training.run.validation import degraded_cases, make_validation, packet_cases
 from medsr_jax.training.steps import state
-from medsr_jax.training.steps.metrics import Pulse, computed, totals_for
+from medsr_jax.training.steps.metrics import StepHealth, computed, totals_for
 
 _log = logging.getLogger(__name__)
 
@@ -57,9 +58,9 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
 
 
 def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
-    require_folders(config.validation.folder)
+    check_config(config)
     setup = build_setup(config)
-    course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
+    schedule = ValidationSchedule(config.plateau.to_dict(), config.early_stopping.to_dict())
     checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
     try:
         # Before the images are read, which takes minutes where there are many.
@@ -68,7 +69,7 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
             single = jax.device_get(setup.initial_state())
         else:
             single, position, decided = checkpoints.restore(setup.state_shapes())
-            course.resume(decided)
+            schedule.resume(decided)
         start = int(single.step)
         batches = training_batches(
             config,
@@ -83,7 +84,7 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
         validate = _validation(setup)
         records = Records(workdir, config, start=start)
         guard = Guard(config.on_not_finite, config.most_skips, workdir)
-        run = _Run(setup, workdir, checkpoints, records, course, validate, guard)
+        run = _Run(setup, workdir, checkpoints, records, schedule, validate, guard)
         try:
             records.describe(_networks(single))
             if config.card.note:
@@ -111,7 +112,7 @@ class _Run:
     workdir: pathlib.Path
     checkpoints: Checkpoints
     records: Records
-    course: Course
+    schedule: ValidationSchedule
     validate: Any
     guard: Guard
 
@@ -125,10 +126,10 @@ class _Run:
         totals = state.replicate(nothing, devices)
         alarms = Alarms(config.alarms.accuracy, config.alarms.deviation, config.alarms.patience)
         actions = self._actions(start)
-        pulse: Pulse | None = None
-        mark = _Mark(start, feed)
+        health: StepHealth | None = None
+        timer = StepTimer(start, feed)
         for number in range(start + 1, config.steps + 1):
-            if self.course.finished:
+            if self.schedule.finished:
                 break
             batch = next(feed)
             first = number == start + 1
@@ -136,41 +137,41 @@ class _Run:
                 _log.info("compiling the training step")
                 began = time.monotonic()
             with jax.transfer_guard("disallow"):
-                running, totals, new_pulse = step(running, totals, batch)
+                running, totals, new_health = step(running, totals, batch)
             if first:
                 # The call returns when the program is compiled and on its way.
                 _log.info("compiled in %.0f s", time.monotonic() - began)
             # The step before is looked at while this one runs.
-            self._check(pulse, number - 1)
-            pulse = new_pulse
+            self._check(health, number - 1)
+            health = new_health
             for action in actions:
                 action(number)
             last = number == config.steps
             if number % config.log_every == 0:
                 values = computed(state.unreplicate(totals))
-                values |= mark.passed(number, feed) | {"rate_scale": self.course.rate_scale}
-                mark = _Mark(number, feed)
+                values |= timer.passed(number, feed) | {"rate_scale": self.schedule.rate_scale}
+                timer = StepTimer(number, feed)
                 self.records.write(number, values)
-                alarms.look(number, values)
+                alarms.check(number, values)
                 totals = state.replicate(nothing, devices)
             score, best = None, False
             if number % config.validate_every == 0 or last:
                 score, best = self._validated(number, running, last=last)
                 running = dataclasses.replace(
-                    running, rate_scale=state.replicate(np.float32(self.course.rate_scale), devices)
+                    running, rate_scale=state.replicate(np.float32(self.schedule.rate_scale), devices)
                 )
-                mark = _Mark(number, feed)
-            if number % config.checkpoint_every == 0 or best or last or self.course.finished:
-                self._check(pulse, number)
+                timer = StepTimer(number, feed)
+            if number % config.checkpoint_every == 0 or best or last or self.schedule.finished:
+                self._check(health, number)
                 saved = state.unreplicate(running)
-                self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), score=score)
-        if self.course.finished:
+                self.checkpoints.save(number, saved, data=feed.position, schedule=self.schedule.saved(), score=score)
+        if self.schedule.finished:
             _log.info("validation has not improved for too long (config.early_stopping); the run ends here")
         return state.unreplicate(running)
 
-    def _check(self, pulse: Pulse | None, step: int) -> None:
-        if pulse is not None:
-            self.guard.look(state.unreplicate(pulse), step=step, checkpoint=self.checkpoints.latest_step)
+    def _check(self, health: StepHealth | None, step: int) -> None:
+        if health is not None:
+            self.guard.check(state.unreplicate(health), step=step, checkpoint=self.checkpoints.latest_step)
 
     def _validated(self, step: int, running: state.TrainState, *, last: bool) -> tuple[float, bool]:
         """The score, and whether it is the best so far."""
@@ -179,11 +180,11 @@ class _Run:
         self.records.write(step, values, strips=strips)
         # What follows from it must be the same in all processes, and another kind of host rounds otherwise.
         score = of_the_first(-values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"])
-        self.guard.look_at_score(score, step=step, checkpoint=self.checkpoints.latest_step)
-        best = self.course.validated(score)
+        self.guard.check_score(score, step=step, checkpoint=self.checkpoints.latest_step)
+        best = self.schedule.validated(score)
         if best:
             self.records.keep("best", step, params, values, degradation=describe_source(self.setup.config))
-        if last or self.course.finished:
+        if last or self.schedule.finished:
             self.records.keep("last", step, params, values, degradation=describe_source(self.setup.config))
         return score, best
 
@@ -212,14 +213,14 @@ class _Run:
         return actions
 
 
-class _Mark:
-    """A point of the run from which time is measured."""
+class StepTimer:
+    """Time per step from a point of the run, and the share of it spent on data."""
 
     def __init__(self, step: int, feed: Feed) -> None:
         self._step, self._time, self._waited = step, time.monotonic(), feed.waited
 
     def passed(self, step: int, feed: Feed) -> dict[str, float]:
-        """Seconds a step since the mark, and the share of them spent on data."""
+        """Seconds a step since the timer, and the share of them spent on data."""
         seconds = time.monotonic() - self._time
         return {
             "seconds_per_step": seconds / max(step - self._step, 1),
@@ -230,17 +231,11 @@ class _Mark:
 def _validation(setup: Setup) -> Any:
     config = setup.config
     v = config.validation
-    multiple = setup.scale * getattr(setup.model, "multiple", 1)
-    if v.side % multiple:
-        raise UsageError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
     truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
     if v.inputs == "packets":
         cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
-    elif setup.degradation is None:
-        raise UsageError(
-            "config.validation.inputs: nothing is degraded where the data brings inputs", remedy="set packets"
-        )
     else:
+        assert setup.degradation is not None
         cases = degraded_cases(truths, setup.degradation)
     return make_validation(
         setup.model,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import pathlib
 from typing import Any
 
 import flax.linen as nn
@@ -16,11 +15,10 @@ from medsr_jax.degradation import Degradation, configured
 from medsr_jax.errors import UsageError
 from medsr_jax.models import build
 from medsr_jax.models.multi_scale import MultiScaleDiscriminator
-from medsr_jax.models.registry import build_discriminator
 from medsr_jax.models.vgg import VGG, layer_names
-from medsr_jax.training.config.ranges import check_ranges
+from medsr_jax.training.config.checks import chosen_devices, target_side
 from medsr_jax.training.data.examples import make_examples
-from medsr_jax.training.data.inputs import BRINGS_INPUTS, SOURCES
+from medsr_jax.training.data.inputs import BRINGS_INPUTS
 from medsr_jax.training.run import schedules
 from medsr_jax.training.steps import gan_step, restoration_step, state
 from medsr_jax.training.steps.adversarial import ADVERSARIAL
@@ -109,25 +107,12 @@ class Setup:
 
 
 def build_setup(config: ConfigDict) -> Setup:
-    """All parts of a run.
+    """All parts of a run, of a config that `check_config` has passed.
 
     Raises:
-        MedsrError: a field that cannot be, named, with what can; or a folder or weights that are not there.
+        MedsrError: weights of the features can't be read.
     """
-    check_ranges(config)
-    _one_of("config.compute_dtype", config.compute_dtype, DTYPES)
-    _one_of("config.objective.pixel", config.objective.pixel, LOSSES)
-    _one_of("config.objective.adversarial", config.objective.adversarial, ADVERSARIAL)
-    _one_of("config.on_not_finite", config.on_not_finite, ("stop", "skip"))
-    _one_of("config.data.source", config.data.source, SOURCES)
-    _one_of("config.validation.inputs", config.validation.inputs, ("packets", "degraded"))
-    _one_of("config.validation.best_by", config.validation.best_by, ("psnr", "lpips"))
-    if config.validation.best_by == "lpips" and not config.validation.lpips:
-        raise UsageError(
-            "config.validation.best_by: lpips is not measured", remedy="set config.validation.lpips=True too"
-        )
     devices = chosen_devices(config)
-    _check_batch(config, devices)
     dtype = DTYPES[config.compute_dtype]
     fields = config.model.fields.to_dict()
     model = build(config.model.name, fields, dtype=dtype)
@@ -135,17 +120,10 @@ def build_setup(config: ConfigDict) -> Setup:
     degradation = None
     if config.data.source not in BRINGS_INPUTS:
         degradation = configured(config.degradation.to_dict())
-        if degradation.scale != scale:
-            raise UsageError(f"config.degradation.scale: {degradation.scale}, but the model enlarges by {scale}")
-    pair = config.data.pair
-    side = pair.patch * pair.scale if config.data.source == "pairs" else config.data.side
-    _check_sizes(config, model, side=side, scale=scale)
     objective = _objective(config, dtype)
     discriminator = None
     if objective.adversarial is not None:
         d = config.discriminator
-        opponent = build_discriminator(d.name, d.fields.to_dict(), dtype=dtype)  # for its message
-        _check_opponent(config, opponent, side=side, channels=channels)
         discriminator = MultiScaleDiscriminator(d.name, d.fields.to_dict(), tuple(d.scales), dtype)
     rates = (config.optimizer.learning_rate, config.discriminator.learning_rate)
     return Setup(
@@ -157,23 +135,9 @@ def build_setup(config: ConfigDict) -> Setup:
         degradation=degradation,
         channels=channels,
         scale=scale,
-        side=side,
+        side=target_side(config),
         devices=devices,
     )
-
-
-def chosen_devices(config: ConfigDict) -> list[jax.Device]:
-    """The devices of all processes that the run uses."""
-    if config.devices is None:
-        return jax.devices()
-    local = jax.local_devices()
-    if jax.process_count() > 1 or not 1 <= config.devices <= len(local):
-        raise UsageError(
-            f"config.devices: {config.devices} can't be taken of {len(local)} local devices and "
-            f"{jax.process_count()} process(es)",
-            remedy="leave it unset for all",
-        )
-    return local[: config.devices]
 
 
 def make_optimizer(config: ConfigDict, rate: float) -> optax.GradientTransformation:
@@ -247,58 +211,3 @@ def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, 
         return vgg.apply({"params": params}, images)  # type: ignore[return-value]
 
     return features, weights.params, wanted
-
-
-def _one_of(field: str, value: str, known: Any) -> None:
-    if value not in known:
-        raise UsageError(f"{field}: {value!r} is none of {', '.join(known)}")
-
-
-def _check_batch(config: ConfigDict, devices: list[jax.Device]) -> None:
-    if config.batch % len(devices):
-        raise UsageError(f"config.batch: {config.batch} does not divide by the {len(devices)} devices")
-    share = config.batch // len(devices)
-    if share % config.accumulate:
-        raise UsageError(f"config.accumulate: a device's {share} samples do not divide by {config.accumulate}")
-
-
-def _check_sizes(config: ConfigDict, model: nn.Module, *, side: int, scale: int) -> None:
-    multiple = scale * getattr(model, "multiple", 1)
-    if side % multiple:
-        if config.data.source == "pairs":
-            patch = config.data.pair.patch
-            raise UsageError(
-                f"config.data.pair.patch: {patch} is no multiple of {multiple // scale}, which the model wants"
-            )
-        raise UsageError(f"config.data.side: {side} is no multiple of {multiple}, which the model wants")
-    if config.data.source == "pairs" and config.data.pair.scale != scale:
-        raise UsageError(f"config.data.pair.scale: {config.data.pair.scale}, but the model enlarges by {scale}")
-    if config.objective.adversarial_weight:
-        for factor in config.discriminator.scales:
-            if factor < 1 or side % (8 * factor):
-                raise UsageError(
-                    f"config.discriminator.scales: targets of {side} shrunk by {factor} are no multiple of 8"
-                )
-
-
-def _check_opponent(config: ConfigDict, opponent: nn.Module, *, side: int, channels: int) -> None:
-    theirs = getattr(opponent, "channels", channels)
-    if theirs != channels:
-        raise UsageError(
-            f"config.discriminator.fields: channels is {theirs}, but the generator's images have {channels}"
-        )
-    sides = {factor: side // factor for factor in config.discriminator.scales}
-    wanted = getattr(opponent, "side", None)
-    if wanted is not None and (wrong := {size for size in sides.values() if size != wanted}):
-        raise UsageError(f"config.discriminator.fields: side is {wanted}, but the images have {min(wrong)} pixels")
-
-
-def require_folders(*folders: str) -> None:
-    """Refuse data that is not there.
-
-    Raises:
-        MedsrError: the folder is named.
-    """
-    for folder in folders:
-        if not pathlib.Path(folder).is_dir():
-            raise UsageError(f"{folder}: no such folder", remedy="set config.data.folders and config.validation.folder")

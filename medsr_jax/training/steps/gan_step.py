@@ -92,7 +92,7 @@ def make_step(
 
     def step(
         state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
-    ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
+    ) -> tuple[TrainState, metrics.Totals, metrics.StepHealth]:
         assert state.discriminator is not None
         ours, theirs = state.generator, state.discriminator
         made = examples(batch, sample_keys(state.key, state.step, n=len(batch["hr"]), axis=AXIS))
@@ -131,7 +131,7 @@ def make_step(
             ema_params=ema,
             discriminator=opponent,
         )
-        pulse = metrics.Pulse(terms["loss"], terms["discriminator"], finite)
-        return state, metrics.added(totals, values, finite=finite), pulse
+        health = metrics.StepHealth(terms["loss"], terms["discriminator"], finite)
+        return state, metrics.added(totals, values, finite=finite), health
 
     return bound(step, objective, devices=devices)

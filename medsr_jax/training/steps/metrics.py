@@ -22,7 +22,7 @@ _GAME = (
 )
 
 
-class Pulse(NamedTuple):
+class StepHealth(NamedTuple):
     """Of one step, the same on all devices.
 
     Attributes:

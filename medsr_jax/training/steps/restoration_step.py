@@ -16,7 +16,7 @@ from medsr_jax.training.steps.objective import Objective, restoration_loss
 from medsr_jax.training.steps.state import AXIS, TrainState, replicate
 from medsr_jax.training.steps.update import accumulated, all_finite, averaged, choose, over_devices, updated
 
-Step = Callable[[TrainState, metrics.Totals, Batch], tuple[TrainState, metrics.Totals, metrics.Pulse]]
+Step = Callable[[TrainState, metrics.Totals, Batch], tuple[TrainState, metrics.Totals, metrics.StepHealth]]
 
 
 def make_step(
@@ -42,7 +42,7 @@ def make_step(
 
     Returns:
         A function of a replicated `TrainState` and totals, whose buffers it consumes, and a batch with a leading
-        device axis. An update of which any number is not finite is left out, and its `metrics.Pulse` says so.
+        device axis. An update of which any number is not finite is left out, and its `metrics.StepHealth` says so.
     """
 
     def objective_of(params: Any, part: Examples, constants: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
@@ -56,7 +56,7 @@ def make_step(
 
     def step(
         state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
-    ) -> tuple[TrainState, metrics.Totals, metrics.Pulse]:
+    ) -> tuple[TrainState, metrics.Totals, metrics.StepHealth]:
         n = len(batch["hr"])
         made = examples(batch, sample_keys(state.key, state.step, n=n, axis=AXIS))
 
@@ -85,8 +85,8 @@ def make_step(
         state = dataclasses.replace(
             state, step=state.step + 1, skipped=state.skipped + ~finite, generator=generator, ema_params=ema
         )
-        pulse = metrics.Pulse(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
-        return state, metrics.added(totals, values, finite=finite), pulse
+        health = metrics.StepHealth(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
+        return state, metrics.added(totals, values, finite=finite), health
 
     return bound(step, objective, devices=devices)
 

@@ -1,0 +1,8 @@
+"""``python -m medsr_jax.training.config > docs/config.md``: the table of all fields."""
+
+from __future__ import annotations
+
+from medsr_jax.training.config.page import page
+
+if __name__ == "__main__":
+    print(page(), end="")
