@@ -21,7 +21,7 @@ _HOMES = {
     "Image": "imaging",
     "MedsrError": "errors",
     "Packet": "transmission.packet",
-    "Restored": "restoration.restorer",
+    "Restored": "restoration.assembly",
     "Restorer": "restoration.restorer",
     "assume_packet": "transmission.packet_io",
     "blend": "weights.blend",
@@ -53,9 +53,9 @@ if TYPE_CHECKING:
     from medsr_jax.imaging import write_image as write_image
     from medsr_jax.imaging.dicom.deidentification import deidentify as deidentify
     from medsr_jax.restoration.arrays import restore_array as restore_array
+    from medsr_jax.restoration.assembly import Restored as Restored
     from medsr_jax.restoration.output import restored_image as restored_image
     from medsr_jax.restoration.output import write_restored as write_restored
-    from medsr_jax.restoration.restorer import Restored as Restored
     from medsr_jax.restoration.restorer import Restorer as Restorer
     from medsr_jax.transmission.packet import Packet as Packet
     from medsr_jax.transmission.packet_io import assume_packet as assume_packet

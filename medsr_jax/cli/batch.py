@@ -40,18 +40,6 @@ MaxPixels = Annotated[
 ]
 
 
-def _debug(shown: bool) -> bool:
-    if shown:
-        terminal.set_debug(True)
-    return shown
-
-
-Debug = Annotated[
-    bool,
-    typer.Option("--debug", callback=_debug, help="Print the traceback of each problem, for reports of defects."),
-]
-
-
 @dataclasses.dataclass(frozen=True)
 class Work(Generic[V, R]):
     """The steps from a file to its result.

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from medsr_jax import terminal
-from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.cli.batch import Inputs, MaxPixels, Output, Work, failing, for_each
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
 from medsr_jax.cli.option_groups import expanded
@@ -32,7 +32,6 @@ def compress(
     reporting: Resuming,
     max_pixels: MaxPixels = None,
     key: Key = None,
-    debug: Debug = False,
 ) -> None:
     """Shrink and encode images for sending. A packet is a JPEG or a DICOM object that any viewer opens.
 

@@ -39,7 +39,8 @@ class Call(Generic[T]):
 
     def __call__(self, file: pathlib.Path) -> T:
         """What the function returns."""
-        return getattr(importlib.import_module(self.module), self.function)(file, **self.options)
+        result: T = getattr(importlib.import_module(self.module), self.function)(file, **self.options)
+        return result
 
 
 class Decoding(Generic[T]):
@@ -128,7 +129,8 @@ class _Process(Generic[T]):
                     f"the process that reads files does not start: {self.death()}", remedy="--debug shows why"
                 )
             self._ready = True
-        return receive(self._replies)
+        result: Outcome[T] | None = receive(self._replies)
+        return result
 
     def death(self) -> str:
         """What ended the process."""

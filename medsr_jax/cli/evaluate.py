@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, failing, progress, reading, report
+from medsr_jax.cli.batch import Inputs, MaxPixels, failing, progress, reading, report
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
 from medsr_jax.cli.model_options import Receiving, load
@@ -45,7 +45,6 @@ def evaluate(
     lpips: Annotated[bool, typer.Option("--lpips", help="Measure LPIPS for the report; it takes longest.")] = False,
     max_pixels: MaxPixels = None,
     key: Key = None,
-    debug: Debug = False,
 ) -> None:
     """Send and restore images in memory: bytes, ratio, PSNR and SSIM of restored beside bicubic."""
     with failing():

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.cli.batch import Debug, failing
+from medsr_jax.cli.batch import failing
 from medsr_jax.cli.model_options import packaged_models
+from medsr_jax.cli.option_groups import expanded
 from medsr_jax.errors import MedsrError, UsageError, require
 from medsr_jax.terminal import say
 
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``medsr``."""
-    app.command()(export)
+    app.command()(expanded(export))
 
 
 def export(
@@ -39,7 +40,6 @@ def export(
     ] = "onnx",
     grey: Annotated[bool, typer.Option("--grey", help="Fold a model of colours to one of grey images.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older files.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Write a model, weights inside, as a file that other programs run."""
     with failing(usage=True):

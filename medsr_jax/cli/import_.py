@@ -7,14 +7,15 @@ from typing import Annotated
 
 import typer
 
-from medsr_jax.cli.batch import Debug, failing
+from medsr_jax.cli.batch import failing
+from medsr_jax.cli.option_groups import expanded
 from medsr_jax.errors import require
 from medsr_jax.terminal import say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``medsr``."""
-    app.command("import")(import_)
+    app.command("import")(expanded(import_))
 
 
 def import_(
@@ -29,7 +30,6 @@ def import_(
     name: Annotated[str, typer.Option(help="What results are labelled with.", show_default="the file's name")] = "",
     licence: Annotated[str, typer.Option(help="Of the weights, if you know it; goes into the card.")] = "",
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older file.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Make a model of this package from weights of RRDBNet (ESRGAN, Real-ESRGAN) or SRVGGNetCompact."""
     with failing(usage=True):

@@ -9,16 +9,17 @@ from typing import Annotated
 
 import typer
 
-from medsr_jax.cli.batch import Debug, failing, reading, report
+from medsr_jax.cli.batch import failing, reading, report
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
 from medsr_jax.cli.model_options import packaged_models
+from medsr_jax.cli.option_groups import expanded
 from medsr_jax.terminal import emit, say
 
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``medsr``."""
-    app.command()(info)
+    app.command()(expanded(info))
 
 
 Things = Annotated[
@@ -34,7 +35,6 @@ def info(
     things: Things,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object a line.")] = False,
     key: Key = None,
-    debug: Debug = False,
 ) -> None:
     """Say what packets, images and weights files say of themselves."""
     with failing(usage=True):

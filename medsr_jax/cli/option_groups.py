@@ -8,11 +8,29 @@ import inspect
 import sys
 import typing
 from collections.abc import Callable
-from typing import Any
+from typing import Annotated, Any
+
+import typer
+
+from medsr_jax import terminal
+
+_KIND = inspect.Parameter.POSITIONAL_OR_KEYWORD
+
+
+def _debug(shown: bool) -> bool:
+    if shown:
+        terminal.set_debug(True)
+    return shown
+
+
+Debug = Annotated[
+    bool,
+    typer.Option("--debug", callback=_debug, help="Print the traceback of each problem, for reports of defects."),
+]
 
 
 def expanded(command: Callable[..., None]) -> Callable[..., None]:
-    """The command as Typer takes it: in place of each parameter that is a dataclass, the fields of that dataclass.
+    """The command as Typer takes it: with --debug, and in place of each parameter that is a dataclass its fields.
 
     Args:
         command: a function, called with instances of the dataclasses that its parameters are annotated with.
@@ -22,6 +40,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def call(**values: Any) -> None:
+        del values["debug"]  # its callback has used it
         for name, group in groups.items():
             fields = [field.name for field in dataclasses.fields(group)]
             values[name] = group(**{field: values.pop(field) for field in fields})  # type: ignore[operator]
@@ -33,6 +52,7 @@ def expanded(command: Callable[..., None]) -> Callable[..., None]:
             parameters += _parameters(groups[parameter.name])
         else:
             parameters.append(parameter.replace(annotation=hints[parameter.name]))
+    parameters.append(inspect.Parameter("debug", _KIND, default=False, annotation=Debug))
     call.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     call.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     return call
@@ -43,8 +63,6 @@ def _parameters(group: Any) -> list[inspect.Parameter]:
     names = vars(sys.modules[group.__module__])
     hints = typing.get_type_hints(group, globalns=names, include_extras=True)
     return [
-        inspect.Parameter(
-            field.name, inspect.Parameter.POSITIONAL_OR_KEYWORD, default=field.default, annotation=hints[field.name]
-        )
+        inspect.Parameter(field.name, _KIND, default=field.default, annotation=hints[field.name])
         for field in dataclasses.fields(group)
     ]

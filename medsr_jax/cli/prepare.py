@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.cli.batch import Debug, failing, progress
+from medsr_jax.cli.batch import failing, progress
+from medsr_jax.cli.option_groups import expanded
 from medsr_jax.errors import missing_part
 from medsr_jax.terminal import Terminated, complain, say
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
 
 def register(app: typer.Typer) -> None:
     """Add the command to ``medsr``."""
-    app.command()(prepare)
+    app.command()(expanded(prepare))
 
 
 def prepare(
@@ -46,7 +47,6 @@ def prepare(
     min_side: Annotated[int, typer.Option(help="Images with fewer rows or columns are left out.")] = 256,
     seed: Annotated[int, typer.Option(help="Of the split by patients. More images move no patient.")] = 0,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace an older set in the output folder.")] = False,
-    debug: Debug = False,
 ) -> None:
     """Make a training set from folders of images, split by patient. Names and IDs of patients are not stored."""
     with failing(usage=True):

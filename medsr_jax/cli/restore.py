@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.cli.batch import Debug, Inputs, MaxPixels, Output, Work, failing, for_each
+from medsr_jax.cli.batch import Inputs, MaxPixels, Output, Work, failing, for_each
 from medsr_jax.cli.decoding import Call
 from medsr_jax.cli.key import Key, key_of
 from medsr_jax.cli.model_options import Receiving, load, packaged_models
@@ -56,7 +56,6 @@ def restore(
     ] = "explicit",
     max_pixels: MaxPixels = None,
     key: Key = None,
-    debug: Debug = False,
 ) -> None:
     """Restore packets to their original size, type and values."""
     with failing(usage=True):
@@ -117,7 +116,6 @@ def demo(
     model: Annotated[
         str, typer.Option(autocompletion=lambda: packaged_models(), help="As of `medsr restore`.")
     ] = "xray-x4",
-    debug: Debug = False,
 ) -> None:
     """A real chest radiograph through both ends, with a picture of the result."""
     with failing(usage=True):
@@ -137,7 +135,7 @@ def demo(
         say("lossy: not for primary diagnosis")
 
 
-def models(debug: Debug = False) -> None:
+def models() -> None:
     """What --model can name, with size and measured quality."""
     with failing():
         require("restore", what="medsr models")

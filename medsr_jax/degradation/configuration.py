@@ -70,7 +70,8 @@ def override(degradation: Degradation, changes: Mapping[str, Any]) -> Degradatio
         if missing or len(order) != len(steps):
             raise MedsrError("degradation.order: name each step once", remedy=f"the steps are {', '.join(steps)}")
         steps = {name: steps[name] for name in order}
-    return _replaced("degradation", degradation, changes, steps=steps)
+    result: Degradation = _replaced("degradation", degradation, changes, steps=steps)
+    return result
 
 
 def _fields(described: Any) -> dict[str, Any]:

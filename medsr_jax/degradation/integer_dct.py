@@ -58,4 +58,5 @@ def _factors() -> np.ndarray:
 
 
 def _fixed(x: float) -> int:
-    return round(x * 2**_CONSTANT_BITS)
+    result: int = round(x * 2**_CONSTANT_BITS)
+    return result

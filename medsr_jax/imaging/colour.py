@@ -55,7 +55,8 @@ def full_range_luma(luma: Array, *, bits: int) -> Array:
     """
     unit = 2 ** (bits - 8)
     table = (np.arange(2**bits) - 16 * unit) * ((2**bits - 1) / (219 * unit))
-    return np.rint(table.clip(0, 2**bits - 1)).astype(luma.dtype)[luma]
+    result: Array = np.rint(table.clip(0, 2**bits - 1)).astype(luma.dtype)[luma]
+    return result
 
 
 def through_palette(indices: Array, palette: Array) -> Array:

@@ -29,6 +29,10 @@ class JpegParts:
         baseline: Huffman-coded sequential DCT of 8 bits, in one scan.
         table: (8, 8) int32 luma quantisation table in natural order.
         comments: the COM segments in order.
+        huffman: the DHT segments in order.
+        selected: numbers of the scan's DC and AC table.
+        restart: blocks between restart markers; 0 for none.
+        scan: what follows the header of the first scan.
     """
 
     rows: int = 0
@@ -37,10 +41,10 @@ class JpegParts:
     baseline: bool = False
     table: np.ndarray | None = None
     comments: tuple[bytes, ...] = ()
-    _huffman: tuple[bytes, ...] = ()
-    _selected: tuple[int, int] = (0, 0)
-    _restart: int = 0
-    _scan: bytes = b""
+    huffman: tuple[bytes, ...] = ()
+    selected: tuple[int, int] = (0, 0)
+    restart: int = 0
+    scan: bytes = b""
 
 
 def parse(stream: bytes) -> JpegParts:
@@ -69,15 +73,15 @@ def _parse(stream: bytes) -> JpegParts:
             parts.components, table_of_first = body[5], body[8]
             parts.baseline = marker in (0xC0, 0xC1) and body[0] == 8
         elif marker == 0xC4:
-            parts._huffman += (body,)
+            parts.huffman += (body,)
         elif marker == 0xDD:
-            parts._restart = int.from_bytes(body[:2], "big")
+            parts.restart = int.from_bytes(body[:2], "big")
         elif marker == COMMENT:
             parts.comments += (body,)
     if segment is None or segment.marker != START_OF_SCAN:
         raise ValueError("no scan")
-    parts._selected = (segment.body[2] >> 4, segment.body[2] & 15)
-    parts._scan = stream[segment.end :]
+    parts.selected = (segment.body[2] >> 4, segment.body[2] & 15)
+    parts.scan = stream[segment.end :]
     parts.table = tables.get(table_of_first)
     return parts
 
@@ -133,15 +137,15 @@ def coefficients(parts: JpegParts) -> np.ndarray | None:
         return None
     shape = (-(-parts.rows // 8), -(-parts.columns // 8))
     # Each block takes two bits at the least: a header that claims more is refused before anything is allocated.
-    if 0 in shape or shape[0] * shape[1] * 2 > len(parts._scan) * 8:
+    if 0 in shape or shape[0] * shape[1] * 2 > len(parts.scan) * 8:
         raise _damaged()
     blocks = np.zeros((shape[0] * shape[1], 64), np.int16)
     try:
-        tables = _huffman_tables(parts._huffman)
-        dc, ac = tables[0, parts._selected[0]], tables[1, parts._selected[1]]
+        tables = _huffman_tables(parts.huffman)
+        dc, ac = tables[0, parts.selected[0]], tables[1, parts.selected[1]]
         begin = 0
-        step = parts._restart or len(blocks)
-        for run in _runs(parts._scan):
+        step = parts.restart or len(blocks)
+        for run in _runs(parts.scan):
             _decode_run(run, blocks[begin : begin + step], dc, ac)
             begin += step
     except (KeyError, IndexError, OverflowError, ValueError) as error:

@@ -14,7 +14,8 @@ def dct_matrix() -> np.ndarray:
     """(8 frequencies, 8 samples) float64: the orthonormal DCT-II of a line; ``m @ block @ m.T`` is that of a block."""
     frequency, sample = np.indices((BLOCK, BLOCK))
     scale = np.where(frequency == 0, np.sqrt(1 / BLOCK), np.sqrt(2 / BLOCK))
-    return np.cos(np.pi * (2 * sample + 1) * frequency / (2 * BLOCK)) * scale
+    result: np.ndarray = np.cos(np.pi * (2 * sample + 1) * frequency / (2 * BLOCK)) * scale
+    return result
 
 
 @functools.cache

@@ -25,7 +25,8 @@ CHROMINANCE[:4, :4] = [[17, 18, 24, 47], [18, 21, 26, 66], [24, 26, 56, 99], [47
 def luminance_table(quality: int) -> np.ndarray:
     """(8, 8) int32 quantisation steps of libjpeg for luminance at a quality of 1..100, natural order."""
     percent = 5000 // quality if quality < 50 else 200 - 2 * quality
-    return np.clip((LUMINANCE * percent + 50) // 100, 1, 255).astype(np.int32)
+    result: np.ndarray = np.clip((LUMINANCE * percent + 50) // 100, 1, 255).astype(np.int32)
+    return result
 
 
 def nearest_quality(table: np.ndarray) -> int:

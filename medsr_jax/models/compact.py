@@ -128,7 +128,8 @@ def strength_of_tables(tables: jax.Array) -> jax.Array:
 def local_mean(x: jax.Array) -> jax.Array:
     """Mean over the 5x5 pixels around each; (N, H, W, C) -> the same, edges replicated."""
     padded = jnp.pad(x, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
-    return nn.avg_pool(padded, (5, 5), padding="VALID")
+    result: jax.Array = nn.avg_pool(padded, (5, 5), padding="VALID")
+    return result
 
 
 def bicubic(x: jax.Array, *, scale: int) -> jax.Array:

@@ -144,12 +144,13 @@ def _convolve_backward(
     padding: Padding, stride: int, saved: tuple[jax.Array, jax.Array], g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     by_products = _gradients_as_products if stride == 1 else functools.partial(_gradients_by_folding, stride)
-    return lax.platform_dependent(
+    result: tuple[jax.Array, jax.Array] = lax.platform_dependent(
         *saved,
         g,
         cpu=functools.partial(by_products, padding),
         default=functools.partial(_gradients_of_xla, padding, stride),
     )
+    return result
 
 
 def _gradients_as_products(
@@ -177,7 +178,8 @@ def _gradients_of_xla(
     padding: Padding, stride: int, x: jax.Array, kernel: jax.Array, g: jax.Array
 ) -> tuple[jax.Array, jax.Array]:
     _, pull_back = jax.vjp(lambda x, kernel: _forward(x, kernel, padding, stride), x, kernel)
-    return pull_back(g)
+    result: tuple[jax.Array, jax.Array] = pull_back(g)
+    return result
 
 
 _convolve.defvjp(_convolve_forward, _convolve_backward)

@@ -28,6 +28,6 @@ class Bicubic(nn.Module):
         return 1
 
     @nn.compact
-    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:  # noqa: ARG002  # of all generators
         """(N, H, W, C) in [0, 1] -> (N, scale H, scale W, C), unclipped. ``strength`` is not used."""
         return x.astype(jnp.float32) if self.scale == 1 else bicubic(x, scale=self.scale)

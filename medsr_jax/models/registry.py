@@ -44,7 +44,8 @@ def build(name: str, fields: Mapping[str, Any], *, dtype: Any = jnp.float32) -> 
     Raises:
         MedsrError: no such model, a field that it does not have, or a value that a field can't have.
     """
-    return _built("model", MODELS, name, fields, dtype)
+    result: nn.Module = _built("model", MODELS, name, fields, dtype)
+    return result
 
 
 def build_discriminator(name: str, fields: Mapping[str, Any], *, dtype: Any = jnp.float32) -> nn.Module:
@@ -53,7 +54,8 @@ def build_discriminator(name: str, fields: Mapping[str, Any], *, dtype: Any = jn
     Raises:
         MedsrError: no such discriminator, or a field that it does not have.
     """
-    return _built("discriminator", DISCRIMINATORS, name, fields, dtype)
+    result: nn.Module = _built("discriminator", DISCRIMINATORS, name, fields, dtype)
+    return result
 
 
 def _built(what: str, known: Mapping[str, type[nn.Module]], name: str, fields: Mapping[str, Any], dtype: Any) -> Any:

@@ -124,7 +124,7 @@ class RRDBNet(nn.Module):
         return 4 // self.scale
 
     @nn.compact
-    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:  # noqa: ARG002  # of all generators
         """(N, H, W, channels) in [0, 1] -> (N, scale H, scale W, out channels), unclipped. ``strength`` is not used."""
         chex.assert_rank(x, 4)
         if self.scale not in (1, 2, 4):

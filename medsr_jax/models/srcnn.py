@@ -38,7 +38,7 @@ class SRCNN(nn.Module):
         return 1
 
     @nn.compact
-    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:  # noqa: ARG002  # of all generators
         """(N, H, W, channels) in [0, 1] -> (N, scale H, scale W, channels), unclipped. ``strength`` is not used."""
         chex.assert_shape(x, (None, None, None, self.channels))
         enlarged = bicubic(x, scale=self.scale)

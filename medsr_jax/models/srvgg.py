@@ -62,7 +62,7 @@ class SRVGGNetCompact(nn.Module):
         return 1
 
     @nn.compact
-    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:
+    def __call__(self, x: jax.Array, strength: jax.Array | None = None) -> jax.Array:  # noqa: ARG002  # of all generators
         """(N, H, W, channels) in [0, 1] -> (N, scale H, scale W, channels), unclipped. ``strength`` is not used."""
         chex.assert_shape(x, (None, None, None, self.channels))
         y = Conv(self.features, dtype=self.dtype, name="conv_first")(x.astype(self.dtype))

@@ -63,4 +63,5 @@ def _box(x: jax.Array, radius: int) -> jax.Array:
     """Mean over the square of side 2 radius + 1, edges replicated."""
     side = 2 * radius + 1
     padded = jnp.pad(x, ((0, 0), (radius, radius), (radius, radius), (0, 0)), mode="edge")
-    return nn.avg_pool(padded, (side, side), padding="VALID")
+    result: jax.Array = nn.avg_pool(padded, (side, side), padding="VALID")
+    return result

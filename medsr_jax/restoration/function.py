@@ -101,7 +101,8 @@ def make_restore_outside(
     def restore(inputs: Inputs) -> Outputs:
         x, strength = positive(inputs), np.asarray(inputs.strength)
         y, deviation = ensemble_outside(generator, x, strength, views=views, spread=spread)
-        return finish(*jax.device_put((y, deviation, inputs)))
+        result: Outputs = finish(*jax.device_put((y, deviation, inputs)))
+        return result
 
     return restore
 

@@ -9,7 +9,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, derive_dataset, write_dicom, write_image
 from medsr_jax.imaging.dicom.lossless import EXPLICIT, code_losslessly, syntax_of
 from medsr_jax.restoration.assembly import Restored
-from medsr_jax.restoration.program import BICUBIC
+from medsr_jax.restoration.options import BICUBIC
 from medsr_jax.restoration.uncertainty import write_uncertainty
 from medsr_jax.transmission.packet import Packet, PacketHeader
 

@@ -215,4 +215,5 @@ def _batches(jobs: Sequence[Job], tasks: Sequence[_Task], batch: int) -> list[li
 
 
 def _stack(inputs: Sequence[Inputs]) -> Inputs:
-    return jax.tree.map(lambda *leaves: np.concatenate(leaves), *inputs)
+    result: Inputs = jax.tree.map(lambda *leaves: np.concatenate(leaves), *inputs)
+    return result

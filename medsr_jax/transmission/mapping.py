@@ -68,7 +68,10 @@ def above(values: np.ndarray, low: float) -> np.ndarray:
     Values of more than 16 bits are subtracted in float64: 1024 levels on top of 3,000,000,000 are lost to float32.
     """
     wide = values.dtype.itemsize > 2
-    return np.subtract(values, low, dtype=np.float64 if wide else np.float32).astype(np.float32, copy=False)
+    result: np.ndarray = np.subtract(values, low, dtype=np.float64 if wide else np.float32).astype(
+        np.float32, copy=False
+    )
+    return result
 
 
 def to_codes(values: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
@@ -90,4 +93,5 @@ def to_stored(values: np.ndarray, *, dtype: str, value_range: tuple[float, float
     """Values clamped to the value range and rounded to the dtype that the source was stored in."""
     kind = np.dtype(dtype)
     clamped = np.clip(values, *value_range)
-    return (np.rint(clamped) if kind.kind in "iu" else clamped).astype(kind)
+    result: np.ndarray = (np.rint(clamped) if kind.kind in "iu" else clamped).astype(kind)
+    return result

@@ -141,7 +141,8 @@ def _binomial(frame: np.ndarray, step: int) -> np.ndarray:
     wide = tall[:, : -2 * step] + tall[:, 2 * step :]
     wide += 2 * tall[:, step:-step]
     wide *= 1 / 16
-    return wide
+    result: np.ndarray = wide
+    return result
 
 
 def _sobel_squared(frame: np.ndarray) -> np.ndarray:
@@ -157,7 +158,8 @@ def _sobel_squared(frame: np.ndarray) -> np.ndarray:
     down *= down
     across += down
     across *= 1 / 64
-    return across
+    result: np.ndarray = across
+    return result
 
 
 def _noise_responses() -> tuple[float, ...]:

@@ -13,8 +13,8 @@ import jax
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.jpeg.dct import BLOCK
 from medsr_jax.models import build
-from medsr_jax.models.compact import BLOCK
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS
 from medsr_jax.weights.parameters import flatten
 

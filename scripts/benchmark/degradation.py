@@ -142,7 +142,7 @@ class _Ours:
         return float(np.mean([np.sqrt(np.square(pair.lr - small).mean()) for pair in pairs]))
 
     def compilations(self) -> int:
-        return self._apply._cache_size()
+        return self._apply._cache_size()  # noqa: SLF001  # JAX has no public count
 
 
 def _run_peer(peer: Peer, steps: list[dict[str, float]]) -> float:

@@ -134,8 +134,8 @@ def mutant(files: list[tuple[str, bytes]], *, seed: int, number: int) -> tuple[s
     return name, bytes(data)
 
 
-def fault(path: pathlib.Path, name: str = "") -> str | None:
-    """What is wrong with how the file, a mutant of `name`, is read, or None."""
+def fault(path: pathlib.Path, _: str = "") -> str | None:
+    """What is wrong with how a mutant is read, or None; the second argument is for `fuzz_packets`."""
     from medsr_jax.imaging import read_image
 
     return fault_of(path, lambda: read_image(path))

@@ -68,7 +68,7 @@ class _Call:
         self.function, self.arguments = function, arguments
 
 
-class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]
+class _Pickler(pickle._Pickler):  # type: ignore[name-defined,misc]  # noqa: SLF001  # the one that can be extended
     """Python's own, which lets a name be written that is no object here."""
 
     def persistent_id(self, value: object) -> object:

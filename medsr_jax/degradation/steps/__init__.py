@@ -23,4 +23,22 @@ STEPS: dict[str, type] = {
 }  # fmt: skip
 """All steps by the ``kind`` of a config."""
 
-__all__ = ["STEPS", "UNANTIALIASED", "Images", "Step", *STEPS]
+__all__ = [
+    "STEPS",
+    "UNANTIALIASED",
+    "Blur",
+    "DetectorBlur",
+    "Downscale",
+    "FinalJpegAndSinc",
+    "GridLines",
+    "Images",
+    "Jpeg",
+    "LowDose",
+    "Noise",
+    "Quantise",
+    "QuantumNoise",
+    "RandomResize",
+    "Sinc",
+    "Step",
+    "Vignetting",
+]

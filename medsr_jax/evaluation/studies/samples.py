@@ -22,11 +22,13 @@ def radiograph(path: pathlib.Path | None) -> np.ndarray:
         sys.exit(str(error))
     pixels = image.pixels[0]
     if pixels.dtype == np.uint8:
-        return 255 - pixels if image.inverted else pixels
-    # The ends of the histogram are markers and padding.
-    low, high = np.percentile(pixels, (0.1, 99.9))
-    levels = np.clip(np.rint((pixels - low) * (255.0 / max(high - low, 1e-6))), 0, 255).astype(np.uint8)
-    return 255 - levels if image.inverted else levels
+        levels = pixels
+    else:
+        # The ends of the histogram are markers and padding.
+        low, high = np.percentile(pixels, (0.1, 99.9))
+        levels = np.clip(np.rint((pixels - low) * (255.0 / max(high - low, 1e-6))), 0, 255).astype(np.uint8)
+    result: np.ndarray = 255 - levels if image.inverted else levels
+    return result
 
 
 def _bundled() -> pathlib.Path:

@@ -72,7 +72,7 @@ def _are_whole(value: Any) -> bool:
     return all(isinstance(number, int) and not isinstance(number, bool) and number >= 1 for number in value)
 
 
-ANY = Range(lambda value: True, "any value of its type")
+ANY = Range(lambda _: True, "any value of its type")
 TEXT = Range(lambda value: isinstance(value, str), "a text")
 NAME = Range(lambda value: isinstance(value, str) and bool(value), "a name")
 POSITIVE = Range(lambda value: 0.0 < value < math.inf, "above 0")

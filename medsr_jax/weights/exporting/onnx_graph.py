@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.jpeg.dct import BLOCK
 from medsr_jax.models import build
-from medsr_jax.models.compact import BLOCK, DETAIL_GAIN, OUTPUT_GAIN, scaled_dct
+from medsr_jax.models.compact import DETAIL_GAIN, OUTPUT_GAIN, scaled_dct
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS, RESIDUAL_SCALE
 from medsr_jax.weights.exporting.interface import IMAGE, RESULT, STRENGTH, interface, metadata
 from medsr_jax.weights.model_file import Weights

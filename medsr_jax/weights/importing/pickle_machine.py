@@ -138,8 +138,8 @@ def _literal(machine: _Machine, value: Any) -> None:
 
 
 _OPERATIONS: dict[str, _Operation] = {
-    "PROTO": lambda m, _: None,
-    "FRAME": lambda m, _: None,
+    "PROTO": lambda *_: None,
+    "FRAME": lambda *_: None,
     "MARK": lambda m, _: m.push(_MARK),
     "POP": lambda m, _: m.stack.pop() if m.stack else m.pop(),
     "POP_MARK": lambda m, _: m.since_mark(),
