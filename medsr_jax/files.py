@@ -21,7 +21,7 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
     are made.
 
     Raises:
-      MedsrError: the folder can't be made or written, the disk is full, or `path` is a folder.
+        MedsrError: the folder can't be made or written, the disk is full, or `path` is a folder.
     """
     path = pathlib.Path(path)
     unfinished = None
@@ -124,13 +124,13 @@ def find_inputs(
     unreadable stays in the list, so that reading it names the problem and the others go on.
 
     Args:
-      inputs: files and folders.
-      out: the output folder, which is not walked where it lies inside an input folder: a second run would take the
-        first one's results for inputs.
+        inputs: files and folders.
+        out: the output folder, which is not walked where it lies inside an input folder: a second run would take the
+            first one's results for inputs.
 
     Returns:
-      Pairs of a file and the path relative to the output folder where its result belongs: its own name for a
-      file that was named, its path below the folder for a file that was found in one.
+        Pairs of a file and the path relative to the output folder where its result belongs: its own name for a
+        file that was named, its path below the folder for a file that was found in one.
     """
     found: list[tuple[pathlib.Path, pathlib.Path]] = []
     for entry in inputs:
@@ -177,13 +177,13 @@ def output_paths(
     """Where each result goes, in the order of `inputs`.
 
     Args:
-      inputs: pairs as `find_inputs` returns them.
-      out: the output folder.
-      suffix: replaces the suffix of each name when given, such as ".jpg".
+        inputs: pairs as `find_inputs` returns them.
+        out: the output folder.
+        suffix: replaces the suffix of each name when given, such as ".jpg".
 
     Returns:
-      For each input its path, or the `MedsrError` to report for it when an earlier input has the same output
-      (file systems that ignore case are taken into account) or when it would overwrite one of the inputs.
+        For each input its path, or the `MedsrError` to report for it when an earlier input has the same output
+        (file systems that ignore case are taken into account) or when it would overwrite one of the inputs.
     """
     outputs = Outputs((file for file, _ in inputs), out)
     paths: list[pathlib.Path | MedsrError] = []
@@ -199,8 +199,8 @@ class Outputs:
     """The paths of results, given one by one, since a name may follow from what was read.
 
     Args:
-      sources: all inputs, none of which is overwritten.
-      out: the output folder.
+        sources: all inputs, none of which is overwritten.
+        out: the output folder.
     """
 
     def __init__(self, sources: Iterable[pathlib.Path], out: str | os.PathLike[str]) -> None:
@@ -212,12 +212,12 @@ class Outputs:
         """The path of an input's result.
 
         Args:
-          file: the input.
-          relative: to the output folder.
+            file: the input.
+            relative: to the output folder.
 
         Raises:
-          MedsrError: an earlier input has the same output (file systems that ignore case are taken into account), or
-            it would overwrite one of the inputs.
+            MedsrError: an earlier input has the same output (file systems that ignore case are taken into account), or
+                it would overwrite one of the inputs.
         """
         path = self._out / relative
         key = _key(path)

@@ -15,10 +15,10 @@ def luma(rgb: Array) -> Array:
     """BT.601 luma 0.299 R + 0.587 G + 0.114 B, rounded.
 
     Args:
-      rgb: (..., 3), unsigned integers or floating point (then not rounded).
+        rgb: (..., 3), unsigned integers or floating point (then not rounded).
 
     Returns:
-      (...), of the same dtype. Equal channels come back unchanged.
+        (...), of the same dtype. Equal channels come back unchanged.
     """
     rows = rgb.reshape(-1, rgb.shape[-1])
     grey = np.empty(len(rows), rgb.dtype)
@@ -47,11 +47,11 @@ def full_range_luma(luma: Array, *, bits: int) -> Array:
     """Luma of 16..235, and as much of other bit depths, stretched to the whole range (PS3.3 C.7.6.3.1.2, YBR_PARTIAL).
 
     Args:
-      luma: unsigned integers of any shape.
-      bits: bits of a sample, 8 or more.
+        luma: unsigned integers of any shape.
+        bits: bits of a sample, 8 or more.
 
     Returns:
-      The same shape and dtype; what lies outside the range is clipped.
+        The same shape and dtype; what lies outside the range is clipped.
     """
     unit = 2 ** (bits - 8)
     table = (np.arange(2**bits) - 16 * unit) * ((2**bits - 1) / (219 * unit))
@@ -63,11 +63,11 @@ def through_palette(indices: Array, palette: Array) -> Array:
     """Colours of palette indices, in 8 bits where the palette's 16 bits hold no more.
 
     Args:
-      indices: integers of any shape.
-      palette: (entries, 3), uint8 or uint16; TIFF and DICOM write 8-bit values as v * 256 or as v * 257.
+        indices: integers of any shape.
+        palette: (entries, 3), uint8 or uint16; TIFF and DICOM write 8-bit values as v * 256 or as v * 257.
 
     Returns:
-      (*indices.shape, 3), uint8 or uint16.
+        (*indices.shape, 3), uint8 or uint16.
     """
     if palette.dtype == np.uint16 and not (np.any(palette % 256) and np.any(palette % 257)):
         palette = (palette >> 8).astype(np.uint8)
@@ -78,10 +78,10 @@ def to_grey(pixels: Array) -> tuple[Array, tuple[str, ...]]:
     """Grey of pixels whose last axis holds 1 (grey), 2 (and alpha), 3 (RGB) or 4 (and alpha) channels.
 
     Args:
-      pixels: (..., channels).
+        pixels: (..., channels).
 
     Returns:
-      (...) of the same dtype, and notes that say what was done.
+        (...) of the same dtype, and notes that say what was done.
     """
     notes: tuple[str, ...] = ()
     channels = pixels.shape[-1]

@@ -23,16 +23,17 @@ class Image:
     """A grey image, or several frames of one size, with what is needed to write the same kind of file back.
 
     Attributes:
-      pixels: (frames, rows, columns), stored values: (u)int8, (u)int16, (u)int32, float16, float32 or float64.
-      value_range: the lowest and highest value that the storage allows, such as (0, 4095) for 12 bits stored
-        or (-2048, 2047) when they are signed. For float pixels, the lowest and highest value present, padding aside.
-      kind: the kind of file that it came from, one of `KINDS`.
-      spacing: distance of neighbouring pixel centres in mm, between rows and between columns, when known.
-      inverted: low values are shown white (DICOM MONOCHROME1, TIFF WhiteIsZero).
-      padding: inclusive range of stored values that mark pixels outside the image, when there is one.
-      dataset: the source data set without its pixel data, for DICOM.
-      notes: what reading changed or assumed, one short sentence each.
-      name: what to call the image in messages.
+        pixels: (frames, rows, columns), stored values: (u)int8, (u)int16, (u)int32, float16, float32 or float64.
+        value_range: the lowest and highest value that the storage allows, such as (0, 4095) for 12 bits stored
+            or (-2048, 2047) when they are signed. For float pixels, the lowest and highest value present, padding
+            aside.
+        kind: the kind of file that it came from, one of `KINDS`.
+        spacing: distance of neighbouring pixel centres in mm, between rows and between columns, when known.
+        inverted: low values are shown white (DICOM MONOCHROME1, TIFF WhiteIsZero).
+        padding: inclusive range of stored values that mark pixels outside the image, when there is one.
+        dataset: the source data set without its pixel data, for DICOM.
+        notes: what reading changed or assumed, one short sentence each.
+        name: what to call the image in messages.
     """
 
     pixels: np.ndarray[Any, Any]
@@ -70,17 +71,18 @@ class Image:
         """The image that an array holds.
 
         Args:
-          array: grey, (rows, columns) or (frames, rows, columns), NumPy's or JAX's; or (frames, rows, columns, 1).
-          value_range: what the storage allows, such as (0, 4095) for 12 bits. Left out, all that an integer type holds,
-            and for floats what the array spans.
-          spacing, inverted, name: as the attributes.
+            array: grey, (rows, columns) or (frames, rows, columns), NumPy's or JAX's; or (frames, rows, columns,
+                1).
+            value_range: what the storage allows, such as (0, 4095) for 12 bits. Left out, all that an integer type holds,
+                and for floats what the array spans.
+            spacing, inverted, name: as the attributes.
 
         Returns:
-          An image that is written as PNG, or as TIFF where PNG can't hold it.
+            An image that is written as PNG, or as TIFF where PNG can't hold it.
 
         Raises:
-          MedsrError: the array is no grey image, has another type or holds numbers that are not finite, or the range
-            doesn't hold its values.
+            MedsrError: the array is no grey image, has another type or holds numbers that are not finite, or the range
+                doesn't hold its values.
         """
         pixels = np.asarray(array)
         if pixels.ndim == 4 and pixels.shape[-1] == 1:

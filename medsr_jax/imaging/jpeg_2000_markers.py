@@ -22,15 +22,15 @@ class Jpeg2000Header:
     """What the main header, and the boxes around it, say.
 
     Attributes:
-      rows, columns: size of the image area.
-      precisions, signs: of each component.
-      subsampled: a component has fewer samples than the image has pixels.
-      transformed: the colour transform is part of the code stream, and decoding undoes it.
-      reversible: the wavelet is the reversible one.
-      high_throughput: blocks are coded as Part 15 says.
-      ycc: a colour box states YCbCr.
-      palette: samples are indices into a palette box.
-      start, end: where the code stream begins and ends in the file.
+        rows, columns: size of the image area.
+        precisions, signs: of each component.
+        subsampled: a component has fewer samples than the image has pixels.
+        transformed: the colour transform is part of the code stream, and decoding undoes it.
+        reversible: the wavelet is the reversible one.
+        high_throughput: blocks are coded as Part 15 says.
+        ycc: a colour box states YCbCr.
+        palette: samples are indices into a palette box.
+        start, end: where the code stream begins and ends in the file.
     """
 
     rows: int
@@ -51,7 +51,7 @@ def read_jpeg_2000_header(data: bytes, *, start: int = 0) -> Jpeg2000Header:
     """Reads the code stream at `start`, alone or in a JP2 or JPH file.
 
     Raises:
-      ValueError: there is no code stream, or its main header is damaged.
+        ValueError: there is no code stream, or its main header is damaged.
     """
     ycc, palette = False, False
     if data.startswith(JP2_START, start):

@@ -17,13 +17,13 @@ class JpegXlHeader:
     """What the size header and the image metadata say.
 
     Attributes:
-      rows, columns: size before the orientation is applied.
-      precision: bits a sample; 8 where the stream leaves the default.
-      floating: samples are floating-point numbers.
-      components: 1 or 3 colour channels, extra channels not counted.
-      extra: number of extra channels, such as alpha.
-      transformed: coded in the XYB colour space, which is never lossless.
-      orientation: 1..8, as in EXIF.
+        rows, columns: size before the orientation is applied.
+        precision: bits a sample; 8 where the stream leaves the default.
+        floating: samples are floating-point numbers.
+        components: 1 or 3 colour channels, extra channels not counted.
+        extra: number of extra channels, such as alpha.
+        transformed: coded in the XYB colour space, which is never lossless.
+        orientation: 1..8, as in EXIF.
     """
 
     rows: int
@@ -40,7 +40,7 @@ def read_jpeg_xl_header(data: bytes) -> JpegXlHeader:
     """Reads a naked code stream or one in boxes.
 
     Raises:
-      ValueError: there is no code stream, or it is cut short.
+        ValueError: there is no code stream, or it is cut short.
     """
     stream = data
     if data.startswith(XL_BOXES):

@@ -12,12 +12,12 @@ def check_size(rows: int, columns: int, *, frames: int = 1, width: int = 1, name
     """Refuses images without pixels and images too large to hold.
 
     Args:
-      rows, columns, frames: size of the image.
-      width: bytes of a pixel, all channels together.
-      name, max_pixels: as in `imaging.read_image`.
+        rows, columns, frames: size of the image.
+        width: bytes of a pixel, all channels together.
+        name, max_pixels: as in `imaging.read_image`.
 
     Raises:
-      MedsrError: a side is zero, or there are too many pixels.
+        MedsrError: a side is zero, or there are too many pixels.
     """
     if rows < 1 or columns < 1 or frames < 1:
         raise MedsrError(f"has no pixels: {frames} frames of {rows} rows and {columns} columns", path=name)

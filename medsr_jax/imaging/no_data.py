@@ -20,11 +20,11 @@ def find_no_data(pixels: Array, tag: str | None, *, name: str) -> tuple[tuple[fl
     """The value that marks pixels without data, as an inclusive range, and a note; None where there are none.
 
     Args:
-      pixels: (rows, columns), grey and finite.
-      tag: content of the GDAL tag, if the file has one.
+        pixels: (rows, columns), grey and finite.
+        tag: content of the GDAL tag, if the file has one.
 
     Raises:
-      MedsrError: pixels are huge and of several values.
+        MedsrError: pixels are huge and of several values.
     """
     value = _stated(pixels, tag)
     notes: tuple[str, ...] = ()

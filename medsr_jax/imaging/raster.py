@@ -31,7 +31,7 @@ def decode_png(data: bytes, *, name: str, max_pixels: int) -> Image:
     """A PNG of any colour type and bit depth; 1, 2 and 4 bits are spread over 0..255.
 
     Raises:
-      MedsrError: the PNG is damaged or too large.
+        MedsrError: the PNG is damaged or too large.
     """
     columns, rows = struct.unpack(">II", data[16:24].ljust(8, b"\0"))
     width = {2: 3, 4: 2, 6: 4}.get(data[25] if len(data) > 25 else 0, 1) * (2 if data[24:25] == b"\x10" else 1)
@@ -53,7 +53,7 @@ def decode_jpeg(data: bytes, *, name: str, max_pixels: int) -> Image:
     """A JPEG: 8 bits, grey or colour, baseline or progressive; 12 bits and lossless too.
 
     Raises:
-      MedsrError: the JPEG is damaged or too large.
+        MedsrError: the JPEG is damaged or too large.
     """
     try:
         markers = read_header(data)

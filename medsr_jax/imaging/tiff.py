@@ -32,7 +32,7 @@ def decode_tiff(data: bytes, *, name: str, max_pixels: int) -> Image:
     Pixels that hold no data become padding. Reduced copies of the page (thumbnails, pyramids) are passed over.
 
     Raises:
-      MedsrError: the TIFF is damaged or too large, has several pages, or holds NaN or infinite numbers.
+        MedsrError: the TIFF is damaged or too large, has several pages, or holds NaN or infinite numbers.
     """
     import tifffile
 

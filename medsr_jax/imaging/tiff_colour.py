@@ -25,7 +25,7 @@ def check_subsampling(page: Any, *, name: str) -> None:
     """Refuses subsampled chroma outside JPEG, whose samples come in blocks that the reader does not take apart.
 
     Raises:
-      MedsrError: chroma is subsampled; two by two is the default of the tag.
+        MedsrError: chroma is subsampled; two by two is the default of the tag.
     """
     tag = page.tags.get("YCbCrSubSampling")
     across, down = (int(part) for part in tag.value) if tag is not None else (2, 2)

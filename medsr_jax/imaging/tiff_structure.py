@@ -16,7 +16,7 @@ def check_directories(data: bytes, *, name: str) -> None:
     """Follows the chain of image file directories, and refuses one that has no end.
 
     Raises:
-      MedsrError: the chain comes back to where it was, or is longer than any image's.
+        MedsrError: the chain comes back to where it was, or is longer than any image's.
     """
     order = "<" if data[:2] == b"II" else ">"
     big = data[2:4] in (b"+\0", b"\0+")
@@ -42,7 +42,7 @@ def check_segments(page: Any, data: bytes, *, name: str) -> None:
     """Reads the header of each strip or tile that is an image of its own, before anything decodes it.
 
     Raises:
-      MedsrError: it is larger than the strip or tile that it fills, or costs too many passes.
+        MedsrError: it is larger than the strip or tile that it fills, or costs too many passes.
     """
     width = page.tilewidth or page.imagewidth
     length = page.tilelength or page.rowsperstrip or page.imagelength

@@ -30,7 +30,7 @@ def write_image(path: str | os.PathLike[str], image: Image, *, description: str 
     goes into PNG's text chunk `Description` or TIFF's tag ImageDescription.
 
     Raises:
-      MedsrError: the format can't hold the image, or the file can't be written.
+        MedsrError: the format can't hold the image, or the file can't be written.
     """
     path = pathlib.Path(path)
     suffix = path.suffix.lower()

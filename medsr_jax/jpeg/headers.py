@@ -24,16 +24,16 @@ class JpegHeader:
     """What a stream says of itself before its first scan.
 
     Attributes:
-      precision: bits a sample.
-      rows, columns, components: size of the frame.
-      lossless: the frame is coded without loss, by prediction (JPEG-LS: with a NEAR of 0).
-      adobe_transform: the colour transform that an Adobe segment states (1 is YCbCr), if there is one.
-      jfif: there is a JFIF segment, so that three components are YCbCr.
-      process: baseline, extended, progressive, lossless, JPEG-LS, or another by its marker.
-      identifiers: the identifier of each component.
-      subsampled: components have different sampling factors.
-      adobe_flags: the first flags of the Adobe segment, which Adobe's own programs set and libjpeg leaves 0.
-      near: the largest error of a JPEG-LS sample.
+        precision: bits a sample.
+        rows, columns, components: size of the frame.
+        lossless: the frame is coded without loss, by prediction (JPEG-LS: with a NEAR of 0).
+        adobe_transform: the colour transform that an Adobe segment states (1 is YCbCr), if there is one.
+        jfif: there is a JFIF segment, so that three components are YCbCr.
+        process: baseline, extended, progressive, lossless, JPEG-LS, or another by its marker.
+        identifiers: the identifier of each component.
+        subsampled: components have different sampling factors.
+        adobe_flags: the first flags of the Adobe segment, which Adobe's own programs set and libjpeg leaves 0.
+        near: the largest error of a JPEG-LS sample.
     """
 
     precision: int
@@ -71,7 +71,7 @@ def read_header(stream: bytes) -> JpegHeader:
     """Reads the marker segments up to the first scan.
 
     Raises:
-      ValueError: the stream has no frame header.
+        ValueError: the stream has no frame header.
     """
     adobe: int | None = None
     adobe_flags = 0

@@ -27,14 +27,14 @@ class StreamHeader:
     """What a code stream says of itself.
 
     Attributes:
-      codec: one of the names above.
-      rows, columns, components: size of the image.
-      precision: bits a sample.
-      signed: whether samples are signed, where the codec has signed samples; else None.
-      colour: "RGB" or "YBR_FULL" of the three components once decoded, or None where the stream states nothing.
-      lossless: decoding gives back what was encoded.
-      process: what to call the coding process, such as "progressive JPEG".
-      scans: the number of scans where they are too many to decode, else 0.
+        codec: one of the names above.
+        rows, columns, components: size of the image.
+        precision: bits a sample.
+        signed: whether samples are signed, where the codec has signed samples; else None.
+        colour: "RGB" or "YBR_FULL" of the three components once decoded, or None where the stream states nothing.
+        lossless: decoding gives back what was encoded.
+        process: what to call the coding process, such as "progressive JPEG".
+        scans: the number of scans where they are too many to decode, else 0.
     """
 
     codec: str
@@ -64,7 +64,7 @@ def read_stream_header(stream: bytes) -> StreamHeader:
     """Reads the header of a JPEG, JPEG-LS, JPEG 2000, HTJ2K or JPEG XL stream without decoding it.
 
     Raises:
-      ValueError: it is none of these, damaged, or of a kind that no DICOM object holds.
+        ValueError: it is none of these, damaged, or of a kind that no DICOM object holds.
     """
     codec = codec_of(stream)
     if codec == JPEG:

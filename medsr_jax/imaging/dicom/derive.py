@@ -83,29 +83,29 @@ def derive_dataset(
     the object is Secondary Capture: CT in 8 bits, for one, or DX without its modules.
 
     Args:
-      source: data set of the source; left alone. It needs no pixel data.
-      frames: (frames, rows, columns) integers, stored as they are; or encoded frames.
-      transfer_syntax: UID of the transfer syntax, native (little endian) for an array.
-      bits_stored: bits that hold a value; 8 bits are allocated for up to 8, else 16 or 32.
-      signed: stored values are two's complement.
-      description: what was done, added to Derivation Description.
-      series_description: at most 64 characters.
-      series_offset: added to a hundred times the source's Series Number.
-      series_identity: what tells the series from others of the same source and description.
-      identity: what tells the object from others that are derived from the same source with the same description.
-      rows, columns: size of encoded frames; an array knows its own.
-      spacing_scale: new pixel size over old, of rows and of columns.
-      rescale: slope and intercept from the new stored values to those of `source`, when they differ.
-      ratio, method: one more entry of Lossy Image Compression Ratio and Method, such as ISO_10918_1.
-      comments: added to Image Comments.
-      sop_class: SOP class to use in place of the source's, where it allows the pixels.
-      history: data set of the object between `source` and this one, whose history this one's goes on from.
+        source: data set of the source; left alone. It needs no pixel data.
+        frames: (frames, rows, columns) integers, stored as they are; or encoded frames.
+        transfer_syntax: UID of the transfer syntax, native (little endian) for an array.
+        bits_stored: bits that hold a value; 8 bits are allocated for up to 8, else 16 or 32.
+        signed: stored values are two's complement.
+        description: what was done, added to Derivation Description.
+        series_description: at most 64 characters.
+        series_offset: added to a hundred times the source's Series Number.
+        series_identity: what tells the series from others of the same source and description.
+        identity: what tells the object from others that are derived from the same source with the same description.
+        rows, columns: size of encoded frames; an array knows its own.
+        spacing_scale: new pixel size over old, of rows and of columns.
+        rescale: slope and intercept from the new stored values to those of `source`, when they differ.
+        ratio, method: one more entry of Lossy Image Compression Ratio and Method, such as ISO_10918_1.
+        comments: added to Image Comments.
+        sop_class: SOP class to use in place of the source's, where it allows the pixels.
+        history: data set of the object between `source` and this one, whose history this one's goes on from.
 
     Returns:
-      A data set with file meta information, for `write_dicom`.
+        A data set with file meta information, for `write_dicom`.
 
     Raises:
-      MedsrError: the source is no picture (doses, segmentations) or its elements are damaged.
+        MedsrError: the source is no picture (doses, segmentations) or its elements are damaged.
     """
     from medsr_jax.imaging.dicom import geometry, stored_values
     from medsr_jax.imaging.dicom import provenance as derivation
@@ -290,7 +290,7 @@ def write_dicom(path: str | os.PathLike[str], dataset: Dataset) -> None:
     """Writes a DICOM file with its meta information, whole or not at all.
 
     Raises:
-      MedsrError: the data set can't be encoded, or the file can't be written.
+        MedsrError: the data set can't be encoded, or the file can't be written.
     """
     import io
 

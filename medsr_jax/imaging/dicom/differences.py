@@ -128,8 +128,8 @@ def may_differ(tag: BaseTag, *, colour: bool) -> bool:
     """Whether a restored object may differ from its original in an element.
 
     Args:
-      tag: of the element, at any depth.
-      colour: the original's pixels are not MONOCHROME1 or MONOCHROME2.
+        tag: of the element, at any depth.
+        colour: the original's pixels are not MONOCHROME1 or MONOCHROME2.
     """
     from pydicom.datadict import keyword_for_tag
 

@@ -24,14 +24,14 @@ def split_frames(data: bytes, *, offsets: bytes = b"") -> tuple[list[bytes], tup
     in one fragment are several frames.
 
     Args:
-      data: the value of Pixel Data, from the Basic Offset Table on.
-      offsets: Extended Offset Table, if there is one.
+        data: the value of Pixel Data, from the Basic Offset Table on.
+        offsets: Extended Offset Table, if there is one.
 
     Returns:
-      The streams, and notes.
+        The streams, and notes.
 
     Raises:
-      ValueError: the items are damaged, or no image starts with the first fragment.
+        ValueError: the items are damaged, or no image starts with the first fragment.
     """
     table, fragments = _items(data)
     if not fragments:

@@ -53,9 +53,9 @@ def rescale_geometry(dataset: Dataset, *, scale: tuple[float, float], rows: int,
     first one moves by (scale - 1) / 2 old pixels. Positions in whole pixels are rounded.
 
     Args:
-      dataset: changed in place, functional groups and all.
-      scale: new pixel size over old, of rows and of columns.
-      rows, columns: size of the new frames, which pixel positions stay inside.
+        dataset: changed in place, functional groups and all.
+        scale: new pixel size over old, of rows and of columns.
+        rows, columns: size of the new frames, which pixel positions stay inside.
     """
     shared = _items(dataset, "SharedFunctionalGroupsSequence")
     frames = _items(dataset, "PerFrameFunctionalGroupsSequence")

@@ -18,16 +18,16 @@ def unpack_native(
     """Every frame that is present, whether or not it is counted.
 
     Args:
-      data: the value of Pixel Data.
-      attributes: of the data set; of YBR_FULL_422 and its like, a pair of pixels shares its chroma samples.
-      big_endian: byte order of the file.
-      words: Pixel Data are OW: where they are big-endian, so is every pair of bytes.
+        data: the value of Pixel Data.
+        attributes: of the data set; of YBR_FULL_422 and its like, a pair of pixels shares its chroma samples.
+        big_endian: byte order of the file.
+        words: Pixel Data are OW: where they are big-endian, so is every pair of bytes.
 
     Returns:
-      (frames, rows, columns) or (frames, rows, columns, 3), as allocated, and notes.
+        (frames, rows, columns) or (frames, rows, columns, 3), as allocated, and notes.
 
     Raises:
-      ValueError: there are fewer samples than the data set counts.
+        ValueError: there are fewer samples than the data set counts.
     """
     halved = attributes.samples == 3 and attributes.photometric.endswith("_422")
     samples = attributes.rows * attributes.columns * attributes.samples
@@ -88,7 +88,7 @@ def decode_rle(stream: bytes, attributes: PixelAttributes) -> Array:
     """(rows, columns) or (rows, columns, 3) of one RLE frame: byte planes, the most significant first.
 
     Raises:
-      ValueError: the segments are not as many, or not as long, as the data set has it.
+        ValueError: the segments are not as many, or not as long, as the data set has it.
     """
     import imagecodecs
 

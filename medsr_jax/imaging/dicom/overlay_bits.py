@@ -25,12 +25,12 @@ def move_overlays(dataset: Dataset, pixels: Array, *, taken: int) -> tuple[str, 
     """Gives each overlay in the pixels' unused bits Overlay Data of its own.
 
     Args:
-      dataset: changed in place.
-      pixels: (frames, rows, columns) of samples with all their bits.
-      taken: the bits of a sample that hold the stored value; an overlay there is none.
+        dataset: changed in place.
+        pixels: (frames, rows, columns) of samples with all their bits.
+        taken: the bits of a sample that hold the stored value; an overlay there is none.
 
     Returns:
-      Notes.
+        Notes.
     """
     from pydicom.dataelem import DataElement
 

@@ -22,7 +22,7 @@ def parse(data: bytes, *, name: str) -> tuple[Dataset, tuple[str, ...]]:
     """The data set of a file, every element parsed, and notes on those that can't be.
 
     Raises:
-      MedsrError: there is no image in it, it inflates without bound, or its sequences are nested too deep.
+        MedsrError: there is no image in it, it inflates without bound, or its sequences are nested too deep.
     """
     import pydicom
 

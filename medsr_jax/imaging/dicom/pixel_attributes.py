@@ -20,13 +20,13 @@ class PixelAttributes:
     """What a data set says of its pixels.
 
     Attributes:
-      frames: Number of Frames, 1 where there is none.
-      counted: the data set has Number of Frames.
-      rows, columns, samples: size of a frame, and samples a pixel.
-      allocated, stored, high: Bits Allocated, Bits Stored and High Bit.
-      signed: stored values are two's complement.
-      planar: native colour comes as planes.
-      photometric: Photometric Interpretation, upper case, empty where there is none.
+        frames: Number of Frames, 1 where there is none.
+        counted: the data set has Number of Frames.
+        rows, columns, samples: size of a frame, and samples a pixel.
+        allocated, stored, high: Bits Allocated, Bits Stored and High Bit.
+        signed: stored values are two's complement.
+        planar: native colour comes as planes.
+        photometric: Photometric Interpretation, upper case, empty where there is none.
     """
 
     frames: int
@@ -46,7 +46,7 @@ def read_attributes(dataset: Dataset, *, name: str) -> PixelAttributes:
     """Reads the attributes, with defaults where the standard or practice has any.
 
     Raises:
-      MedsrError: an attribute is missing or impossible, or the pixels are of a kind that is not read.
+        MedsrError: an attribute is missing or impossible, or the pixels are of a kind that is not read.
     """
 
     def number(keyword: str, default: int | None = None) -> int:

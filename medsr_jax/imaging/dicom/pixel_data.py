@@ -43,11 +43,11 @@ class Frames:
     """Decoded pixel data.
 
     Attributes:
-      pixels: (frames, rows, columns) or, in colour, (frames, rows, columns, 3); stored values.
-      bits: bits that hold a stored value.
-      signed: stored values are signed.
-      photometric: photometric interpretation of `pixels`, which decoding may have changed.
-      notes: what was mended, and where the data set was not believed.
+        pixels: (frames, rows, columns) or, in colour, (frames, rows, columns, 3); stored values.
+        bits: bits that hold a stored value.
+        signed: stored values are signed.
+        photometric: photometric interpretation of `pixels`, which decoding may have changed.
+        notes: what was mended, and where the data set was not believed.
     """
 
     pixels: Array
@@ -61,7 +61,7 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
     """Decodes all frames of a data set with Pixel Data, and moves overlays out of unused bits into the data set.
 
     Raises:
-      MedsrError: missing or impossible attributes, an unknown transfer syntax, damaged pixel data.
+        MedsrError: missing or impossible attributes, an unknown transfer syntax, damaged pixel data.
     """
     attributes = read_attributes(dataset, name=name)
     check_size(attributes.rows, attributes.columns, frames=attributes.frames, name=name, max_pixels=max_pixels)

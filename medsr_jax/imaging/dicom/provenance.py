@@ -115,10 +115,10 @@ def set_history(dataset: Dataset, source: Dataset, *, description: str, comments
     """Image Type, what was done, from which image and by what software.
 
     Args:
-      dataset: changed in place; it has the Image Type of what it shows.
-      source: the object that it was made from, with the history until then.
-      description, comments: added to the source's.
-      resampled: its pixels have another size.
+        dataset: changed in place; it has the Image Type of what it shows.
+        source: the object that it was made from, with the history until then.
+        description, comments: added to the source's.
+        resampled: its pixels have another size.
     """
     kinds = _values(dataset.get("ImageType"))
     dataset.ImageType = ["DERIVED", *([str(kind) for kind in kinds[1:]] or ["SECONDARY"])]

@@ -26,7 +26,7 @@ def decode_dicom(data: bytes, *, name: str, max_pixels: int) -> Image:
     """A DICOM image object of any transfer syntax but video and JPIP, single- or multi-frame, grey or colour.
 
     Raises:
-      MedsrError: no pixels, pixels that can't be decoded (the transfer syntax is named), or a damaged file.
+        MedsrError: no pixels, pixels that can't be decoded (the transfer syntax is named), or a damaged file.
     """
     from medsr_jax.imaging.dicom import parsing as dicom_parsing
     from medsr_jax.imaging.dicom import pixel_data as dicom_pixels

@@ -40,12 +40,12 @@ class _Storage:
     """What an image IOD (PS3.3 Annex A) allows of the pixels.
 
     Attributes:
-      allocated: bits allocated that are allowed.
-      stored: lowest and highest number of bits stored.
-      signed: signed pixels are allowed.
-      frames: several frames are allowed.
-      slope, intercept: a rescale slope other than 1, an intercept other than 0 are allowed.
-      needs: attributes without which the object would not conform.
+        allocated: bits allocated that are allowed.
+        stored: lowest and highest number of bits stored.
+        signed: signed pixels are allowed.
+        frames: several frames are allowed.
+        slope, intercept: a rescale slope other than 1, an intercept other than 0 are allowed.
+        needs: attributes without which the object would not conform.
     """
 
     allocated: tuple[int, ...] = (8, 16)
@@ -103,7 +103,7 @@ def check_derivable(dataset: Dataset) -> None:
     """Refuses objects whose pixels are no picture, so that lossy compression would falsify what they say.
 
     Raises:
-      MedsrError: dose grids, segmentations and parametric maps. The message names no file.
+        MedsrError: dose grids, segmentations and parametric maps. The message names no file.
     """
     what = _NOT_IMAGES.get(str(dataset.get("SOPClassUID", "")).removeprefix(_STORAGE))
     if what:
@@ -122,13 +122,13 @@ def choose_sop_class(
     """The preferred class when it allows such pixels, else Secondary Capture, which asks little.
 
     Args:
-      dataset: the derived data set, complete but for its class, with the new Bits Allocated and Bits Stored.
-      preferred: SOP Class UID to keep.
-      frames, signed: the pixels as they will be stored.
-      slope, intercept: the rescale of the data set.
+        dataset: the derived data set, complete but for its class, with the new Bits Allocated and Bits Stored.
+        preferred: SOP Class UID to keep.
+        frames, signed: the pixels as they will be stored.
+        slope, intercept: the rescale of the data set.
 
     Raises:
-      MedsrError: no class holds such pixels.
+        MedsrError: no class holds such pixels.
     """
     allocated, stored = int(dataset.BitsAllocated), int(dataset.BitsStored)
     groups = dataset.get("PerFrameFunctionalGroupsSequence")

@@ -26,7 +26,7 @@ def native_values(pixels: Array, attributes: PixelAttributes) -> StoredValues:
     """Leaves only the bits stored, shifted down to bit 0 and sign-extended; bits above may hold anything.
 
     Args:
-      pixels: native or RLE samples, as wide as Bits Allocated.
+        pixels: native or RLE samples, as wide as Bits Allocated.
     """
     bits, signed = attributes.stored, attributes.signed
     if attributes.allocated == 1:
@@ -54,10 +54,10 @@ def stream_values(
     """The values of a code stream: of Bits Stored where they fit, else of as many bits as the stream has.
 
     Args:
-      pixels: samples as the codec gives them.
-      precision: bits a sample, of the stream.
-      signed_stream: the stream says that its samples are signed or not; None where its codec has no sign. Unsigned
-        samples under Pixel Representation 1 are two's complement bits.
+        pixels: samples as the codec gives them.
+        precision: bits a sample, of the stream.
+        signed_stream: the stream says that its samples are signed or not; None where its codec has no sign. Unsigned
+            samples under Pixel Representation 1 are two's complement bits.
     """
     stored = attributes.stored
     notes: tuple[str, ...] = ()

@@ -35,12 +35,12 @@ def rescale_values(
     presentation states, which come after it, stay true. A Modality LUT is sampled anew over the new values.
 
     Args:
-      dataset: changed in place, functional groups and all.
-      rescale: slope and intercept from new stored values to old ones.
-      bits_stored, signed: how the new values are stored.
+        dataset: changed in place, functional groups and all.
+        rescale: slope and intercept from new stored values to old ones.
+        bits_stored, signed: how the new values are stored.
 
     Returns:
-      Rescale slope and intercept that the data set (or its first frame) now has; (1, 0) if none.
+        Rescale slope and intercept that the data set (or its first frame) now has; (1, 0) if none.
     """
     identity = rescale == (1.0, 0.0)
     low = -(2 ** (bits_stored - 1)) if signed else 0

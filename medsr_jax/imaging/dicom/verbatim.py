@@ -46,16 +46,16 @@ def parse_elements(dataset: Dataset, *, depth: int = 1) -> tuple[str, ...]:
     This settles elements of ambiguous VR while the Pixel Representation that they were written for is there.
 
     Args:
-      dataset: as it was read from a file.
-      depth: of its sequences.
+        dataset: as it was read from a file.
+        depth: of its sequences.
 
     Returns:
-      A note for each element that was kept as bytes; or left out, since it is no sequence where one belongs, or its
-      byte order can't be turned around.
+        A note for each element that was kept as bytes; or left out, since it is no sequence where one belongs, or its
+        byte order can't be turned around.
 
     Raises:
-      MedsrError: sequences are nested too deep. The message names no file.
-      Exception: an element that describes the pixels can't be parsed.
+        MedsrError: sequences are nested too deep. The message names no file.
+        Exception: an element that describes the pixels can't be parsed.
     """
     check_depth(depth)
     notes: tuple[str, ...] = ()
@@ -86,7 +86,7 @@ def check_depth(depth: int) -> None:
     """Refuses sequences that are nested too deep.
 
     Raises:
-      MedsrError: they are. The message names no file.
+        MedsrError: they are. The message names no file.
     """
     if depth > MOST_NESTED:
         raise MedsrError(f"has sequences nested more than {MOST_NESTED} deep", remedy="the file is damaged or hostile")
