@@ -128,7 +128,7 @@ def require(extra: str, *, what: str) -> None:
 
 
 def missing_part(error: ImportError, *, what: str = "this command") -> MissingPart | None:
-    """The exception that says what to install; None for packages that are no extra's."""
+    """The exception with the command that installs a package; None for packages of no extra."""
     package = (error.name or "").split(".")[0]
     extra = next((extra for extra, packages in EXTRAS.items() if package in packages), None)
     if extra is None:

@@ -57,7 +57,7 @@ def say(line: str) -> None:
 
 
 def emit(value: dict[str, Any]) -> None:
-    """Print one JSON object as a line, for programs, whatever else is quiet."""
+    """Print one JSON object as a line, for programs, even where other output is suppressed."""
     show(json.dumps(value))
 
 
@@ -93,7 +93,7 @@ def _note(text: str) -> None:
 
 
 def show(block: str) -> None:
-    """Print text that is laid out already and whose parts from outside went through `visible`.
+    """Print formatted text whose external parts went through `visible`.
 
     Where the standard output can't be written, the rest of the work is still done: the problem is reported once, and
     `session` exits 1. A reader that has closed the pipe wants no more: the command ends.
@@ -115,7 +115,7 @@ def show(block: str) -> None:
 
 
 def complain(line: str) -> None:
-    """Print a problem on the standard error; where that can't be written there is no one left to tell."""
+    """Print a problem on the standard error; ignored where that can't be written either."""
     text = visible(line)
     _note(text)
     text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."

@@ -1,4 +1,4 @@
-"""What every command does with its inputs: walk them, go on after errors, name each, exit 1 if there was one."""
+"""Work on many inputs: find them, continue after errors, report each, and exit 1 if there was one."""
 
 from __future__ import annotations
 
@@ -48,10 +48,10 @@ class Work(Generic[V, R]):
         read: of one file, its value; pickled, since it runs in a process of its own where there are several files.
         suffix: of the result's name, which follows from what was read.
         process: the values of several files together, such as a network's batch.
-        write: (file, result's path, value, what process made of it) -> what to say of it.
+        write: (file, result's path, value, what process made of it) -> the line to print.
         together: how many files are processed at once.
         name: of the result in place of the input's name and folder, from what was read; None or empty for those.
-        secret: under which the ledger keeps what it says of inputs; empty for as it is.
+        secret: key under which the ledger stores names and digests of inputs; empty to store them in the clear.
     """
 
     read: Callable[[pathlib.Path], V]
@@ -91,7 +91,7 @@ def for_each(
         doing: heads the progress bar, which is shown on a terminal where there are several inputs.
         prepare: what else must be had before the first result.
         reporting: what is printed, and whether what is done already is skipped.
-        signature: whatever shapes the results but the inputs, as a text.
+        signature: everything but the inputs that determines the results, as a text.
     """
     try:
         with failing():
@@ -126,12 +126,12 @@ class _Run(Generic[V, R]):
             self.summary.skipped = len(pairs) - len(self._pairs)
 
     def all(self, doing: str, prepare: Callable[[], object] | None) -> None:
-        """Do the work, and say what it comes to."""
+        """Do the work and print the summary."""
         from medsr_jax.files import Outputs
 
         pairs = self._pairs
         with reading(self._work.read, [file for file, _ in pairs]) as decoding:
-            # What several files need is had while the first are read; one file is read first, and may be refused.
+            # Several files: prepare while the first are read. A single file is read first: it may be refused.
             if prepare is not None and len(pairs) > 1:
                 with failing(usage=True):
                     prepare()
@@ -287,7 +287,7 @@ def failing(*, usage: bool = False) -> Iterator[None]:
     """Print an error's line and exit: 2 for options and arguments that are wrong, 1 for all else.
 
     Args:
-        usage: whatever `MedsrError` is raised is about the options.
+        usage: any `MedsrError` concerns the options.
     """
     try:
         yield

@@ -45,7 +45,7 @@ def _has_one_thread() -> bool:
 
 
 def _spawned(*, noisy: bool) -> tuple[Child, BinaryIO, BinaryIO]:
-    # The modules that were found here are found there, and none that lies about in the current folder.
+    # With the same module path, and without the current folder.
     code = f"import sys; sys.path[:] = {sys.path!r}; from medsr_jax.cli.worker import main; main()"
     process = subprocess.Popen(
         [sys.executable, "-P", "-c", code],

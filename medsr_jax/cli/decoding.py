@@ -20,13 +20,13 @@ from medsr_jax.errors import MedsrError
 T = TypeVar("T")
 Work = Callable[[pathlib.Path], T]
 
-# Files that the process knows of beyond the one whose outcome is looked at, so that it never waits for the next.
+# Files queued in the process beyond the current one, so that it is never idle.
 _AHEAD = 2
 
 
 @dataclasses.dataclass(frozen=True)
 class Call(Generic[T]):
-    """A function's call on a file, which imports its module where it runs and not where it is asked for.
+    """A function's call on a file, which imports its module in the process that runs it.
 
     Attributes:
         module, function: its full name.

@@ -1,4 +1,4 @@
-"""What one file says of itself: a packet, an image that is still to be sent, or weights. Without JAX."""
+"""The description of one file: a packet, an image to be sent, or weights. Without JAX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """What a file says of itself.
+    """The description of a file.
 
     Attributes:
         lines: labels and texts, for people.
@@ -94,7 +94,7 @@ def _image(data: bytes, file: pathlib.Path) -> Description:
         more, facts_of_dicom = _dicom(image.dataset, image.notes)
         lines += more
         facts |= facts_of_dicom
-    said = {True: "yes, compressed before", False: "no, by its own account", None: "not stated"}
+    said = {True: "yes, compressed before", False: "no, as stated", None: "not stated"}
     lines.append(("lossy", facts.pop("lossy_by", "") or said[facts["lossy"]]))
     lines += [("note", note) for note in image.notes]
     return Description(tuple(lines), facts)

@@ -86,7 +86,7 @@ def _stablehlo(weights: model_file.Weights, out: pathlib.Path) -> str:
     from medsr_jax.weights.exporting.stablehlo import serialized
 
     data = serialized(weights)
-    # First, so that no model lies there without what is to be known of it.
+    # First, so that no model is written without its description.
     atomic_write(_beside(out), (json.dumps(metadata(weights), indent=2) + "\n").encode())
     atomic_write(out, data)
     inputs = "image, strength" if interface(weights).strength else "image"
@@ -115,7 +115,7 @@ def _ends(weights: model_file.Weights, *, channels_first: bool) -> list[str]:
 
 
 def _beside(out: pathlib.Path) -> pathlib.Path:
-    """Where what is to be known of a model lies whose own format has no place for it."""
+    """The file of a model's description, for formats that have no place for it."""
     return out.with_name(f"{out.name}.json")
 
 

@@ -1,4 +1,4 @@
-"""How `medsr` ends where its command line is wrong or it is interrupted: one line, and an exit status for each."""
+"""The end of `medsr` after wrong usage or an interruption: one line and an exit status for each."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a run over many files has done, so that the next one does only the rest (``--resume``).
+"""A ledger of the results of a run, so that the next one does only the rest (``--resume``).
 
 A hidden file in the output folder has a line for each result: the input's name and SHA-256, a digest of the options,
 and the result's name and SHA-256. A result counts as done where all of that still holds: a changed input, another
@@ -24,7 +24,7 @@ class Ledger:
 
     Args:
         folder: the output folder; it may not be there yet.
-        options: whatever shapes the results, as a text.
+        options: everything that determines the results, as a text.
         secret: names and digests of inputs, which could identify a patient, are kept under it; empty: as they are.
 
     Raises:

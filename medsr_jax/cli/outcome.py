@@ -1,4 +1,4 @@
-"""What becomes of one file of many: its value, or the one line that names it and its problem."""
+"""The outcome of one file of many: its value, or one line with its path and problem."""
 
 from __future__ import annotations
 
@@ -29,10 +29,10 @@ class Outcome(Generic[T]):
 
 
 def attempt(work: Callable[[Any], T], file: os.PathLike[str]) -> Outcome[T]:
-    """The outcome of the work on a file. Whatever is raised is the file's problem and nobody else's."""
+    """The outcome of the work on a file; any exception is that file's problem alone."""
     try:
         return Outcome(work(file))
-    except Exception as error:  # libraries have exceptions of all kinds for files that nobody tried before
+    except Exception as error:  # libraries raise exceptions of all kinds on unusual files
         return failed(error, file)
 
 

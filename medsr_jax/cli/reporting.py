@@ -1,4 +1,4 @@
-"""How a command over many files reports, and the standard streams as its input and output."""
+"""Reporting of commands over many files, and the standard streams as input and output."""
 
 from __future__ import annotations
 
@@ -82,7 +82,7 @@ class Streams:
     Attributes:
         inputs: of them one may be a copy of the standard input.
         out: the output folder, for a while a temporary one where the result goes to the standard output.
-        hidden: a temporary folder whose name is nothing to a user; empty for none.
+        hidden: a temporary folder that messages leave out; empty for none.
     """
 
     inputs: list[pathlib.Path]

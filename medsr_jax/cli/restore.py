@@ -151,7 +151,7 @@ def models() -> None:
                 say(f"  {key}: {weights.card[key]}")
         say(f"{BICUBIC}: interpolation of what was sent, no parameters; for any scale")
         scales = ", ".join(f"{name} for packets shrunk by {scale}" for scale, name in AUTOMATIC.items())
-        say(f"{AUTO}: {scales}, {BICUBIC} for all others; what is taken where nothing is named")
+        say(f"{AUTO}: {scales}, {BICUBIC} for all others; the default")
 
 
 def maps_beside(inputs: list[pathlib.Path], out: pathlib.Path) -> MapPath:
@@ -169,7 +169,7 @@ def maps_beside(inputs: list[pathlib.Path], out: pathlib.Path) -> MapPath:
                 f"its map would overwrite the input {path}", path=file, remedy="choose another output folder"
             )
         for output in (target, path):
-            # As file systems that ignore case would have it.
+            # Case-insensitive, as some file systems are.
             other = taken.setdefault(os.path.realpath(output).casefold(), file)
             if other != file:
                 raise MedsrError(

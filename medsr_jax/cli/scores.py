@@ -1,4 +1,4 @@
-"""What is printed of images that were sent, restored and measured."""
+"""Printed scores of images that were sent, restored and measured."""
 
 from __future__ import annotations
 

@@ -115,7 +115,7 @@ def original(file: pathlib.Path, *, max_pixels: int | None, pseudonyms: bytes | 
     data = read_file(file, check=kind_of)
     source = decode_image(data, name=str(file), max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
     if has_packet(data, source.dataset):
-        # A watched folder would shrink it once more, for ever.
+        # In a watched folder it would be shrunk again at each pass.
         raise MedsrError(
             "is a packet of `medsr compress` already", path=file, remedy="restore it, or send its original"
         )

@@ -1,4 +1,4 @@
-"""What a run over several files comes to."""
+"""The summary of a run over several files."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a link does to an image, in pure JAX: functions that jit, vmap and differentiate.
+"""The degradation of an image by a link, in pure JAX: functions that jit, vmap and differentiate.
 
 Images are (N, H, W, C) floats in [0, 1] with C 1 or 3; every sample of a batch draws for itself.
 

@@ -1,4 +1,4 @@
-"""Fields of a degradation, checked when it is described, long before anything is compiled."""
+"""Checks of a degradation's fields, made when it is described, before anything is compiled."""
 
 from __future__ import annotations
 

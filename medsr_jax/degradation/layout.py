@@ -1,4 +1,4 @@
-"""Planes of colour images, for loops over pixels.
+"""Planar layout of colour images, for loops over pixels.
 
 Where the three channels are the innermost dimension, XLA's loops on a CPU run over three numbers at a time and use no
 vectors. A transposition alone does not help, for it is fused into the loop; the barrier keeps it apart. Noise on a

@@ -21,7 +21,7 @@ class Fidelity:
         psnr: dB, more is better.
         ssim, ms_ssim: at most 1, more is better.
         gmsd: deviation of gradient similarity, at least 0, less is better.
-        lpips: distance in VGG16's features, at least 0, less is better; NaN where it was not asked for.
+        lpips: distance in VGG16's features, at least 0, less is better; NaN unless requested.
     """
 
     psnr: float

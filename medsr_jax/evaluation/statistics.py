@@ -1,4 +1,4 @@
-"""How sure a mean over images is. Images are drawn anew, with repetition, as the sample that they are."""
+"""Confidence intervals of means over images by the bootstrap: images are resampled with replacement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class Mean:
 
     Attributes:
         value: the mean.
-        low, high: ends of the 95 % interval; NaN for a single image, of which nothing can be told.
+        low, high: ends of the 95 % interval; NaN for a single image.
         count: images.
     """
 

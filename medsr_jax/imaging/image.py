@@ -73,8 +73,8 @@ class Image:
         Args:
             array: grey, (rows, columns) or (frames, rows, columns), NumPy's or JAX's; or (frames, rows, columns,
                 1).
-            value_range: what the storage allows, such as (0, 4095) for 12 bits. Left out, all that an integer type holds,
-                and for floats what the array spans.
+            value_range: what the storage allows, such as (0, 4095) for 12 bits. By default all that an integer type
+                holds, and for floats what the array spans.
             spacing, inverted, name: as the attributes.
 
         Returns:

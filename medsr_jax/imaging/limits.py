@@ -5,7 +5,7 @@ from __future__ import annotations
 from medsr_jax.errors import MedsrError
 
 MAX_PIXELS = 2**27
-"""Most pixels a frame that are read unless the caller says otherwise, 16384 x 8192: reading them takes up to 1 GiB."""
+"""Default limit of pixels a frame, 16384 x 8192: reading them takes up to 1 GiB."""
 
 
 def check_size(rows: int, columns: int, *, frames: int = 1, width: int = 1, name: str, max_pixels: int) -> None:

@@ -29,7 +29,7 @@ def find_no_data(pixels: Array, tag: str | None, *, name: str) -> tuple[tuple[fl
     value = _stated(pixels, tag)
     notes: tuple[str, ...] = ()
     if value is not None:
-        notes = (f"padding: pixels of {value:g} hold no data, as the file says",)
+        notes = (f"padding: pixels of {value:g} hold no data, as the file states",)
     if pixels.dtype.kind != "f" or pixels.dtype.itemsize < 4:
         return (None if value is None else (value, value)), notes
     huge = (pixels >= _HUGE) | (pixels <= -_HUGE)

@@ -195,7 +195,7 @@ def _spacing(header: PIL.Image.Image) -> tuple[float, float] | None:
 
 
 def spacing_of_dpi(down: float, across: float) -> tuple[float, float] | None:
-    """Millimetres per row and per column of a resolution in dots per inch, or None where it says nothing.
+    """Millimetres per row and per column of a resolution in dots per inch, or None where it is a program's default.
 
     72 and 96 dpi are what programs write when they know nothing; below 2.54 dpi (10 mm) and above 25400 dpi
     (1 um) it is no radiograph.

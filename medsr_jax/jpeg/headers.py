@@ -21,7 +21,7 @@ _USUAL_SCANS, _MOST_SCANS, _MOST_SCANNED_PIXELS = 16, 100, 2**30
 
 @dataclasses.dataclass(frozen=True)
 class JpegHeader:
-    """What a stream says of itself before its first scan.
+    """The header of a stream, up to its first scan.
 
     Attributes:
         precision: bits a sample.

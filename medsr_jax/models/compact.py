@@ -38,7 +38,7 @@ class CompactRRDBNet(nn.Module):
         fold: pixel-unshuffle before the RRDBs; a divisor of 8.
         context: features of the path on the 8x8 grid; 0 leaves it out.
         context_layers: its 3x3 convolutions.
-        blind: take no notice of the strength, as networks that are not told how their input was coded do.
+        blind: ignore the strength, as networks without an input for it do.
         remat: see `scan_blocks`.
         dtype: the type computed in; parameters and the result are float32.
     """

@@ -12,7 +12,7 @@ import jax
 def keep_compiled_programs() -> None:
     """Use JAX's persistent cache, in ``$JAX_COMPILATION_CACHE_DIR`` or ``$XDG_CACHE_HOME/medsr_jax``.
 
-    Where there is no home or the folder can't be written, as in a container, there is no cache and nothing is said:
+    Where there is no home or the folder can't be written, as in a container, there is no cache, silently:
     it costs a compilation.
     """
     jax.config.update("jax_compilation_cache_dir", _cache_folder())
@@ -33,6 +33,6 @@ def _cache_folder() -> str | None:
             base = os.environ.get("XDG_CACHE_HOME")
             folder = (pathlib.Path(base) if base else pathlib.Path.home() / ".cache") / "medsr_jax"
         folder.mkdir(parents=True, exist_ok=True)
-    except (OSError, RuntimeError):  # the latter where no one knows of a home
+    except (OSError, RuntimeError):  # the latter where there is no home directory
         return None
     return str(folder) if os.access(folder, os.W_OK | os.X_OK) else None

@@ -37,7 +37,7 @@ _FEWER = {"compact_rrdbnet": 2}
 
 
 def usual_views(model: str) -> int:
-    """How many views a mean is over when nobody says: all, as in the reference, but for what was measured above."""
+    """Default number of views of an ensemble: all, as in the reference, but for the exceptions measured above."""
     return _FEWER.get(model, VIEWS)
 
 

@@ -48,7 +48,7 @@ class Outputs:
         before: (N, H / 8, W / 8) how far each block contradicted what was sent before the image was projected onto it,
             in quantisation steps; None where the inputs have no indices.
         spread: (N, scale H, scale W, 1) float32, the standard deviation of the generator's answers to the eight views,
-            neither clipped nor projected; None where it was not asked for.
+            neither clipped nor projected; None unless requested.
     """
 
     image: jax.Array

@@ -55,18 +55,18 @@ def write_restored(
     """Write what was restored, as the kind of file that was sent.
 
     A DICOM packet becomes a derived object in a new series of the same study: its lossy marks stay, though its own
-    pixels are not compressed (PS3.3 C.7.6.1.1.5), and its description says which model made it.
+    pixels are not compressed (PS3.3 C.7.6.1.1.5), and its description names the model.
 
     Args:
         path: of the image.
-        packet, restored: what was sent and what came out of it.
+        packet, restored: the packet and its restored image.
         model: that made it, in a few words; `Restored.model` where it isn't given.
-        transfer_syntax: of DICOM, a name, keyword or UID of `imaging.dicom.lossless.SYNTAXES`. Unless said Explicit VR
+        transfer_syntax: of DICOM, a name, keyword or UID of `imaging.dicom.lossless.SYNTAXES`. By default Explicit VR
             Little Endian, which every archive takes.
         uncertainty: of the map of its spread (`write_uncertainty`), written once the image is; None for no map.
 
     Raises:
-        MedsrError: a file can't be written; where it is the map, the line says so. Or another transfer syntax is asked
+        MedsrError: a file can't be written; the error states whether it is the map. Or another transfer syntax is asked
             for than DICOM's, or than the values can have.
     """
     model = restored.model if model is None else model

@@ -1,4 +1,4 @@
-"""How an image of any size becomes tiles of few shapes, and an image again without a seam.
+"""Images of any size split into tiles of few shapes, and assembled without seams.
 
 A tile is computed with a halo of the pixels around it, of which nothing is kept: what is kept has seen its true
 neighbourhood, so tiles are joined edge to edge. Tiles begin on the codec's 8x8 grid. An image is padded to the same

@@ -144,7 +144,7 @@ def _as_codes(spread: np.ndarray) -> tuple[np.ndarray, float]:
 
 
 def _without_values(source: Dataset, *, frames: int) -> tuple[Dataset, np.ndarray]:
-    """A copy that says nothing of the image's values but their unit, and the slopes from stored values to it.
+    """A copy without statements on the image's values except their unit and the slopes from stored values to it.
 
     Returns:
         The copy, and (frames,) float32, each positive.

@@ -130,7 +130,7 @@ def best_that_fits(
         first: the setting to try first.
 
     Raises:
-        MedsrError: where nothing fits; it says how small the packet can be.
+        MedsrError: nothing fits; the error has the smallest possible size.
     """
     sizes: dict[int, int] = {}
     best: tuple[Packet, int] | None = None

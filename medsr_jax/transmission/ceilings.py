@@ -1,4 +1,4 @@
-"""Where a ratio of lossy compression lies against what has been published as a ceiling for chest radiographs.
+"""Compression ratios compared with the published ceilings for chest radiographs.
 
 10:1 is of the consensus conference of the German Radiological Society (doi 10.1055/s-2008-1027847), 30:1 of the
 guideline of the Canadian Association of Radiologists. Other kinds of images have other ceilings.

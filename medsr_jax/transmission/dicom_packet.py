@@ -136,7 +136,7 @@ def _sealed(source: Dataset, derived: Dataset, packet: Packet, text: str, *, key
 
 
 def _block(dataset: Dataset) -> int | None:
-    """The tag of element 00 of our private block, whatever VR its creator came back with; None where there is none."""
+    """The tag of element 00 of our private block, of any VR; None where there is none."""
     for element in range(0x10, 0x100):
         creator = dataset.get_item(Tag(GROUP, element)) if Tag(GROUP, element) in dataset else None
         if creator is not None and _bytes(creator.value).rstrip(b" \0") == CREATOR.encode():

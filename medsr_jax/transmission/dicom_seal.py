@@ -1,4 +1,4 @@
-"""Seals of DICOM packets: what may not change on the way, what an archive may coerce, and how each is told.
+"""Seals of DICOM packets: what must not change in transit, what an archive may coerce, detection of both.
 
 A packet passes archives that rewrite files: sequences change between defined and undefined length, private elements
 come back with VR UN, text in another character set. So the seal is computed over what the elements say and not over the
@@ -211,7 +211,7 @@ def _flipped(value: bytes, bit: int) -> bytes:
 
 
 def _value(dataset: Dataset, tag: BaseTag) -> bytes:
-    """What an element says: of a sequence in the canonical form, else the value alone."""
+    """An element's content: of a sequence in the canonical form, else the value alone."""
     element = dataset.get_item(tag)
     if str(element.VR) != "SQ":
         return _bytes_of(element, _encodings(dataset, ["iso8859"]))

@@ -36,7 +36,7 @@ class Coded:
 
 
 class Fidelity:
-    """The fidelity of one small image in JPEG and in other codecs, measured as it is asked for and once.
+    """The fidelity of one small image in JPEG and in other codecs, measured on demand, once.
 
     Args:
         small: (rows, columns) codes, uint8 or uint16; of the latter JPEG is given the upper eight bits.
@@ -113,7 +113,7 @@ class Fidelity:
         return tried[setting]
 
     def _searched(self, codec: Codec, target: float) -> int:
-        """The whole setting whose stream comes nearest to a PSNR: by lines and bisection."""
+        """The integer setting whose PSNR is nearest to a target: by linear interpolation and bisection."""
         known = {int(setting): coded.decibels for setting, coded in self._tried.get(codec.name, {}).items()}
         found = known | {_LOWEST - 1: -math.inf, _HIGHEST + 1: math.inf}
         for attempt in range(_TRIES):

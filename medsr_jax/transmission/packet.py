@@ -141,7 +141,7 @@ def header_text(header: PacketHeader) -> str:
     Rows and columns, type, ``LEAST:GREATEST`` unless it is all of the type, ``wLOW:HIGH`` unless that is the same,
     scale, kernel, quality; then where they apply ``16bit`` codes, ``nFRAMES``, the kind if not png, ``inverted``,
     ``mmROW:COLUMN``, ``padLOW:HIGH=FILL`` and ``/STEP:MASK`` (base64url) of padding, and ``pre=`` with what was done to
-    the image first. The codec is told by the code stream itself.
+    the image first. The codec follows from the code stream itself.
     """
     h = header
     words = [f"medsr{h.version}", f"{h.rows}x{h.columns}", _SHORT[h.dtype]]

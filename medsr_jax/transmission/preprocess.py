@@ -1,7 +1,7 @@
 """Edge-preserving smoothing of noisy images before they are sent (the paper's section 2.1.1).
 
 An image is touched only where a published estimator finds noise (`estimate_noise`, above `NOISE_THRESHOLD`); the Sobel
-magnitude then says where an edge is: edges stay and the noise of flat regions goes. A dark image (`is_dark`) uses few
+magnitude then marks edges: they stay, and the noise of flat regions goes. A dark image (`is_dark`) uses few
 of the codes that its storage has: its noise and its detail are judged, and mapped to codes, in the range that it does
 use. Nothing here changes brightness.
 """
@@ -91,7 +91,7 @@ def smooth(frame: np.ndarray, *, sigma: float, strength: float = STRENGTH) -> np
     """Edge-preserving smoothing steered by the Sobel magnitude.
 
     The frame is blurred with a binomial kernel three times, its taps 1, 2 and 4 pixels apart (an undecimated wavelet
-    pyramid). From the coarsest level up, each finer level is let through in so far as the Sobel magnitude of the
+    pyramid). From the coarsest level up, each finer level is kept to the degree that the Sobel magnitude of the
     blurred image exceeds what noise alone would give: weight = max(0, 1 - (strength * e / |S|)^2), with e the magnitude
     (root mean square) of that level's remaining noise.
 

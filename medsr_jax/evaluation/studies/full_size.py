@@ -1,7 +1,7 @@
 """Codecs at full resolution, what this link is to be compared with: each as good as its encoder gets on grey images.
 
 Whole files are counted, with the least header that a decoder of the kind accepts. JPEG and JPEG 2000 are the sender's
-own (`transmission.codecs`), which leave out what nobody needs.
+own (`transmission.codecs`), which leave out optional segments.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Model observers: how well a lesion at a known place can be told from its absence, in place of a reader.
+"""Model observers: the detectability of a lesion at a known place, as a substitute for a reader study.
 
 They say what is in the pixels for a task, not what a radiologist would report. Both are trained on one part of the
 images and tested on another, since a template that has seen its test images finds lesions in noise.

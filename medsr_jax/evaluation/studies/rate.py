@@ -27,7 +27,7 @@ def at_bytes(points: Sequence[Point], budget: float) -> float:
     """Fidelity at a number of bytes, between settings by a line over the logarithm of bytes.
 
     Returns:
-        NaN where no setting is that small; beyond the largest the largest's, since nobody has to send more.
+        NaN where no setting is that small; beyond the largest the largest's, since a sender may always send less.
     """
     kept = front(points)
     if not kept or budget < kept[0][0]:

@@ -1,4 +1,4 @@
-"""The images inside encapsulated Pixel Data: which codec made a stream, what its header says, and its samples."""
+"""The images inside encapsulated Pixel Data: codec, header and samples of a code stream."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _NOT_ZERO = re.compile(rb"[^\0]")
 
 @dataclasses.dataclass(frozen=True)
 class StreamHeader:
-    """What a code stream says of itself.
+    """The header of a code stream.
 
     Attributes:
         codec: one of the names above.
@@ -50,7 +50,7 @@ class StreamHeader:
 
 
 def codec_of(stream: bytes) -> str | None:
-    """The codec that a stream's first bytes belong to, or None; HTJ2K is told from JPEG 2000 by its header only."""
+    """The codec by a stream's first bytes, or None; HTJ2K is distinguished from JPEG 2000 by its header only."""
     if stream.startswith(b"\xff\xd8\xff"):
         return JPEG
     if stream.startswith((J2K_START, JP2_START)):
@@ -85,7 +85,7 @@ def decode_stream(stream: bytes, header: StreamHeader) -> Array:
     if header.codec == JPEG:
         if header.components == 1:
             return np.asarray(imagecodecs.jpeg8_decode(stream))
-        # What libjpeg is told to be RGB keeps its samples as they were coded.
+        # With RGB as the stated colour space libjpeg leaves samples as they were coded.
         return np.asarray(imagecodecs.jpeg8_decode(stream, colorspace="RGB", outcolorspace="RGB"))
     if header.codec == JPEG_XL:
         return np.asarray(imagecodecs.jpegxl_decode(stream))
@@ -113,7 +113,7 @@ def split_images(data: bytes) -> list[bytes]:
 
 
 def _end_of_image(data: bytes, start: int) -> int | None:
-    """The position after the image at `start`, None where it can't be told without decoding."""
+    """The position after the image at `start`, None where only decoding would show it."""
     codec = codec_of(data[start : start + _LONGEST_START])
     if codec == JPEG:
         return jpeg_markers.scans_and_end(data, start=start)[1]
@@ -124,7 +124,7 @@ def _end_of_image(data: bytes, start: int) -> int | None:
             return None
     if codec is None:
         return None
-    # Neither of the others says where it ends: a second image is one that starts with the same header.
+    # The other codecs have no end marker: a second image is one that begins with the same header.
     first = data[start : start + _LONGEST_START]
     boxed = first.startswith(XL_BOXES)
     signature = XL_BOXES if boxed else XL_START if codec == JPEG_XL else first[:8]

@@ -1,7 +1,7 @@
 """DICOM objects derived from others by lossy means.
 
 PS3.3 C.7.6.1 (General Image), C.7.6.1.1.5 (lossy compression), C.7.5.2 (Enhanced and contributing equipment),
-C.12.1 (SOP Common); the restored image of a lossy one stays a lossy one for ever.
+C.12.1 (SOP Common); the restored image of a lossy one remains lossy.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def derive_dataset(
     sop_class: str | None = None,
     history: Dataset | None = None,
 ) -> Dataset:
-    """A new object that says honestly how it came from `source`.
+    """A derived object with a truthful record of its derivation from `source`.
 
     It has a SOP Instance UID of its own, computed from the source's and `identity`; a Series UID that is the same for
     all objects derived with the same series description from one series; and the Study, Patient and Frame of Reference

@@ -17,7 +17,7 @@ Array = np.ndarray[Any, Any]
 
 @dataclasses.dataclass(frozen=True)
 class PixelAttributes:
-    """What a data set says of its pixels.
+    """The attributes of a data set that describe its pixels.
 
     Attributes:
         frames: Number of Frames, 1 where there is none.

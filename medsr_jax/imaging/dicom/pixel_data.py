@@ -1,7 +1,7 @@
 """The pixel data of a DICOM object as arrays of stored values.
 
 The pixel data outrank the data set: of number of frames, codec, precision, sign, components and colour, what the
-code streams say is used, with a note where the data set says otherwise. Sizes that disagree are refused.
+code streams state is used, with a note where the data set differs. Sizes that disagree are refused.
 """
 
 from __future__ import annotations
@@ -82,7 +82,7 @@ def decode_frames(dataset: Dataset, *, name: str, max_pixels: int) -> Frames:
 
 
 def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
-    """The transfer syntax, told by how the data set was parsed where the file does not say."""
+    """The transfer syntax; where the file states none, that with which the data set was parsed."""
     from pydicom.uid import UID
 
     syntax = str(dataset.file_meta.get("TransferSyntaxUID", "") or "")
@@ -98,7 +98,7 @@ def _transfer_syntax(dataset: Dataset, *, name: str) -> str:
 
 
 def _holds_items(data: bytes, attributes: PixelAttributes, syntax: str) -> bool:
-    """Whether the data are encapsulated, told by their start; native data could start so, of the right length only."""
+    """Whether the data are encapsulated, by their first bytes and, since native data may begin so, length."""
     if not encapsulation.is_encapsulated(data):
         return False
     samples = attributes.frames * attributes.rows * attributes.columns * attributes.samples

@@ -53,7 +53,7 @@ def set_class(dataset: Dataset, sop_class: str, *, frames: int) -> None:
         # PS3.3 C.8.6.3: frames that are ordered by nothing else are numbered as pages.
         dataset.PageNumberVector = list(range(1, frames + 1))
         dataset.FrameIncrementPointer = Tag("PageNumberVector")
-    # Burned In Annotation is of Type 1 here, and stays unsaid where the source says nothing: only a person could know.
+    # Burned In Annotation is of Type 1 here, and is left out where the source lacks it: only a person could know.
     inverted = dataset.get("PhotometricInterpretation") == "MONOCHROME1"
     dataset.PresentationLUTShape = "INVERSE" if inverted else "IDENTITY"
     if "ModalityLUTSequence" not in dataset and not _frames_are_transformed(dataset):
@@ -171,7 +171,7 @@ def _set_frame_history(dataset: Dataset, source: Dataset, *, description: str) -
 
 
 def set_lossy(dataset: Dataset, source: Dataset, *, ratio: float | None, method: str | None) -> None:
-    """Lossy for ever, with the source's entries of ratio and method and one more (PS3.3 C.7.6.1.1.5)."""
+    """Marked lossy, with the source's entries of ratio and method and one more (PS3.3 C.7.6.1.1.5)."""
     dataset.LossyImageCompression = "01"
     entries = {"LossyImageCompressionRatio": None if ratio is None else decimal(round(ratio, 2))}
     entries["LossyImageCompressionMethod"] = method

@@ -100,7 +100,7 @@ _NOT_IMAGES = {
 
 
 def check_derivable(dataset: Dataset) -> None:
-    """Refuses objects whose pixels are no picture, so that lossy compression would falsify what they say.
+    """Refuses objects whose pixels are no picture, so that lossy compression would falsify them.
 
     Raises:
         MedsrError: dose grids, segmentations and parametric maps. The message names no file.

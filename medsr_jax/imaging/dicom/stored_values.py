@@ -1,4 +1,4 @@
-"""What a DICOM object says about its stored values, kept true when they are stored in another way."""
+"""Attributes that give stored values their meaning, kept true when values are stored differently."""
 
 from __future__ import annotations
 
