@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsr_jax.restoration.options import AUTO, BACKENDS, BICUBIC, DEFAULT_TILE, PRECISIONS, ReceiverOptions
+from medsr_jax.restoration.options import BACKENDS, BICUBIC, DEFAULT_TILE, PRECISIONS, ReceiverOptions
+from medsr_jax.transmission.options import AUTO
 
 if TYPE_CHECKING:
     from medsr_jax.restoration import Restorer

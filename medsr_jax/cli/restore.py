@@ -139,8 +139,9 @@ def models() -> None:
     """What --model can name, with size and measured quality."""
     with failing():
         require("restore", what="medsr models")
-        from medsr_jax.restoration.options import AUTO, BICUBIC
+        from medsr_jax.restoration.options import BICUBIC
         from medsr_jax.restoration.restorer import AUTOMATIC
+        from medsr_jax.transmission.options import AUTO
         from medsr_jax.weights import model_file
 
         for name in model_file.names():

@@ -11,11 +11,10 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.image import Image
 from medsr_jax.jpeg.tables import luminance_table
-from medsr_jax.restoration.options import AUTO
 from medsr_jax.restoration.restorer import Restorer
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.mapping import to_codes
-from medsr_jax.transmission.options import SCALES
+from medsr_jax.transmission.options import AUTO, SCALES
 from medsr_jax.transmission.packet import Packet, PacketHeader
 
 _TYPES = ("uint8", "uint16", "int16")

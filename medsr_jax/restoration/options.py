@@ -5,8 +5,9 @@ from __future__ import annotations
 import dataclasses
 
 from medsr_jax.errors import MedsrError, ParameterError
+from medsr_jax.transmission.options import AUTO
 
-AUTO, BICUBIC = "auto", "bicubic"
+BICUBIC = "bicubic"
 BACKENDS = ("xla", "onnxruntime", "openvino")
 PRECISIONS = ("float32", "bfloat16")
 VIEWS = (2, 4, 8)

@@ -13,8 +13,9 @@ import numpy as np
 from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.restoration.assembly import Assembly, Job, Restored
 from medsr_jax.restoration.function import Inputs
-from medsr_jax.restoration.options import AUTO, BICUBIC, DEFAULT_TILE, GRID, VIEWS, check_choice, check_tiles
+from medsr_jax.restoration.options import BICUBIC, DEFAULT_TILE, GRID, VIEWS, check_choice, check_tiles
 from medsr_jax.restoration.program import Program, interpolation_program, name_of, network_program
+from medsr_jax.transmission.options import AUTO
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.weights import model_file
 from medsr_jax.weights.grey import for_grey

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from medsr_jax.errors import MedsrError
-from medsr_jax.jpeg import coefficients as jpeg
-from medsr_jax.jpeg.coefficients import JpegParts
+from medsr_jax.jpeg.coefficients import JpegParts, parse
+from medsr_jax.jpeg.coefficients import coefficients as coefficients_of
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscaling import small_shape
 from medsr_jax.transmission.options import KERNELS, QUALITIES, SCALES
@@ -321,7 +321,7 @@ class Packet:
         Raises:
             MedsrError: one is damaged.
         """
-        return tuple(map(jpeg.parse, self.streams)) if self.header.codec == "jpeg" else ()
+        return tuple(map(parse, self.streams)) if self.header.codec == "jpeg" else ()
 
     def quantisation(self) -> np.ndarray | None:
         """(8, 8) int32 step sizes of the JPEG's DCT coefficients, natural order; None for other codecs and for colour.
@@ -346,7 +346,7 @@ class Packet:
     def _indices(self) -> np.ndarray | None:
         if self.quantisation() is None:
             return None
-        frames = [jpeg.coefficients(parts) for parts in self.jpeg_parts]
+        frames = [coefficients_of(parts) for parts in self.jpeg_parts]
         return None if any(frame is None for frame in frames) else np.stack(frames)  # type: ignore[arg-type]
 
     @property

@@ -18,7 +18,7 @@ from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
-from tests.imaging.dicom_objects import image_object, saved, with_streams
+from tests.imaging.dicom.objects import image_object, saved, with_streams
 
 GREY = np.arange(64, dtype=np.uint8).reshape(8, 8)
 

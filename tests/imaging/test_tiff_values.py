@@ -13,8 +13,8 @@ import tifffile
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from medsr_jax.imaging.colour import luma
-from tests.imaging.syntaxes import colours, ramp, ycc
-from tests.imaging.syntaxes import luma as luma_of
+from tests.imaging.dicom.syntaxes import colours, ramp, ycc
+from tests.imaging.dicom.syntaxes import luma as luma_of
 
 GDAL_NODATA = 42113
 LOWEST = float(np.finfo(np.float32).min)

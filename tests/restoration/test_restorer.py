@@ -10,7 +10,7 @@ from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from medsr_jax.transmission.sender import compress
-from tests.imaging.dicom_objects import enhanced_mr, saved
+from tests.imaging.dicom.objects import enhanced_mr, saved
 from tests.restoration.pictures import picture
 
 

@@ -14,7 +14,7 @@ from medsr_jax.restoration import Restored, uncertainty_path, write_restored
 from medsr_jax.restoration.uncertainty import uncertainty_dataset
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from medsr_jax.transmission.sender import compress
-from tests.imaging.dicom_objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
+from tests.imaging.dicom.objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
 
 
 def restored_from(pixels):

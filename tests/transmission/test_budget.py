@@ -18,7 +18,7 @@ from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes
 from medsr_jax.transmission.quality import CANDIDATES
 from medsr_jax.transmission.sender import compress
-from tests.imaging.dicom_objects import enhanced_mr, saved
+from tests.imaging.dicom.objects import enhanced_mr, saved
 from tests.transmission.images import bundled, made
 
 

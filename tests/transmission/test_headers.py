@@ -10,7 +10,7 @@ from medsr_jax.restoration import Restorer, write_restored
 from medsr_jax.transmission.headers import MODULES, LeftOut, minimal
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet, write_packet
 from medsr_jax.transmission.sender import compress
-from tests.imaging.dicom_objects import enhanced_mr, saved
+from tests.imaging.dicom.objects import enhanced_mr, saved
 from tests.transmission.images import BUNDLED, bundled
 from tests.transmission.test_true_to_the_object import KNOWN, VALIDATOR, validator_errors
 

@@ -22,7 +22,7 @@ from medsr_jax.imaging import read_image
 from medsr_jax.imaging.dicom.differences import CORRECTED
 from medsr_jax.imaging.dicom.verbatim import VerbatimElement
 from medsr_jax.transmission.packet_io import read_packet
-from tests.imaging.dicom_objects import STORAGE, code, enhanced_mr, image_object, saved
+from tests.imaging.dicom.objects import STORAGE, code, enhanced_mr, image_object, saved
 from tests.transmission.test_true_to_the_object import there_and_back, undeclared
 
 PIXELS = (np.add.outer(np.arange(64), np.arange(48)) * 17).astype(np.uint16)

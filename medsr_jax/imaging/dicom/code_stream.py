@@ -12,7 +12,7 @@ import numpy as np
 
 from medsr_jax.imaging.jpeg_2000_markers import J2K_START, JP2_START, read_jpeg_2000_header
 from medsr_jax.imaging.jpeg_xl_markers import XL_BOXES, XL_START, read_jpeg_xl_header
-from medsr_jax.jpeg import headers as jpeg_markers
+from medsr_jax.jpeg.headers import is_whole, read_header, scans_and_end, too_many_scans
 
 Array = np.ndarray[Any, Any]
 
@@ -116,7 +116,7 @@ def _end_of_image(data: bytes, start: int) -> int | None:
     """The position after the image at `start`, None where only decoding would show it."""
     codec = codec_of(data[start : start + _LONGEST_START])
     if codec == JPEG:
-        return jpeg_markers.scans_and_end(data, start=start)[1]
+        return scans_and_end(data, start=start)[1]
     if codec == JPEG_2000:
         try:
             return read_jpeg_2000_header(data, start=start).end
@@ -155,9 +155,9 @@ def _starts_rle(stream: bytes) -> bool:
 
 
 def _jpeg(stream: bytes) -> StreamHeader:
-    header = jpeg_markers.read_header(stream)
+    header = read_header(stream)
     # libjpeg would fill what is missing with grey, and CharLS can spend seconds on it.
-    if not jpeg_markers.is_whole(stream):
+    if not is_whole(stream):
         raise ValueError("truncated: the end of the JPEG image is missing")
     is_ls = header.process == "JPEG-LS"
     process = "JPEG-LS" if is_ls else f"{header.process} JPEG"
@@ -171,7 +171,7 @@ def _jpeg(stream: bytes) -> StreamHeader:
         colour=header.colour,
         lossless=header.lossless,
         process=f"near-lossless JPEG-LS (NEAR {header.near})" if header.near else process,
-        scans=0 if is_ls else jpeg_markers.too_many_scans(stream, rows=header.rows, columns=header.columns),
+        scans=0 if is_ls else too_many_scans(stream, rows=header.rows, columns=header.columns),
     )
 
 

@@ -15,7 +15,7 @@ from medsr_jax.imaging.dicom.lossless import SYNTAXES, code_losslessly, syntax_o
 from medsr_jax.restoration import Restorer, write_restored
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from medsr_jax.transmission.sender import compress
-from tests.imaging.dicom_objects import VALIDATOR, image_object, saved, validator_errors
+from tests.imaging.dicom.objects import VALIDATOR, image_object, saved, validator_errors
 from tests.transmission.images import BUNDLED
 
 NAMES = ["CT_small.dcm", "MR_small.dcm", "MR_small_padded.dcm", "JPEG2000.dcm", "SC_rgb_rle_2frame.dcm", "693_J2KI.dcm"]

@@ -20,7 +20,7 @@ from pydicom.uid import UID
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import derive_dataset, read_image, write_dicom
 from medsr_jax.imaging.dicom.differences import RESTORED, differing
-from tests.imaging.dicom_objects import (
+from tests.imaging.dicom.objects import (
     STORAGE,
     VALIDATOR,
     digital_x_ray,

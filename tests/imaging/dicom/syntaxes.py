@@ -13,7 +13,7 @@ from pydicom.dataset import Dataset
 from pydicom.uid import UID
 
 from medsr_jax.imaging import Image, read_image
-from tests.imaging.dicom_objects import image_object, rle_stream, saved_as, with_streams
+from tests.imaging.dicom.objects import image_object, rle_stream, saved_as, with_streams
 
 TS = "1.2.840.10008.1.2.4."
 

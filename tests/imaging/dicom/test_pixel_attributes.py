@@ -9,8 +9,8 @@ import pytest
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
-from tests.imaging.dicom_objects import image_object, saved
-from tests.imaging.syntaxes import colours, luma, notes, ramp, read
+from tests.imaging.dicom.objects import image_object, saved
+from tests.imaging.dicom.syntaxes import colours, luma, notes, ramp, read
 
 
 def native_colour(samples: np.ndarray, photometric: str, **attributes: object):

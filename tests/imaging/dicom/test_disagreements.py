@@ -14,8 +14,8 @@ from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
-from tests.imaging.dicom_objects import image_object, rle_stream, saved_as, with_streams
-from tests.imaging.syntaxes import (
+from tests.imaging.dicom.objects import image_object, rle_stream, saved_as, with_streams
+from tests.imaging.dicom.syntaxes import (
     CODE_STREAMS,
     ENCODED,
     SYNTAXES,

@@ -19,7 +19,7 @@ from medsr_jax.restoration import Restored
 from medsr_jax.restoration.output import write_restored
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet
 from medsr_jax.transmission.sender import compress
-from tests.imaging.dicom_objects import STORAGE, VALIDATOR, code, enhanced_mr, image_object, saved, validator_errors
+from tests.imaging.dicom.objects import STORAGE, VALIDATOR, code, enhanced_mr, image_object, saved, validator_errors
 from tests.transmission.images import bundled
 
 SECRET = b"0123456789abcdef"

@@ -17,7 +17,7 @@ from pydicom.uid import UID
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
-from tests.imaging.dicom_objects import image_object, saved
+from tests.imaging.dicom.objects import image_object, saved
 
 DATA = pathlib.Path(os.environ.get("MEDSR_DATA", pathlib.Path(__file__).parents[3] / "shared" / "data"))
 TEST_FILES = pathlib.Path(pydicom.data.__file__).parent / "test_files"

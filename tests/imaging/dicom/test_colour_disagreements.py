@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from medsr_jax.errors import MedsrError
-from tests.imaging.dicom_objects import image_object, rle_stream, with_streams
-from tests.imaging.syntaxes import TS, coloured, colours, j2k, jpeg, jxl, luma, notes, ramp, read, ycc
+from tests.imaging.dicom.objects import image_object, rle_stream, with_streams
+from tests.imaging.dicom.syntaxes import TS, coloured, colours, j2k, jpeg, jxl, luma, notes, ramp, read, ycc
 
 COLOUR_STREAMS = {
     # What the stream holds and says; the data set's word; the truth as Y, or luma of RGB; what the note says.

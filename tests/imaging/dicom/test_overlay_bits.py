@@ -10,7 +10,7 @@ import pytest
 from pydicom.dataset import Dataset
 
 from medsr_jax.imaging import read_image
-from tests.imaging.dicom_objects import image_object, rle_stream, saved, with_streams
+from tests.imaging.dicom.objects import image_object, rle_stream, saved, with_streams
 
 VALUES = np.arange(6 * 5, dtype=np.uint16).reshape(6, 5) * 100
 RING = np.indices((6, 5)).sum(0) % 3 == 0
