@@ -1,7 +1,10 @@
 """Four virtual CPU devices, one compilation cache for the whole run, and a tiny model that all tests share."""
 
+from __future__ import annotations
+
 import os
 import pathlib
+from typing import Any
 
 os.environ.setdefault("JAX_PLATFORMS", "cpu")
 # Unoptimised, since the tests compile far longer than they compute.
@@ -18,7 +21,7 @@ TINY = {"features": 8, "blocks": 1, "growth": 4, "scale": 4, "fold": 4, "context
 
 
 @pytest.fixture(scope="session")
-def tiny_weights(tmp_path_factory):
+def tiny_weights(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A weights file of a tiny generator with random parameters that change every pixel by a level or two."""
     import jax
     import jax.numpy as jnp
@@ -35,7 +38,7 @@ def tiny_weights(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
-def radiograph():
+def radiograph() -> Any:
     """A smooth picture with edges, (rows, columns) uint8: the shape of a chest, for tests that need no real one."""
     y, x = np.mgrid[0:160, 0:200] / 160.0
     picture = 110 + 60 * np.sin(3 * x) * np.cos(4 * y) + 25 * ((x - 0.6) ** 2 + (y - 0.5) ** 2 < 0.09)
@@ -51,7 +54,7 @@ LONGEST = (
 )  # fmt: skip
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(items: Any) -> None:
     """Long files first; the order within a file stays."""
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))

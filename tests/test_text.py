@@ -1,5 +1,7 @@
 """What a terminal, a browser or a spreadsheet would obey is shown and not obeyed."""
 
+from __future__ import annotations
+
 import csv
 import io
 
@@ -22,12 +24,12 @@ from medsr_jax.text import visible
         ("Lunge ü 肺 C:\\x", "Lunge ü 肺 C:\\x"),
     ],
 )
-def test_commands_become_visible_and_the_rest_stays(text, shown):
+def test_commands_become_visible_and_the_rest_stays(text: str, shown: str) -> None:
     assert visible(text) == shown
     visible(text).encode()
 
 
-def test_cells_of_text_are_no_formulas_and_numbers_are_numbers():
+def test_cells_of_text_are_no_formulas_and_numbers_are_numbers() -> None:
     texts = ["=1+1", "+cmd", "-x.png", "@SUM(A1)", "\tx", "\r=1", "\uff1d1", "plain", "a=b"]
     numbers = [-3, 1.5, "-0.002", "+1e9", "nan", "-inf"]
     rows = list(csv.reader(io.StringIO(csv_bytes([texts, numbers]).decode(), newline="")))

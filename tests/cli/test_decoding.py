@@ -1,11 +1,14 @@
 """A file that kills its decoder costs a line, and the other files are done."""
 
+from __future__ import annotations
+
 import os
 import pathlib
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -23,7 +26,7 @@ MEDSR = [sys.executable, "-c", "from medsr_jax.cli import main; main()"]
 
 
 @pytest.fixture
-def folder(tmp_path, radiograph):
+def folder(tmp_path: pathlib.Path, radiograph: np.ndarray) -> str:
     (tmp_path / "in").mkdir()
     for name in "abcd":
         Image.fromarray(radiograph).save(tmp_path / "in" / f"{name}.png")
@@ -31,13 +34,13 @@ def folder(tmp_path, radiograph):
 
 
 @pytest.fixture(params=["forked", "spawned"])
-def way(request, monkeypatch):
+def way(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Each way to start the process, whichever fits the threads of the tests."""
     monkeypatch.setattr(child, "_has_one_thread", lambda: request.param == "forked")
     return request.param
 
 
-def own_process(file, *, deadly, number):
+def own_process(file: Any, *, deadly: Any, number: Any) -> Any:
     """Where the work ran; the deadly file kills it there by a signal."""
     if file.name == deadly:
         os.kill(os.getpid(), number)
@@ -45,7 +48,7 @@ def own_process(file, *, deadly, number):
 
 
 @pytest.mark.parametrize("number", [signal.SIGSEGV, signal.SIGKILL, signal.SIGABRT])
-def test_a_crash_is_the_line_of_one_file_and_a_new_process_goes_on(folder, way, number):
+def test_a_crash_is_the_line_of_one_file_and_a_new_process_goes_on(folder: Any, way: Any, number: Any) -> None:
     files = sorted(folder.iterdir())
     with Decoding(Call(__name__, "own_process", {"deadly": "b.png", "number": number}), files) as decoding:
         a, b, c, d = decoding
@@ -55,31 +58,31 @@ def test_a_crash_is_the_line_of_one_file_and_a_new_process_goes_on(folder, way, 
     assert not any(one.problem for one in (a, c, d))
 
 
-def test_one_file_alone_is_read_in_this_process(folder):
+def test_one_file_alone_is_read_in_this_process(folder: Any) -> None:
     with Decoding(Call(__name__, "own_process", {"deadly": "", "number": 0}), [folder / "a.png"]) as decoding:
         assert [one.value for one in decoding] == [os.getpid()]
 
 
-def prints(file):
+def prints(file: Any) -> Any:
     os.write(1, b"from a library")
     os.write(2, b"from a library")
     print("from Python", flush=True)
     return file.name
 
 
-def test_what_libraries_print_mixes_with_nothing(folder, way, capfd):
+def test_what_libraries_print_mixes_with_nothing(folder: Any, way: Any, capfd: pytest.CaptureFixture[str]) -> None:
     with Decoding(Call(__name__, "prints", {}), sorted(folder.iterdir())) as decoding:
         assert [one.value for one in decoding] == ["a.png", "b.png", "c.png", "d.png"]
     assert capfd.readouterr() == ("", "")
 
 
-def raises(file):
+def raises(file: Any) -> None:
     {"a.png": lambda: int("x"), "b.png": lambda: raises(file), "c.png": lambda: np.empty(1 << 50, np.uint8)}[
         file.name
     ]()
 
 
-def test_any_exception_is_a_line_that_names_the_file(folder, way):
+def test_any_exception_is_a_line_that_names_the_file(folder: Any, way: Any) -> None:
     files = [folder / name for name in ("a.png", "b.png", "c.png", "d.png")]
     with Decoding(Call(__name__, "raises", {}), files) as decoding:
         problems = [one.problem for one in decoding]
@@ -90,23 +93,23 @@ def test_any_exception_is_a_line_that_names_the_file(folder, way):
     assert "KeyError" in problems[3]
 
 
-def unpicklable(file):
+def unpicklable(file: Any) -> Any:
     return lambda: file
 
 
-def test_a_value_that_can_not_travel_is_a_line(folder, way):
+def test_a_value_that_can_not_travel_is_a_line(folder: Any, way: Any) -> None:
     with Decoding(Call(__name__, "unpicklable", {}), sorted(folder.iterdir())) as decoding:
         assert all("pickle" in one.problem for one in decoding)
 
 
-def busy(file):
+def busy(file: Any) -> None:
     (file.parent / "process").write_text(str(os.getpid()))
     while True:
         pass
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
-def test_the_process_ends_with_its_parent(folder, number):
+def test_the_process_ends_with_its_parent(folder: Any, number: Any) -> None:
     code = (
         "import pathlib, sys\nfrom medsr_jax.cli.decoding import Call, Decoding\n"
         "from medsr_jax.terminal import session\n"
@@ -129,12 +132,14 @@ def test_the_process_ends_with_its_parent(folder, number):
         time.sleep(0.01)
 
 
-def children_of(process):
+def children_of(process: Any) -> Any:
     found = pathlib.Path(f"/proc/{process}/task/{process}/children").read_text().split()
     return [int(number) for number in found]
 
 
-def test_a_folder_whose_decoder_is_killed_in_the_midst_is_done_but_for_one_file(tmp_path, radiograph):
+def test_a_folder_whose_decoder_is_killed_in_the_midst_is_done_but_for_one_file(
+    tmp_path: pathlib.Path, radiograph: np.ndarray
+) -> None:
     (tmp_path / "in").mkdir()
     for number in range(120):  # more than a busy machine is through with before the signal comes
         Image.fromarray(np.tile(np.roll(radiograph, number), (2, 2))).save(tmp_path / "in" / f"{number:03}.png")
@@ -150,7 +155,7 @@ def test_a_folder_whose_decoder_is_killed_in_the_midst_is_done_but_for_one_file(
     assert errors.count("\n") == 1
 
 
-def test_packets_and_images_are_the_same_from_another_process(folder, way, tmp_path):
+def test_packets_and_images_are_the_same_from_another_process(folder: Any, way: Any, tmp_path: pathlib.Path) -> None:
     pairs = [(folder / "a.png", ".jpg"), (pathlib.Path(pydicom.data.get_testdata_file("CT_small.dcm")), ".dcm")]
     with Decoding(
         Call("medsr_jax.cli.sending", "original", {"max_pixels": None}), [file for file, _ in pairs]
@@ -177,7 +182,7 @@ def test_packets_and_images_are_the_same_from_another_process(folder, way, tmp_p
             np.testing.assert_array_equal(there.coefficients(), here.coefficients())
 
 
-def test_a_process_that_does_not_start_is_one_line(folder, monkeypatch):
+def test_a_process_that_does_not_start_is_one_line(folder: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(child, "_has_one_thread", lambda: False)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     decoding = Decoding(Call(__name__, "prints", {}), sorted(folder.iterdir()))

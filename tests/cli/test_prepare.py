@@ -1,11 +1,15 @@
+from __future__ import annotations
+
 import json
 import os
+import pathlib
 import pty
 import re
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 import numpy as np
 import pytest
@@ -15,12 +19,12 @@ from tests.data.pictures import picture, png
 MEDSR = [sys.executable, "-m", "medsr_jax", "prepare"]
 
 
-def run(*arguments, **options):
+def run(*arguments: Any, **options: Any) -> Any:
     return subprocess.run([*MEDSR, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
     folder = tmp_path_factory.mktemp("in") / "images"
     for number in range(30):
         png(folder / f"{number}.png", picture(number))
@@ -28,7 +32,7 @@ def folder(tmp_path_factory):
     return folder
 
 
-def test_a_set_is_made_and_told_of(folder, tmp_path):
+def test_a_set_is_made_and_told_of(folder: Any, tmp_path: pathlib.Path) -> None:
     done = run(folder, "-o", tmp_path / "set", "--min-side", "16", "--validation", "0.2", cwd=tmp_path)
     assert done.returncode == 0
     assert done.stderr == ""
@@ -57,7 +61,9 @@ def test_a_set_is_made_and_told_of(folder, tmp_path):
         (["nowhere"], "nowhere: no such folder", 1),
     ],
 )
-def test_what_can_not_be_done_is_one_line_and_nothing_is_written(folder, tmp_path, arguments, message, status):
+def test_what_can_not_be_done_is_one_line_and_nothing_is_written(
+    folder: Any, tmp_path: pathlib.Path, arguments: list[Any], message: str, status: int
+) -> None:
     done = run(folder, "-o", tmp_path / "set", *arguments, cwd=tmp_path)
     assert done.returncode == status
     assert message in done.stderr
@@ -65,13 +71,13 @@ def test_what_can_not_be_done_is_one_line_and_nothing_is_written(folder, tmp_pat
     assert list(tmp_path.iterdir()) == []
 
 
-def test_the_help_states_the_windows():
+def test_the_help_states_the_windows() -> None:
     done = run("--help", env={**os.environ, "COLUMNS": "200"})
     assert "-1000..1000 HU" in done.stdout
     assert "0.1 and 99.9 percentiles" in " ".join(done.stdout.replace("│", " ").split())
 
 
-def test_ctrl_c_on_a_terminal_shows_progress_and_leaves_nothing(folder, tmp_path):
+def test_ctrl_c_on_a_terminal_shows_progress_and_leaves_nothing(folder: Any, tmp_path: pathlib.Path) -> None:
     noise = np.random.default_rng(0).integers(0, 256, (1000, 1000), np.uint8)
     for number in range(150):  # enough that a busy machine is not through before the signal comes
         png(tmp_path / "in" / f"{number}.png", np.roll(noise, number), compress_level=0)

@@ -1,9 +1,12 @@
 """`medsr restore`, `evaluate`, `models` and `demo`, as a user calls them."""
 
+from __future__ import annotations
+
 import pathlib
 import re
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -20,7 +23,7 @@ from medsr_jax.weights import model_file
 
 
 @pytest.fixture(scope="module")
-def sent(tmp_path_factory, radiograph):
+def sent(tmp_path_factory: pytest.TempPathFactory, radiograph: np.ndarray) -> str:
     """A folder of packets: an image, one of 16 bits, a DICOM object, all below a subfolder."""
     folder = tmp_path_factory.mktemp("link")
     (folder / "in" / "deep").mkdir(parents=True)
@@ -33,15 +36,17 @@ def sent(tmp_path_factory, radiograph):
     return folder / "sent"
 
 
-def run(*arguments):
+def run(*arguments: Any) -> Any:
     return CliRunner().invoke(app, [str(argument) for argument in arguments], catch_exceptions=False)
 
 
-def restore(tiny_weights, *arguments):
+def restore(tiny_weights: Any, *arguments: Any) -> Any:
     return run("restore", "--model", tiny_weights, *arguments)
 
 
-def test_a_folder_comes_back_in_its_structure_with_its_types(sent, tiny_weights, tmp_path):
+def test_a_folder_comes_back_in_its_structure_with_its_types(
+    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path
+) -> None:
     result = restore(tiny_weights, sent, "-o", tmp_path, "--transfer-syntax", "JPEG-LS")
     assert result.exit_code == 0, result.output
     with Image.open(tmp_path / "a.png") as image:
@@ -57,7 +62,7 @@ def test_a_folder_comes_back_in_its_structure_with_its_types(sent, tiny_weights,
     assert re.search(r"agrees with what was sent to 0\.\d\d quantisation steps", result.output)
 
 
-def test_batches_give_what_single_images_give(sent, tiny_weights, tmp_path):
+def test_batches_give_what_single_images_give(sent: Any, tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     restore(tiny_weights, sent, "-o", tmp_path / "one")
     restore(tiny_weights, sent, "-o", tmp_path / "many", "--batch", "2")
     one, many = (np.asarray(Image.open(tmp_path / name / "a.png")).astype(int) for name in ("one", "many"))
@@ -65,7 +70,7 @@ def test_batches_give_what_single_images_give(sent, tiny_weights, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def mixed(tmp_path_factory, radiograph):
+def mixed(tmp_path_factory: pytest.TempPathFactory, radiograph: np.ndarray) -> str:
     """A folder of packets of several scales and codecs, as senders with budgets make them."""
     folder = tmp_path_factory.mktemp("mixed")
     Image.fromarray(radiograph).save(folder / "x.png")
@@ -82,8 +87,8 @@ def mixed(tmp_path_factory, radiograph):
 
 @pytest.mark.parametrize("options", [(), ("--batch", "3")])
 def test_packets_of_mixed_scales_come_back_each_with_the_model_it_got(
-    mixed, tiny_weights, monkeypatch, tmp_path, options
-):
+    mixed: Any, tiny_weights: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: pathlib.Path, options: tuple[Any, ...]
+) -> None:
     monkeypatch.setitem(AUTOMATIC, 4, tiny_weights)
     result = run("restore", mixed, "-o", tmp_path, *options)
     assert result.exit_code == 0, result.output
@@ -96,7 +101,9 @@ def test_packets_of_mixed_scales_come_back_each_with_the_model_it_got(
     assert re.search(r"1/3, model bicubic, agrees .*, no packaged model enlarges by 3", said["e.png"])
 
 
-def test_a_named_model_refuses_packets_of_other_scales_and_restores_its_own(mixed, tiny_weights, tmp_path):
+def test_a_named_model_refuses_packets_of_other_scales_and_restores_its_own(
+    mixed: Any, tiny_weights: Any, tmp_path: pathlib.Path
+) -> None:
     result = restore(tiny_weights, mixed, "-o", tmp_path, "--batch", "2")
     assert result.exit_code == 1
     refused = [line for line in result.stderr.splitlines() if "--model auto" in line]
@@ -104,7 +111,7 @@ def test_a_named_model_refuses_packets_of_other_scales_and_restores_its_own(mixe
     assert (tmp_path / "a.png").exists()
 
 
-def test_bicubic_by_name_restores_all_and_has_no_uncertainty(mixed, tmp_path):
+def test_bicubic_by_name_restores_all_and_has_no_uncertainty(mixed: Any, tmp_path: pathlib.Path) -> None:
     result = run("restore", mixed, "-o", tmp_path, "--model", "bicubic", "--uncertainty")
     assert result.exit_code == 0, result.output
     assert result.stdout.count("model bicubic, ") == 5
@@ -115,7 +122,9 @@ def test_bicubic_by_name_restores_all_and_has_no_uncertainty(mixed, tmp_path):
     assert len(blended.stderr.splitlines()) == 1
 
 
-def test_a_map_is_written_beside_each_result_and_both_are_named(sent, tiny_weights, tmp_path):
+def test_a_map_is_written_beside_each_result_and_both_are_named(
+    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path
+) -> None:
     result = restore(tiny_weights, sent, "-o", tmp_path, "--uncertainty")
     assert result.exit_code == 0, result.output
     assert result.output.count("model tiny, x2 self-ensemble") == 3
@@ -131,7 +140,7 @@ def test_a_map_is_written_beside_each_result_and_both_are_named(sent, tiny_weigh
     assert its_map.ReferencedImageSequence[0].ReferencedSOPInstanceUID == image.SOPInstanceUID
 
 
-def test_a_blend_is_named_with_its_parts(sent, tiny_weights, tmp_path):
+def test_a_blend_is_named_with_its_parts(sent: Any, tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     tiny = model_file.load(tiny_weights)
     other = jax.tree.map(lambda leaf: 3 * leaf, tiny.params)
     model_file.save(
@@ -152,7 +161,7 @@ def test_a_blend_is_named_with_its_parts(sent, tiny_weights, tmp_path):
     )
 
 
-def test_a_model_of_three_channels_restores_grey(sent, tmp_path):
+def test_a_model_of_three_channels_restores_grey(sent: Any, tmp_path: pathlib.Path) -> None:
     fields = {"channels": 3, "features": 4, "blocks": 1, "growth": 4, "scale": 4}
     shapes = jax.eval_shape(build("rrdbnet", fields).init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))["params"]
     random = np.random.default_rng(0)
@@ -164,7 +173,9 @@ def test_a_model_of_three_channels_restores_grey(sent, tmp_path):
     assert Image.open(tmp_path / "a.png").size == (200, 160)
 
 
-def test_another_runtime_gives_the_same_image_and_is_named(sent, tiny_weights, tmp_path):
+def test_another_runtime_gives_the_same_image_and_is_named(
+    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path
+) -> None:
     pytest.importorskip("onnxruntime", reason="the extra [onnx] is not installed")
     result = restore(tiny_weights, sent / "a.jpg", "-o", tmp_path / "a.png", "--backend", "onnxruntime")
     assert "model tiny, onnxruntime, agrees" in result.output
@@ -173,7 +184,7 @@ def test_another_runtime_gives_the_same_image_and_is_named(sent, tiny_weights, t
     assert np.abs(one - other).max() <= 1
 
 
-def test_a_map_overwrites_no_result_and_no_input(sent, tiny_weights, tmp_path):
+def test_a_map_overwrites_no_result_and_no_input(sent: Any, tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "in"
     folder.mkdir()
     for name in ("a.jpg", "a-uncertainty.jpg", "b.jpg"):
@@ -189,7 +200,9 @@ def test_a_map_overwrites_no_result_and_no_input(sent, tiny_weights, tmp_path):
     assert not (folder / "b.png").exists()
 
 
-def test_a_bad_packet_is_named_and_the_others_are_restored(sent, tiny_weights, tmp_path, radiograph):
+def test_a_bad_packet_is_named_and_the_others_are_restored(
+    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path, radiograph: np.ndarray
+) -> None:
     broken = tmp_path / "in"
     broken.mkdir()
     good = (sent / "a.jpg").read_bytes()
@@ -209,7 +222,9 @@ def test_a_bad_packet_is_named_and_the_others_are_restored(sent, tiny_weights, t
     assert [path.name for path in (tmp_path / "out").rglob("*") if path.is_file()] == ["a.png"]
 
 
-def test_a_jpeg_that_is_no_packet_is_restored_when_its_scale_is_stated(tiny_weights, tmp_path, radiograph):
+def test_a_jpeg_that_is_no_packet_is_restored_when_its_scale_is_stated(
+    tiny_weights: Any, tmp_path: pathlib.Path, radiograph: np.ndarray
+) -> None:
     Image.fromarray(radiograph[:40, :56]).save(tmp_path / "plain.jpg", quality=70)
     assert restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png").exit_code == 1
     result = restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png", "--assume-scale", "4")
@@ -218,7 +233,7 @@ def test_a_jpeg_that_is_no_packet_is_restored_when_its_scale_is_stated(tiny_weig
     assert Image.open(tmp_path / "out.png").size == (224, 160)
 
 
-def test_a_folder_that_cannot_be_written_leaves_nothing(sent, tiny_weights, tmp_path):
+def test_a_folder_that_cannot_be_written_leaves_nothing(sent: Any, tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     (tmp_path / "out").write_text("a file where a folder should be")
     result = restore(tiny_weights, sent, "-o", tmp_path / "out")
     assert result.exit_code == 1
@@ -237,13 +252,17 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(sent, tiny_weights, tmp_
         ("--precision", "float16"),
     ],
 )
-def test_an_impossible_option_is_one_line(sent, tiny_weights, tmp_path, option):
+def test_an_impossible_option_is_one_line(
+    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path, option: tuple[str, ...]
+) -> None:
     result = run("restore", sent, "-o", tmp_path, "--model", tiny_weights, *option)
     assert result.exit_code == 2
     assert len(result.stderr.splitlines()) == 1
 
 
-def test_evaluate_prints_a_row_an_image_and_the_mean_gain(tiny_weights, tmp_path, radiograph):
+def test_evaluate_prints_a_row_an_image_and_the_mean_gain(
+    tiny_weights: Any, tmp_path: pathlib.Path, radiograph: np.ndarray
+) -> None:
     Image.fromarray(radiograph).save(tmp_path / "a.png")
     Image.fromarray(radiograph[::-1].copy()).save(tmp_path / "b.png")
     (tmp_path / "c.png").write_bytes(b"no image")
@@ -262,7 +281,7 @@ def test_evaluate_prints_a_row_an_image_and_the_mean_gain(tiny_weights, tmp_path
     assert len(list((tmp_path / "report" / "pictures").iterdir())) == 6
 
 
-def test_evaluate_takes_any_scale_and_a_budget(tmp_path, radiograph):
+def test_evaluate_takes_any_scale_and_a_budget(tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     Image.fromarray(radiograph).save(tmp_path / "a.png")
     scaled = run("evaluate", tmp_path / "a.png", "--scale", "2")
     assert scaled.exit_code == 0, scaled.output
@@ -282,13 +301,13 @@ def test_evaluate_takes_any_scale_and_a_budget(tmp_path, radiograph):
         assert len(refused.stderr.splitlines()) == 1
 
 
-def test_lpips_without_a_report_is_refused(tiny_weights, tmp_path):
+def test_lpips_without_a_report_is_refused(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     result = run("evaluate", tmp_path, "--model", tiny_weights, "--lpips")
     assert result.exit_code == 2
     assert result.stderr == "--lpips requires --report FOLDER\n"
 
 
-def test_models_and_info_say_what_the_packaged_model_is():
+def test_models_and_info_say_what_the_packaged_model_is() -> None:
     listed = run("models").output
     assert "xray-x4: compact_rrdbnet" in listed
     assert "Apache-2.0" in listed
@@ -299,7 +318,7 @@ def test_models_and_info_say_what_the_packaged_model_is():
     assert "degradation" in described
 
 
-def test_the_demo_sends_and_restores_a_real_radiograph(tmp_path):
+def test_the_demo_sends_and_restores_a_real_radiograph(tmp_path: pathlib.Path) -> None:
     pytest.importorskip("data_store", reason="PyPI pydicom-data is not installed")
     done = subprocess.run(
         [sys.executable, "-m", "medsr_jax", "demo", "--out", str(tmp_path)],

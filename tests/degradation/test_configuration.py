@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
 import jax
 import ml_collections
 import numpy as np
@@ -9,7 +13,7 @@ from medsr_jax.errors import MedsrError
 
 
 @pytest.mark.parametrize("name", PRESETS)
-def test_a_description_makes_the_same_degradation_again(name):
+def test_a_description_makes_the_same_degradation_again(name: Any) -> None:
     degradation = preset(name)
     again = configured(describe(degradation))
     assert again == degradation and hash(again) == hash(degradation)
@@ -18,7 +22,7 @@ def test_a_description_makes_the_same_degradation_again(name):
     assert from_config == degradation and list(from_config.steps) == list(degradation.steps)
 
 
-def test_any_field_can_be_overridden():
+def test_any_field_can_be_overridden() -> None:
     changed = configured(
         {
             "preset": "high_order",
@@ -39,14 +43,14 @@ def test_any_field_can_be_overridden():
     assert "jpeg_1" not in changed.steps and list(changed.steps)[:2] == ["blur_1", "resize_1"]
 
 
-def test_an_override_reaches_the_pixels():
+def test_an_override_reaches_the_pixels() -> None:
     flat = np.full((2, 32, 32, 1), 0.5, np.float32)
     silent = configured({"preset": "classical", "steps": {"noise": {"sigma": (0, 0)}, "jpeg": None}})
     lr = jax.jit(apply, static_argnums=2)(jax.random.key(0), flat, silent).lr
     np.testing.assert_allclose(lr, 128 / 255, atol=1e-6)
 
 
-def test_a_step_can_be_added_with_its_kind():
+def test_a_step_can_be_added_with_its_kind() -> None:
     changed = configured({"preset": "bicubic", "steps": {"noise": {"kind": "Noise", "grey": 1.0}}})
     assert list(changed.steps) == ["downscale", "quantise", "noise"] and changed.steps["noise"].grey == 1.0
     order = ("downscale", "noise", "quantise")
@@ -80,7 +84,7 @@ def test_a_step_can_be_added_with_its_kind():
         ),
     ],
 )
-def test_a_wrong_config_is_one_line_that_names_the_field(changes, line):
+def test_a_wrong_config_is_one_line_that_names_the_field(changes: dict[str, Any], line: str) -> None:
     with pytest.raises(MedsrError, match=line) as caught:
         configured(changes)
     assert "\n" not in str(caught.value)

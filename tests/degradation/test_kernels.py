@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,7 +15,7 @@ from medsr_jax.degradation.randomness import sample_keys
 from medsr_jax.errors import MedsrError
 
 
-def by_formula(form, size, sigma, rotation, beta, cutoff):
+def by_formula(form: Any, size: Any, sigma: Any, rotation: Any, beta: Any, cutoff: Any) -> Any:
     """One kernel, pixel by pixel, on its own size."""
     half = size // 2
     values = np.empty((size, size))
@@ -38,32 +41,32 @@ def by_formula(form, size, sigma, rotation, beta, cutoff):
 
 
 @pytest.fixture(scope="module")
-def drawn():
+def drawn() -> Any:
     """10 000 draws of the first order."""
     return jax.jit(lambda keys: draw(keys, mixture=KernelMixture()))(sample_keys(jax.random.key(0), 10_000))
 
 
-def of(drawn, *forms):
+def of(drawn: Any, *forms: Any) -> Any:
     chosen = np.isin(np.asarray(drawn.form), [FORMS.index(form) for form in forms])
     return {name: np.asarray(value)[chosen] for name, value in drawn._asdict().items()}
 
 
-def uniform(values, low, high):
+def uniform(values: Any, low: Any, high: Any) -> Any:
     return stats.kstest(values, "uniform", (low, high - low)).pvalue > 0.001
 
 
-def test_forms_come_in_the_references_shares(drawn):
+def test_forms_come_in_the_references_shares(drawn: Any) -> None:
     counts = np.bincount(np.asarray(drawn.form), minlength=len(FORMS))
     shares = np.array([0.1, *(0.9 * np.array([0.45, 0.25, 0.12, 0.03, 0.12, 0.03]))])
     assert stats.chisquare(counts, 10_000 * shares).pvalue > 0.001
 
 
-def test_sizes_are_uniform(drawn):
+def test_sizes_are_uniform(drawn: Any) -> None:
     values, counts = np.unique(drawn.size, return_counts=True)
     assert tuple(values) == SIZES and stats.chisquare(counts).pvalue > 0.001
 
 
-def test_sigma_and_rotation_are_uniform_and_isotropic_kernels_have_one_sigma(drawn):
+def test_sigma_and_rotation_are_uniform_and_isotropic_kernels_have_one_sigma(drawn: Any) -> None:
     skewed = of(drawn, "anisotropic", "generalised_anisotropic", "plateau_anisotropic")
     assert uniform(skewed["sigma"][:, 0], 0.2, 3) and uniform(skewed["sigma"][:, 1], 0.2, 3)
     assert abs(np.corrcoef(skewed["sigma"].T)[0, 1]) < 0.08
@@ -74,7 +77,7 @@ def test_sigma_and_rotation_are_uniform_and_isotropic_kernels_have_one_sigma(dra
 
 
 @pytest.mark.parametrize(("form", "low", "high"), [("generalised", 0.5, 4.0), ("plateau", None, 2.0)])
-def test_beta_is_a_coin_between_both_sides_of_one(drawn, form, low, high):
+def test_beta_is_a_coin_between_both_sides_of_one(drawn: Any, form: str, low: float | None, high: float) -> None:
     beta = of(drawn, f"{form}_isotropic", f"{form}_anisotropic")["beta"]
     above = beta[beta > 1]
     assert uniform(above, 1, high)
@@ -83,14 +86,14 @@ def test_beta_is_a_coin_between_both_sides_of_one(drawn, form, low, high):
     assert uniform(below, low, 1) if low else (below == 1).all()
 
 
-def test_the_cutoff_of_a_small_sinc_is_drawn_from_less(drawn):
+def test_the_cutoff_of_a_small_sinc_is_drawn_from_less(drawn: Any) -> None:
     sinc = of(drawn, "sinc")
     small = sinc["size"] < 13
     assert uniform(sinc["cutoff"][small], math.pi / 3, math.pi)
     assert uniform(sinc["cutoff"][~small], math.pi / 5, math.pi)
 
 
-def test_every_form_is_its_formula(drawn):
+def test_every_form_is_its_formula(drawn: Any) -> None:
     for form in FORMS:
         first = {name: value[:6] for name, value in of(drawn, form).items()}
         batch = kernels.Kernels(*(jnp.asarray(first[name]) for name in kernels.Kernels._fields))
@@ -103,7 +106,7 @@ def test_every_form_is_its_formula(drawn):
             np.testing.assert_allclose(kernel, np.pad(expected, margin), atol=1e-6, err_msg=form)
 
 
-def test_single_forms_are_those_of_the_mixture(drawn):
+def test_single_forms_are_those_of_the_mixture(drawn: Any) -> None:
     few = jax.tree.map(lambda leaf: leaf[:64], drawn)
     mixed = np.asarray(build(few))
     single = {
@@ -118,7 +121,7 @@ def test_single_forms_are_those_of_the_mixture(drawn):
         np.testing.assert_allclose(np.asarray(batch)[chosen], mixed[chosen], atol=1e-7)
 
 
-def test_kernels_sum_to_one_and_are_zero_outside_of_their_size(drawn):
+def test_kernels_sum_to_one_and_are_zero_outside_of_their_size(drawn: Any) -> None:
     few = jax.tree.map(lambda leaf: leaf[:500], drawn)
     built = np.asarray(build(few))
     np.testing.assert_allclose(built.sum(axis=(1, 2)), 1, atol=2e-6)
@@ -127,21 +130,21 @@ def test_kernels_sum_to_one_and_are_zero_outside_of_their_size(drawn):
     assert not built[outside].any()
 
 
-def test_the_last_sinc_has_any_size_and_cutoff():
+def test_the_last_sinc_has_any_size_and_cutoff() -> None:
     built = np.asarray(draw_sinc(sample_keys(jax.random.key(0), 200), cutoff=(math.pi / 3, math.pi)))
     np.testing.assert_allclose(built.sum(axis=(1, 2)), 1, atol=2e-6)
     extents = {int((row != 0).sum()) for row in built[:, 10]}
     assert {7, 21} <= extents <= set(SIZES)
 
 
-def test_identity_changes_nothing():
+def test_identity_changes_nothing() -> None:
     assert float(kernels.identity(2)[1, 10, 10]) == 1 and float(kernels.identity(2).sum()) == 2
 
 
-def test_gradients_are_finite_for_every_form(drawn):
+def test_gradients_are_finite_for_every_form(drawn: Any) -> None:
     few = jax.tree.map(lambda leaf: leaf[:64], drawn)
 
-    def loss(sigma, beta, cutoff):
+    def loss(sigma: Any, beta: Any, cutoff: Any) -> Any:
         return jnp.square(build(few._replace(sigma=sigma, beta=beta, cutoff=cutoff))).sum()
 
     for gradient in jax.jit(jax.grad(loss, argnums=(0, 1, 2)))(few.sigma, few.beta, few.cutoff):
@@ -158,6 +161,6 @@ def test_gradients_are_finite_for_every_form(drawn):
         ({"large_cutoff": (0.1, 4.0)}, "kernels.large_cutoff"),
     ],
 )
-def test_a_wrong_mixture_is_one_line(fields, line):
+def test_a_wrong_mixture_is_one_line(fields: dict[str, Any], line: str) -> None:
     with pytest.raises(MedsrError, match=line):
         KernelMixture(**fields)

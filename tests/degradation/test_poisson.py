@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -15,7 +17,7 @@ NORMAL = stats.norm.ppf(PROBABILITIES).astype(np.float32)
 
 
 @pytest.mark.parametrize("rate", [0.01, 0.3, 1.0, 3.99, 4.0, 7.5, 20.0, 256.0, 1000.0, 50_000.0])
-def test_counts_are_the_poisson_quantiles(rate):
+def test_counts_are_the_poisson_quantiles(rate: float) -> None:
     counts = np.asarray(quantile(NORMAL, np.full_like(NORMAL, rate)))
     expected = stats.poisson.ppf(PROBABILITIES, rate)
     assert (counts != expected).mean() < 0.003
@@ -25,7 +27,7 @@ def test_counts_are_the_poisson_quantiles(rate):
     assert abs(counts.var() / rate - 1) < 3e-3
 
 
-def test_drawn_counts_have_the_poisson_distribution():
+def test_drawn_counts_have_the_poisson_distribution() -> None:
     field = normal_field(sample_keys(jax.random.key(0), 1), (200_000,))[0]
     for rate in (0.8, 5.0):
         counts = np.asarray(quantile(field, jnp.full_like(field, rate))).astype(int)
@@ -35,10 +37,10 @@ def test_drawn_counts_have_the_poisson_distribution():
         assert stats.chisquare(seen, expected * seen.sum() / expected.sum()).pvalue > 1e-4
 
 
-def test_no_photons_are_expected_and_none_come():
+def test_no_photons_are_expected_and_none_come() -> None:
     assert not quantile(NORMAL, np.zeros_like(NORMAL)).any()
 
 
-def test_no_gradient_passes():
+def test_no_gradient_passes() -> None:
     gradient = jax.grad(lambda rate: poisson_quantile(jnp.asarray(NORMAL[:100]), rate).sum())(jnp.full(100, 9.0))
     assert not gradient.any()

@@ -1,6 +1,9 @@
 """Against loops that follow PyTorch's documentation, against Pillow, and against PyTorch where it is installed."""
 
+from __future__ import annotations
+
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,18 +22,18 @@ PYTORCH = ("area", "bilinear", "bicubic")
 
 
 @pytest.fixture(scope="module")
-def image(radiograph):
+def image(radiograph: np.ndarray) -> Any:
     return (radiograph[40:77, 30:71] / 255.0).astype(np.float32)
 
 
-def one_axis(values, wanted, step, method):
+def one_axis(values: Any, wanted: Any, step: Any, method: Any) -> Any:
     """Rows of a float64 array resampled as `torch.nn.functional.interpolate` says it does."""
     n = len(values)
 
-    def pixel(index):
+    def pixel(index: Any) -> Any:
         return values[min(max(index, 0), n - 1)]
 
-    def cubic(x, a=-0.75):
+    def cubic(x: Any, a: Any = -0.75) -> Any:
         x = abs(x)
         if x <= 1:
             return (a + 2) * x**3 - (a + 3) * x**2 + 1
@@ -52,13 +55,13 @@ def one_axis(values, wanted, step, method):
     return np.stack(rows)
 
 
-def reference(image, wanted, step, method):
+def reference(image: Any, wanted: Any, step: Any, method: Any) -> Any:
     tall = one_axis(image.astype(np.float64), wanted[0], step[0], method)
     return one_axis(tall.T, wanted[1], step[1], method).T
 
 
 @pytest.fixture(scope="module")
-def resized(image):
+def resized(image: Any) -> Any:
     """One compiled call: every method by every scale, samples of one batch."""
     scales = [0.15, 0.4, 0.731, 1.0, 1.3, 1.5]
     cases = [(method, scale) for method in range(3) for scale in scales]
@@ -71,19 +74,19 @@ def resized(image):
     ]
 
 
-def test_each_sample_has_its_own_scale_and_method(image, resized):
+def test_each_sample_has_its_own_scale_and_method(image: Any, resized: Any) -> None:
     for method, scale, sample, size in resized:
         assert size == (math.floor(37 * scale), math.floor(41 * scale))
         expected = reference(image, size, (1 / scale, 1 / scale), method)
         np.testing.assert_allclose(sample[: size[0], : size[1]], expected, atol=2e-6, err_msg=f"{method} {scale}")
 
 
-def test_what_lies_outside_of_the_result_is_zero(resized):
+def test_what_lies_outside_of_the_result_is_zero(resized: Any) -> None:
     for *_, sample, (rows, columns) in resized:
         assert not sample[rows:].any() and not sample[:, columns:].any()
 
 
-def test_pytorch_agrees(image, resized):
+def test_pytorch_agrees(image: Any, resized: Any) -> None:
     torch = pytest.importorskip("torch")
     tensor = torch.from_numpy(image)[None, None]
     for method, scale, sample, (rows, columns) in resized:
@@ -91,7 +94,7 @@ def test_pytorch_agrees(image, resized):
         np.testing.assert_allclose(sample[:rows, :columns], theirs, atol=3e-6, err_msg=f"{method} {scale}")
 
 
-def test_a_wanted_size_steps_by_the_quotient_of_the_sizes(image):
+def test_a_wanted_size_steps_by_the_quotient_of_the_sizes(image: Any) -> None:
     wanted = [(13, 9), (50, 60), (37, 41)]
     batch = jnp.broadcast_to(image[None, ..., None], (3, *image.shape, 1))
     for index, method in enumerate(PYTORCH):
@@ -102,7 +105,7 @@ def test_a_wanted_size_steps_by_the_quotient_of_the_sizes(image):
 
 
 @pytest.mark.parametrize("wanted", [(9, 10), (23, 41), (61, 80)])
-def test_antialiased_bicubic_is_pillows(image, wanted):
+def test_antialiased_bicubic_is_pillows(image: Any, wanted: tuple[int, ...]) -> None:
     theirs = np.asarray(Image.fromarray(image).resize(wanted[::-1], Image.Resampling.BICUBIC))
     ours = resize_to(
         image[None, ..., None],
@@ -114,7 +117,7 @@ def test_antialiased_bicubic_is_pillows(image, wanted):
     np.testing.assert_allclose(ours[0, ..., 0], theirs, atol=2e-6)
 
 
-def test_area_by_a_whole_factor_is_the_senders(radiograph):
+def test_area_by_a_whole_factor_is_the_senders(radiograph: np.ndarray) -> None:
     from medsr_jax.transmission.downscaling import downscale
 
     theirs = downscale(radiograph, scale=4, kernel="area")
@@ -128,7 +131,7 @@ def test_area_by_a_whole_factor_is_the_senders(radiograph):
     np.testing.assert_allclose(ours[0, ..., 0] * 255, theirs, atol=1e-4)
 
 
-def test_a_small_image_on_a_canvas_is_resized_as_it_would_be_alone(image):
+def test_a_small_image_on_a_canvas_is_resized_as_it_would_be_alone(image: Any) -> None:
     canvas = np.full((len(METHODS), 50, 50, 1), 7.0, np.float32)
     canvas[:, :37, :41, 0] = image
     size = jnp.asarray([[37, 41]] * len(METHODS))
@@ -139,7 +142,7 @@ def test_a_small_image_on_a_canvas_is_resized_as_it_would_be_alone(image):
     np.testing.assert_allclose(result, alone, atol=1e-6)
 
 
-def test_rows_sum_to_one_and_beyond_the_size_to_zero():
+def test_rows_sum_to_one_and_beyond_the_size_to_zero() -> None:
     wanted = jnp.asarray([5, 20, 31, 7])
     rows = weights(
         jnp.asarray([20, 17, 20, 3]), wanted, jnp.asarray([4.0, 0.85, 0.7, 0.4]), jnp.arange(4), source=20, target=31

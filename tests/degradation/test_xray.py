@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,11 +13,11 @@ KEY, OTHER = jax.random.split(jax.random.key(0))
 LATITUDE = 3.0
 
 
-def flat(x, n=1):
+def flat(x: Any, n: Any = 1) -> Any:
     return jnp.full((n, 256, 256, 1), x)
 
 
-def one(*values):
+def one(*values: Any) -> Any:
     return jnp.asarray(values, jnp.float32)
 
 
@@ -22,7 +26,7 @@ lower = jax.jit(low_dose)
 
 
 @pytest.mark.parametrize("x", [0.2, 0.5, 0.8])
-def test_the_variance_of_the_logarithm_is_one_over_the_photons(x):
+def test_the_variance_of_the_logarithm_is_one_over_the_photons(x: float) -> None:
     dose = 20_000.0
     noisy = quantum(KEY, flat(x), dose=one(dose), electronic=one(0.0), latitude=one(LATITUDE))
     photons = dose * np.exp(-LATITUDE * x)
@@ -31,7 +35,7 @@ def test_the_variance_of_the_logarithm_is_one_over_the_photons(x):
     np.testing.assert_allclose(log.mean(), LATITUDE * x, atol=5e-4)
 
 
-def test_electronic_noise_adds_its_variance_where_there_is_little_light():
+def test_electronic_noise_adds_its_variance_where_there_is_little_light() -> None:
     dose, electronic, x = 5_000.0, 20.0, 0.8
     noisy = quantum(KEY, flat(x), dose=one(dose), electronic=one(electronic), latitude=one(LATITUDE))
     photons = dose * np.exp(-LATITUDE * x)
@@ -40,7 +44,7 @@ def test_electronic_noise_adds_its_variance_where_there_is_little_light():
 
 
 @pytest.mark.parametrize("fraction", [1.0, 0.5, 0.1])
-def test_full_dose_made_low_is_as_noisy_as_low_dose(fraction):
+def test_full_dose_made_low_is_as_noisy_as_low_dose(fraction: float) -> None:
     dose, electronic, x = 40_000.0, 15.0, 0.6
     setting = {"electronic": one(electronic), "latitude": one(LATITUDE)}
     full = quantum(KEY, flat(x), dose=one(dose), **setting)
@@ -51,18 +55,18 @@ def test_full_dose_made_low_is_as_noisy_as_low_dose(fraction):
         np.testing.assert_array_equal(low, full)
 
 
-def test_no_photon_at_all_is_white_and_finite():
+def test_no_photon_at_all_is_white_and_finite() -> None:
     noisy = quantum(KEY, flat(1.0), dose=one(1.0), electronic=one(0.0), latitude=one(LATITUDE))
     assert np.isfinite(noisy).all() and float(noisy.max()) <= 1
 
 
-def test_each_sample_has_its_own_dose():
+def test_each_sample_has_its_own_dose() -> None:
     noisy = quantum(KEY, flat(0.5, 2), dose=one(1e4, 1e6), electronic=one(0, 0), latitude=one(LATITUDE, LATITUDE))
     dark, bright = np.asarray(noisy).std(axis=(1, 2, 3))
     np.testing.assert_allclose(dark / bright, 10, rtol=0.02)
 
 
-def test_the_kernels_transform_is_the_function_asked_for():
+def test_the_kernels_transform_is_the_function_asked_for() -> None:
     half, glare, reach = one(0.2, 0.4), one(0.0, 0.2), one(1.0, 2.0)
     kernels = np.asarray(detector_kernel(half, glare=glare, reach=reach))
     np.testing.assert_allclose(kernels.sum(axis=(1, 2)), 1, atol=1e-6)
@@ -75,7 +79,7 @@ def test_the_kernels_transform_is_the_function_asked_for():
         assert np.abs(mtf.imag).max() < 1e-5
 
 
-def test_grid_lines_modulate_the_exposure_at_their_frequency():
+def test_grid_lines_modulate_the_exposure_at_their_frequency() -> None:
     lined = grid_lines(
         flat(0.5), frequency=one(0.125), angle=one(0.0), phase=one(0.0), amplitude=one(0.1), latitude=one(LATITUDE)
     )
@@ -87,7 +91,7 @@ def test_grid_lines_modulate_the_exposure_at_their_frequency():
     np.testing.assert_allclose(exposure, np.broadcast_to(exposure[:1], exposure.shape), atol=1e-6)
 
 
-def test_exposure_falls_off_as_the_cube_of_the_cosine():
+def test_exposure_falls_off_as_the_cube_of_the_cosine() -> None:
     distance = 2.0
     uneven = vignetting(flat(0.5), distance=one(distance), centre=one(0.5, 0.5)[None], latitude=one(LATITUDE))
     exposure = np.exp(-LATITUDE * (np.asarray(uneven[0, ..., 0], np.float64) - 0.5))
@@ -97,14 +101,14 @@ def test_exposure_falls_off_as_the_cube_of_the_cosine():
     np.testing.assert_allclose(exposure, cosine**3, rtol=1e-4)
 
 
-def test_the_fall_off_is_about_the_image_not_the_canvas():
+def test_the_fall_off_is_about_the_image_not_the_canvas() -> None:
     small = flat(0.5)[:, :100, :60]
     setting = {"distance": one(1.5), "centre": one(0.4, 0.6)[None], "latitude": one(LATITUDE)}
     on_canvas = vignetting(flat(0.5), size=jnp.asarray([[100, 60]]), **setting)
     np.testing.assert_allclose(on_canvas[:, :100, :60], vignetting(small, **setting), atol=1e-6)
 
 
-def test_gradients_pass_through_the_noise():
+def test_gradients_pass_through_the_noise() -> None:
     setting = {"dose": one(1e4), "electronic": one(5.0), "latitude": one(LATITUDE)}
     gradient = jax.grad(lambda x: quantum(KEY, x, **setting).sum())(flat(0.5))
     np.testing.assert_allclose(gradient, 1.0)

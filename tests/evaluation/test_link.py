@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -10,12 +15,12 @@ from medsr_jax.transmission.sender import compress
 
 
 @pytest.fixture
-def image(radiograph):
+def image(radiograph: np.ndarray) -> Any:
     return Image(pixels=radiograph[None], value_range=(0, 255), kind="png", name="picture")
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_enlarging_gives_the_original_size_and_most_of_the_picture(image, method):
+def test_enlarging_gives_the_original_size_and_most_of_the_picture(image: Any, method: Any) -> None:
     packet = compress(image, quality=90)
     large = enlarge(packet, method=method)
     assert large.shape == image.pixels.shape
@@ -23,7 +28,7 @@ def test_enlarging_gives_the_original_size_and_most_of_the_picture(image, method
     assert psnr(large, image.pixels, value_range=(0, 255)) > 22
 
 
-def test_a_measurement_is_of_what_would_travel(image, tiny_weights, tmp_path):
+def test_a_measurement_is_of_what_would_travel(image: Any, tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     measured = measure(image, Restorer(tiny_weights), quality=60)
     from medsr_jax.transmission.packet_io import write_packet
 
@@ -34,12 +39,12 @@ def test_a_measurement_is_of_what_would_travel(image, tiny_weights, tmp_path):
     assert measured.psnr_bicubic == psnr(enlarge(measured.packet), image.pixels, value_range=(0, 255))
 
 
-def test_a_16_bit_image_is_measured_on_what_it_spans(radiograph):
+def test_a_16_bit_image_is_measured_on_what_it_spans(radiograph: np.ndarray) -> None:
     wide = Image(pixels=radiograph[None].astype(np.uint16) * 4 + 100, value_range=(0, 65535), kind="png")
     assert measured_range(wide) == (wide.pixels.min(), wide.pixels.max())
 
 
-def test_padding_is_measured_by_nobody(radiograph):
+def test_padding_is_measured_by_nobody(radiograph: np.ndarray) -> None:
     pixels = radiograph[None].astype(np.uint16) + 1000
     pixels[:, :60] = 0
     image = Image(pixels=pixels, value_range=(0, 4095), kind="tiff", padding=(0, 0), name="padded")

@@ -1,6 +1,9 @@
 """Long measurements go on where they were, and the page of results keeps the sections of other scripts."""
 
+from __future__ import annotations
+
 import json
+import pathlib
 
 import pytest
 
@@ -9,7 +12,7 @@ from medsr_jax.evaluation.studies import records
 SIGNATURE = {"model": "xray-x4", "levels": (1, 2)}
 
 
-def test_a_measurement_goes_on_where_it_was_killed(tmp_path):
+def test_a_measurement_goes_on_where_it_was_killed(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "deep" / "m.jsonl"
     first = records.Measurements(path, SIGNATURE)
     first.add({"image": "a", "psnr": 30.5})
@@ -22,7 +25,7 @@ def test_a_measurement_goes_on_where_it_was_killed(tmp_path):
     assert list(records.Measurements(path, SIGNATURE).records) == ["a", "b"]
 
 
-def test_measurements_of_other_settings_are_not_mixed(tmp_path):
+def test_measurements_of_other_settings_are_not_mixed(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "m.jsonl"
     records.Measurements(path, SIGNATURE).add({"image": "a"})
     with pytest.raises(SystemExit, match=r"m\.jsonl: has measurements of other settings"):
@@ -30,7 +33,7 @@ def test_measurements_of_other_settings_are_not_mixed(tmp_path):
     assert len(path.read_text().splitlines()) == 2
 
 
-def test_a_section_takes_its_own_place_alone(tmp_path):
+def test_a_section_takes_its_own_place_alone(tmp_path: pathlib.Path) -> None:
     page = tmp_path / "docs" / "results.md"
     records.write_section("lesions", "## Lesions\n\nold", page=page)
     records.write_section("table1", "## Table 1", page=page)

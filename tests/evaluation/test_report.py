@@ -1,8 +1,12 @@
+from __future__ import annotations
+
 import csv
 import dataclasses
 import html.parser
 import math
+import pathlib
 import urllib.parse
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -21,19 +25,19 @@ from medsr_jax.transmission.packet_io import packet_bytes
 class Page(html.parser.HTMLParser):
     """The text of a page, and the files that it refers to."""
 
-    def __init__(self, text):
+    def __init__(self, text: Any) -> None:
         super().__init__()
         self.files, self.text = set(), ""
         self.feed(text)
 
-    def handle_starttag(self, tag, attrs):
+    def handle_starttag(self, tag: Any, attrs: Any) -> None:
         self.files |= {urllib.parse.unquote(value) for name, value in attrs if name in ("src", "href")}
 
-    def handle_data(self, data):
+    def handle_data(self, data: Any) -> None:
         self.text += data
 
 
-def through_the_link(pixels, *, inverted=False):
+def through_the_link(pixels: Any, *, inverted: Any = False) -> tuple[Any, ...]:
     """An image, and what a link whose receiver knows nothing but bicubic makes of it."""
     image = Image(pixels=pixels[None], value_range=(0, np.iinfo(pixels.dtype).max), kind="png", inverted=inverted)
     packet = compress(image, scale=2, quality=60, preprocess=False)
@@ -55,7 +59,7 @@ def through_the_link(pixels, *, inverted=False):
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, radiograph):
+def report(tmp_path_factory: pytest.TempPathFactory, radiograph: np.ndarray) -> tuple[Any, ...]:
     folder = tmp_path_factory.mktemp("report")
     rows = []
     for name, pixels in (("a <b> & 50%.png", radiograph), ("deep/c#1.png", radiograph.astype(np.uint16) * 200)):
@@ -69,28 +73,28 @@ def report(tmp_path_factory, radiograph):
     return folder, rows
 
 
-def test_every_file_of_the_page_is_there(report):
+def test_every_file_of_the_page_is_there(report: Any) -> None:
     folder, rows = report
     page = Page((folder / "index.html").read_text())
     assert page.files == {picture for row in rows for picture in row.pictures}
     assert all((folder / name).is_file() for name in page.files)
 
 
-def test_names_are_shown_as_they_are(report):
+def test_names_are_shown_as_they_are(report: Any) -> None:
     folder, _ = report
     text = Page((folder / "index.html").read_text()).text
     for shown in ("a <b> & 50%.png", "deep/c#1.png", "A <title>", "jpeg <q> 60"):
         assert shown in text
 
 
-def test_the_page_states_the_ratio_and_what_it_is_not_for(report):
+def test_the_page_states_the_ratio_and_what_it_is_not_for(report: Any) -> None:
     folder, _ = report
     text = Page((folder / "index.html").read_text()).text
     assert "published ceilings" in text
     assert "Not for primary diagnosis" in text
 
 
-def test_pictures_are_of_the_originals_size_and_alike_in_grey(report, radiograph):
+def test_pictures_are_of_the_originals_size_and_alike_in_grey(report: Any, radiograph: np.ndarray) -> None:
     folder, rows = report
     for row in rows:
         shown = [np.asarray(PIL.Image.open(folder / picture)) for picture in row.pictures]
@@ -98,14 +102,14 @@ def test_pictures_are_of_the_originals_size_and_alike_in_grey(report, radiograph
         assert abs(shown[0].astype(float).mean() - shown[2].astype(float).mean()) < 2
 
 
-def test_an_inverted_image_is_shown_with_high_values_white(tmp_path, radiograph):
+def test_an_inverted_image_is_shown_with_high_values_white(tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     image, measured, _ = through_the_link(radiograph, inverted=True)
     first = write_pictures(tmp_path, "a", image, measured)[0]
     shown = np.asarray(PIL.Image.open(tmp_path / first)).astype(float)
     assert np.corrcoef(shown.ravel(), radiograph.ravel())[0, 1] < -0.99
 
 
-def test_the_table_holds_every_measure_of_every_image(report):
+def test_the_table_holds_every_measure_of_every_image(report: Any) -> None:
     folder, rows = report
     with (folder / "images.csv").open(newline="") as stream:
         read = list(csv.DictReader(stream))
@@ -115,7 +119,7 @@ def test_the_table_holds_every_measure_of_every_image(report):
     assert math.isnan(float(read[0]["lpips_bicubic"]))  # was not asked for
 
 
-def test_differences_are_paired(report):
+def test_differences_are_paired(report: Any) -> None:
     _, rows = report
     _, _, difference = compared(rows)["psnr"]
     assert difference.value == pytest.approx(1.5)

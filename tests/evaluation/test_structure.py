@@ -1,5 +1,8 @@
+from __future__ import annotations
+
 import math
 import os
+from typing import Any
 
 import numpy as np
 import pytest
@@ -11,13 +14,13 @@ RANGE = (0, 255)
 
 
 @pytest.fixture(scope="module")
-def noisy(radiograph):
+def noisy(radiograph: np.ndarray) -> tuple[Any, ...]:
     large = np.tile(radiograph, (3, 3))[:192, :208]
     noise = np.random.default_rng(0).normal(0, 15, large.shape)
     return np.clip(large + noise, 0, 255).astype(np.uint8), large
 
 
-def test_ms_ssim_is_tensorflows(noisy):
+def test_ms_ssim_is_tensorflows(noisy: Any) -> None:
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     import tensorflow as tf
 
@@ -26,15 +29,15 @@ def test_ms_ssim_is_tensorflows(noisy):
     assert ms_ssim(image, truth, value_range=RANGE) == pytest.approx(theirs, abs=1e-4)
 
 
-def test_ms_ssim_of_an_image_that_is_too_small_is_not_a_number():
+def test_ms_ssim_of_an_image_that_is_too_small_is_not_a_number() -> None:
     small = np.zeros((175, 300), np.uint8)
     assert math.isnan(ms_ssim(small, small, value_range=RANGE))
 
 
-def test_the_similarity_of_gradients_is_its_formula(noisy):
+def test_the_similarity_of_gradients_is_its_formula(noisy: Any) -> None:
     image, truth = (x.astype(float) for x in noisy)
 
-    def magnitude(x):
+    def magnitude(x: Any) -> Any:
         half = ndimage.uniform_filter(x, 2, origin=-1)[::2, ::2]
         prewitt = np.outer([1, 1, 1], [1, 0, -1]) / 3
         across, down = (ndimage.correlate(half, kernel)[1:-1, 1:-1] for kernel in (prewitt, prewitt.T))
@@ -45,7 +48,7 @@ def test_the_similarity_of_gradients_is_its_formula(noisy):
     assert gradient_similarity(*noisy, value_range=RANGE) == pytest.approx(similarity.std(), abs=1e-5)
 
 
-def test_equal_images_and_brighter_ones_lose_no_edges(noisy):
+def test_equal_images_and_brighter_ones_lose_no_edges(noisy: Any) -> None:
     _, truth = noisy
     darker = (truth // 2).astype(np.uint8)
     assert gradient_similarity(darker, darker, value_range=RANGE) == 0
@@ -53,7 +56,7 @@ def test_equal_images_and_brighter_ones_lose_no_edges(noisy):
     assert ms_ssim(darker, darker, value_range=RANGE) == pytest.approx(1, abs=1e-5)
 
 
-def test_deep_images_are_measured_on_their_own_range(noisy):
+def test_deep_images_are_measured_on_their_own_range(noisy: Any) -> None:
     image, truth = noisy
     deep = [x.astype(np.uint16) * 200 + 1000 for x in noisy]
     for measure in (ms_ssim, gradient_similarity):

@@ -1,5 +1,10 @@
 """The same networks written in PyTorch, with the same random weights."""
 
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -17,21 +22,21 @@ from medsr_jax.weights.importing.discriminator import load_unet  # noqa: E402
 RANDOM = np.random.default_rng(0)
 
 
-def kernel_of(weight):
+def kernel_of(weight: Any) -> Any:
     """PyTorch's (D, C, rows, columns) as (rows, columns, C, D)."""
     return jnp.asarray(weight.detach().numpy().transpose(2, 3, 1, 0))
 
 
-def nhwc(tensor):
+def nhwc(tensor: Any) -> Any:
     return tensor.detach().numpy().transpose(0, 2, 3, 1)
 
 
-def nchw(array):
+def nchw(array: Any) -> Any:
     return torch.from_numpy(np.ascontiguousarray(array.transpose(0, 3, 1, 2)))
 
 
 class UNet(nn.Module):
-    def __init__(self, channels, features):
+    def __init__(self, channels: Any, features: Any) -> None:
         super().__init__()
         f = features
         self.conv0 = nn.Conv2d(channels, f, 3, padding=1)
@@ -50,11 +55,11 @@ class UNet(nn.Module):
             setattr(self, f"conv{i}", spectral_norm(nn.Conv2d(before, after, **shape, padding=1, bias=False)))
         self.conv9 = nn.Conv2d(f, 1, 3, padding=1)
 
-    def forward(self, x):
-        def layer(i, x):
+    def forward(self, x: Any) -> Any:
+        def layer(i: Any, x: Any) -> Any:
             return F.leaky_relu(getattr(self, f"conv{i}")(x), 0.2)
 
-        def enlarged(x):
+        def enlarged(x: Any) -> Any:
             return F.interpolate(x, scale_factor=2, mode="bilinear", align_corners=False)
 
         x0 = layer(0, x)
@@ -66,7 +71,7 @@ class UNet(nn.Module):
         return self.conv9(layer(8, layer(7, y)))
 
 
-def test_the_unet_discriminator_over_training_passes_gradients_and_evaluation(tmp_path):
+def test_the_unet_discriminator_over_training_passes_gradients_and_evaluation(tmp_path: pathlib.Path) -> None:
     net = UNet(3, 4)
     torch.save({"params": net.state_dict()}, tmp_path / "netD.pth")
     weights = load_unet(tmp_path / "netD.pth")
@@ -74,7 +79,7 @@ def test_the_unet_discriminator_over_training_passes_gradients_and_evaluation(tm
     x = RANDOM.random((2, 16, 24, 3)).astype(np.float32)
     weight = RANDOM.normal(size=(2, 16, 24, 1)).astype(np.float32)
 
-    def passes(params):
+    def passes(params: Any) -> tuple[Any, ...]:
         first, state = ours.apply({**variables, "params": params}, x, train=True, mutable=["batch_stats"])
         second, state = ours.apply({**state, "params": params}, x, train=True, mutable=["batch_stats"])
         return (second * weight).sum(), (first, second, state)
@@ -98,7 +103,7 @@ def test_the_unet_discriminator_over_training_passes_gradients_and_evaluation(tm
 
 
 class VGGStyle(nn.Module):
-    def __init__(self, channels, features, side):
+    def __init__(self, channels: Any, features: Any, side: Any) -> None:
         super().__init__()
         self.stages = nn.ModuleDict()
         before = channels
@@ -113,7 +118,7 @@ class VGGStyle(nn.Module):
         self.linear1 = nn.Linear(before * (side // 32) ** 2, 100)
         self.linear2 = nn.Linear(100, 1)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         for name in (f"{stage}_{half}" for stage in range(5) for half in range(2)):
             x = self.stages[f"conv{name}"](x)
             x = self.stages[f"bn{name}"](x) if f"bn{name}" in self.stages else x
@@ -121,7 +126,7 @@ class VGGStyle(nn.Module):
         return self.linear2(F.leaky_relu(self.linear1(x.flatten(1)), 0.2))
 
 
-def test_the_vgg_style_discriminator_in_training():
+def test_the_vgg_style_discriminator_in_training() -> None:
     side, features = 64, 4
     net = VGGStyle(3, features, side).train()
     ours = VGGStyleDiscriminator(features=features, side=side, axis_name=None)
@@ -145,7 +150,7 @@ def test_the_vgg_style_discriminator_in_training():
             np.testing.assert_allclose(state["batch_stats"][name]["mean"], layer.running_mean.numpy(), atol=1e-4)
 
 
-def pytorch_features(params, x, depth):
+def pytorch_features(params: Any, x: Any, depth: Any) -> Any:
     """VGG's convolutions before their ReLU, by name, with torchvision's maxima."""
     features = {}
     for stage, count in enumerate(STAGES[depth], 1):
@@ -159,7 +164,7 @@ def pytorch_features(params, x, depth):
 
 
 @pytest.mark.parametrize("depth", [16, 19])
-def test_vgg_s_features_before_the_relu_and_their_gradient(depth):
+def test_vgg_s_features_before_the_relu_and_their_gradient(depth: int) -> None:
     layers = ("conv1_2", "conv2_2", "conv3_4" if depth == 19 else "conv3_3", "conv5_1")
     params, before = {}, 3
     for name in layer_names(depth):
@@ -169,7 +174,7 @@ def test_vgg_s_features_before_the_relu_and_their_gradient(depth):
         before = after
     x = RANDOM.random((1, 35, 32, 3))
 
-    def total(x):
+    def total(x: Any) -> tuple[Any, ...]:
         features = VGG(depth, layers, dtype=jnp.float64).apply({"params": params}, x)
         return sum(jnp.sin(leaf).mean() for leaf in features.values()), features
 

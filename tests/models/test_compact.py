@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -9,7 +11,7 @@ from medsr_jax.models.compact import bicubic, quantisation_strength
 
 
 @pytest.mark.parametrize("scale", [2, 3, 4])
-def test_bicubic_agrees_with_pillow(scale):
+def test_bicubic_agrees_with_pillow(scale: int) -> None:
     x = np.random.default_rng(0).random((9, 7), np.float32)
     ours = bicubic(jnp.asarray(x)[None, ..., None], scale=scale)[0, ..., 0]
     theirs = np.asarray(Image.fromarray(x).resize((7 * scale, 9 * scale), Image.Resampling.BICUBIC))
@@ -18,7 +20,7 @@ def test_bicubic_agrees_with_pillow(scale):
 
 
 @pytest.mark.parametrize(("fold", "context"), [(2, 0), (2, 8), (4, 8)])
-def test_it_enlarges_and_begins_near_bicubic(fold, context):
+def test_it_enlarges_and_begins_near_bicubic(fold: int, context: int) -> None:
     model = CompactRRDBNet(features=8, growth=4, blocks=1, fold=fold, context=context)
     x = 0.5 + 0.02 * jax.random.uniform(jax.random.key(0, impl="rbg"), (2, 16, 24, 1))
     y, _ = jax.jit(model.init_with_output)(jax.random.key(1, impl="rbg"), x, jnp.ones((2,)))
@@ -27,7 +29,7 @@ def test_it_enlarges_and_begins_near_bicubic(fold, context):
     assert float(jnp.abs(y - bicubic(x, scale=4)).mean()) < 0.05
 
 
-def test_the_strength_of_the_quantisation_changes_the_result():
+def test_the_strength_of_the_quantisation_changes_the_result() -> None:
     model = CompactRRDBNet(features=8, growth=4, blocks=1, context=8)
     x = jax.random.uniform(jax.random.key(0, impl="rbg"), (1, 8, 8, 1))
     variables = model.init(jax.random.key(1, impl="rbg"), x)
@@ -35,7 +37,7 @@ def test_the_strength_of_the_quantisation_changes_the_result():
     assert float(jnp.abs(weak - strong).max()) > 1e-4
 
 
-def test_a_blind_network_takes_no_notice_of_it():
+def test_a_blind_network_takes_no_notice_of_it() -> None:
     model = CompactRRDBNet(features=8, growth=4, blocks=1, context=8, blind=True)
     x = jax.random.uniform(jax.random.key(0, impl="rbg"), (1, 8, 8, 1))
     variables = model.init(jax.random.key(1, impl="rbg"), x)
@@ -43,7 +45,7 @@ def test_a_blind_network_takes_no_notice_of_it():
     np.testing.assert_array_equal(weak, strong)
 
 
-def test_the_strength_is_the_mean_low_frequency_step():
+def test_the_strength_is_the_mean_low_frequency_step() -> None:
     assert quantisation_strength(None) == 0.0
     assert quantisation_strength(np.full((8, 8), 16)) == 1.0
     table = np.full((8, 8), 1000)

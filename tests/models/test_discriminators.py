@@ -1,4 +1,7 @@
+from __future__ import annotations
+
 import functools
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -12,44 +15,44 @@ from medsr_jax.models.unet_discriminator import bilinear_x2
 KEY = jax.random.key(0, impl="rbg")
 
 
-def images(n, side, channels=1):
+def images(n: Any, side: Any, channels: Any = 1) -> Any:
     return jnp.asarray(np.random.default_rng(0).random((n, side, side, channels)), jnp.float32)
 
 
-def parameters(model, x):
+def parameters(model: Any, x: Any) -> Any:
     shapes = jax.eval_shape(functools.partial(model.init, train=False), jax.random.key(0), x)["params"]
     return sum(leaf.size for leaf in jax.tree.leaves(shapes))
 
 
-def random_variables(model, x):
+def random_variables(model: Any, x: Any) -> Any:
     """Made by NumPy: Linen's initialisers take longer to compile than the network."""
     shapes = jax.eval_shape(model.init, jax.random.key(0), x)
     random = np.random.default_rng(0)
 
-    def fill(path, leaf):
+    def fill(path: Any, leaf: Any) -> Any:
         values = random.normal(0.0, 0.2, leaf.shape).astype(np.float32)
         return np.abs(values) if path[-1].key == "var" else values
 
     return jax.tree_util.tree_map_with_path(fill, shapes)
 
 
-def four_devices(tree):
+def four_devices(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: jnp.stack([leaf] * 4), tree)
 
 
-def test_the_published_sizes_have_the_published_numbers_of_parameters():
+def test_the_published_sizes_have_the_published_numbers_of_parameters() -> None:
     assert parameters(UNetDiscriminator(), jnp.zeros((1, 64, 64, 3))) == 4_376_897
     assert parameters(VGGStyleDiscriminator(), jnp.zeros((1, 128, 128, 3))) == 14_499_401
 
 
-def test_the_unet_judges_each_pixel():
+def test_the_unet_judges_each_pixel() -> None:
     model, x = UNetDiscriminator(channels=1, features=4), images(2, 16)[:, :8]
     logits = model.apply(random_variables(model, x), x)
     assert logits.shape == (2, 8, 16, 1)
     assert logits.dtype == jnp.float32
 
 
-def test_the_unet_s_skips_can_be_left_out_without_changing_its_parameters():
+def test_the_unet_s_skips_can_be_left_out_without_changing_its_parameters() -> None:
     x = images(1, 8)
     with_skips = UNetDiscriminator(channels=1, features=4)
     variables = random_variables(with_skips, x)
@@ -57,13 +60,13 @@ def test_the_unet_s_skips_can_be_left_out_without_changing_its_parameters():
     assert float(jnp.abs(with_skips.apply(variables, x) - without).max()) > 1e-3
 
 
-def test_bilinear_enlargement_is_that_of_jax_image():
+def test_bilinear_enlargement_is_that_of_jax_image() -> None:
     x = images(1, 5, 3)[:, :4]
     np.testing.assert_allclose(bilinear_x2(x), jax.image.resize(x, (1, 8, 10, 3), "bilinear"), atol=1e-6)
 
 
 @pytest.mark.parametrize("shape", [(2, 4, 5, 3), (1, 1, 2, 1)])
-def test_the_gradient_of_the_bilinear_enlargement_is_that_of_its_formula(shape):
+def test_the_gradient_of_the_bilinear_enlargement_is_that_of_its_formula(shape: tuple[int, ...]) -> None:
     random = np.random.default_rng(0)
     n, h, w, c = shape
     x, g = (jnp.asarray(random.normal(size=size), jnp.float32) for size in (shape, (n, 2 * h, 2 * w, c)))
@@ -73,7 +76,7 @@ def test_the_gradient_of_the_bilinear_enlargement_is_that_of_its_formula(shape):
 
 
 @pytest.mark.parametrize("name", ["unet", "vgg"])
-def test_bfloat16_computes_close_to_float32_and_leaves_parameters_and_state_float32(name):
+def test_bfloat16_computes_close_to_float32_and_leaves_parameters_and_state_float32(name: str) -> None:
     fields = {"channels": 1, "features": 4, **({"side": 32, "axis_name": None} if name == "vgg" else {})}
     x = images(4, 32)
     exact = build_discriminator(name, fields)
@@ -88,27 +91,27 @@ def test_bfloat16_computes_close_to_float32_and_leaves_parameters_and_state_floa
     np.testing.assert_allclose(logits, expected, atol=0.05 * float(jnp.abs(expected).max()) + 0.02)
 
 
-def test_the_unet_s_state_stays_equal_on_devices_that_see_other_images():
+def test_the_unet_s_state_stays_equal_on_devices_that_see_other_images() -> None:
     model = UNetDiscriminator(channels=1, features=4)
     x = images(4, 8)[:, None]
     variables = random_variables(model, x[0])
 
     @functools.partial(jax.pmap, axis_name="devices")
-    def state_after(variables, x):
+    def state_after(variables: Any, x: Any) -> Any:
         return model.apply(variables, x, train=True, mutable=["batch_stats"])[1]
 
     for leaf in jax.tree.leaves(jax.device_get(state_after(four_devices(variables), x))):
         assert (leaf == leaf[0]).all()
 
 
-def test_the_vgg_discriminator_on_four_devices_is_that_on_one():
+def test_the_vgg_discriminator_on_four_devices_is_that_on_one() -> None:
     x = images(8, 32)
     alone = VGGStyleDiscriminator(channels=1, features=4, side=32, axis_name=None)
     spread = VGGStyleDiscriminator(channels=1, features=4, side=32, axis_name="devices")
     variables = random_variables(alone, x)
 
-    def judge(model, variables, x):
-        def loss(params):
+    def judge(model: Any, variables: Any, x: Any) -> tuple[Any, ...]:
+        def loss(params: Any) -> tuple[Any, ...]:
             logits, changed = model.apply({**variables, "params": params}, x, train=True, mutable=["batch_stats"])
             return jnp.square(logits - 1.0).mean(), (logits, changed)
 
@@ -116,7 +119,7 @@ def test_the_vgg_discriminator_on_four_devices_is_that_on_one():
         return gradient, logits, changed
 
     @functools.partial(jax.pmap, axis_name="devices")
-    def judge_share(variables, x):
+    def judge_share(variables: Any, x: Any) -> tuple[Any, ...]:
         gradient, logits, changed = judge(spread, variables, x)
         return jax.lax.pmean(gradient, "devices"), logits, changed
 
@@ -136,12 +139,12 @@ def test_the_vgg_discriminator_on_four_devices_is_that_on_one():
         (VGGStyleDiscriminator(channels=1, side=48), (1, 48, 48, 1), "multiple of 32"),
     ],
 )
-def test_images_that_a_discriminator_is_not_for_are_refused(model, shape, message):
+def test_images_that_a_discriminator_is_not_for_are_refused(model: Any, shape: tuple[int, ...], message: str) -> None:
     with pytest.raises(ValueError, match=message):
         jax.eval_shape(model.init, jax.random.key(0), jnp.zeros(shape))
 
 
-def test_an_unknown_discriminator_or_field_is_named_with_what_there_is():
+def test_an_unknown_discriminator_or_field_is_named_with_what_there_is() -> None:
     with pytest.raises(MedsrError, match="discriminator 'gpt' is none of unet, vgg"):
         build_discriminator("gpt", {})
     with pytest.raises(MedsrError, match="has no field 'colour'; it has channels, features, skip"):

@@ -1,3 +1,5 @@
+from __future__ import annotations
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,7 +12,7 @@ X = np.random.default_rng(0).random((2, 5, 7, 1), np.float32)
 
 
 @pytest.mark.parametrize("scale", [2, 3, 8])
-def test_it_is_bicubic_interpolation_of_any_size_without_parameters(scale):
+def test_it_is_bicubic_interpolation_of_any_size_without_parameters(scale: int) -> None:
     y, variables = build("bicubic", {"scale": scale}).init_with_output(
         jax.random.key(0), jnp.asarray(X), jnp.ones((2,))
     )
@@ -19,5 +21,5 @@ def test_it_is_bicubic_interpolation_of_any_size_without_parameters(scale):
     np.testing.assert_allclose(y, bicubic(jnp.asarray(X), scale=scale), atol=1e-6)
 
 
-def test_at_full_size_nothing_changes():
+def test_at_full_size_nothing_changes() -> None:
     np.testing.assert_array_equal(build("bicubic", {"scale": 1}).apply({}, X), X)

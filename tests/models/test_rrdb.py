@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+from typing import Any
+
 import flax
 import jax
 import jax.numpy as jnp
@@ -9,7 +13,7 @@ from medsr_jax.models.rrdb import RRDB, ResidualDenseBlock
 from medsr_jax.models.shuffling import depth_to_space, space_to_depth
 
 
-def parameter_count(model, channels=3):
+def parameter_count(model: Any, channels: Any = 3) -> Any:
     x = jax.ShapeDtypeStruct((1, 8, 8, channels), jnp.float32)
     variables = jax.eval_shape(model.init, jax.random.key(0, impl="rbg"), x)
     return sum(np.prod(leaf.shape) for leaf in jax.tree.leaves(variables))
@@ -19,11 +23,11 @@ def parameter_count(model, channels=3):
     ("fields", "count"),
     [({}, 16_697_987), ({"blocks": 6}, 4_467_779), ({"scale": 2}, 16_703_171)],
 )
-def test_it_has_as_many_parameters_as_the_published_models(fields, count):
+def test_it_has_as_many_parameters_as_the_published_models(fields: dict[str, Any], count: int) -> None:
     assert parameter_count(RRDBNet(**fields)) == count
 
 
-def test_field_names_map_onto_the_reference():
+def test_field_names_map_onto_the_reference() -> None:
     x = jax.ShapeDtypeStruct((1, 8, 8, 3), jnp.float32)
     params = jax.eval_shape(RRDBNet(blocks=2).init, jax.random.key(0, impl="rbg"), x)["params"]
     shapes = {"/".join(path): leaf.shape for path, leaf in flax.traverse_util.flatten_dict(params).items()}
@@ -33,7 +37,7 @@ def test_field_names_map_onto_the_reference():
     assert set(params) == {"conv_first", "body", "conv_body", "conv_up1", "conv_up2", "conv_hr", "conv_last"}
 
 
-def naive_dense_block(params, x):
+def naive_dense_block(params: Any, x: Any) -> Any:
     """As the paper draws it: five convolutions over growing concatenations."""
     seen = x
     for i in range(1, 6):
@@ -45,7 +49,7 @@ def naive_dense_block(params, x):
     return x + 0.2 * y
 
 
-def test_the_dense_block_is_the_papers():
+def test_the_dense_block_is_the_papers() -> None:
     x = jax.random.normal(jax.random.key(1, impl="rbg"), (2, 6, 5, 4))
     block = ResidualDenseBlock(growth=3)
     params = block.init(jax.random.key(2, impl="rbg"), x)["params"]
@@ -53,7 +57,7 @@ def test_the_dense_block_is_the_papers():
     np.testing.assert_allclose(block.apply({"params": params}, x), naive_dense_block(params, x), atol=1e-5)
 
 
-def test_scanned_blocks_are_the_blocks_one_after_the_other():
+def test_scanned_blocks_are_the_blocks_one_after_the_other() -> None:
     x = jax.random.uniform(jax.random.key(1, impl="rbg"), (1, 8, 8, 1))
     model = RRDBNet(channels=1, features=4, growth=2, blocks=3)
     params = model.init(jax.random.key(2, impl="rbg"), x)["params"]
@@ -71,16 +75,16 @@ def test_scanned_blocks_are_the_blocks_one_after_the_other():
     np.testing.assert_allclose(expected, y, atol=1e-5)
 
 
-def _conv(p, x):
+def _conv(p: Any, x: Any) -> Any:
     y = jax.lax.conv_general_dilated(x, p["kernel"], (1, 1), "SAME", dimension_numbers=("NHWC", "HWIO", "NHWC"))
     return y + p["bias"]
 
 
-def test_rematerialisation_changes_no_gradient():
+def test_rematerialisation_changes_no_gradient() -> None:
     x = jax.random.uniform(jax.random.key(1, impl="rbg"), (1, 8, 8, 1))
     params = RRDBNet(channels=1, features=4, growth=2, blocks=2).init(jax.random.key(2, impl="rbg"), x)["params"]
 
-    def gradient(remat):
+    def gradient(remat: Any) -> Any:
         model = RRDBNet(channels=1, features=4, growth=2, blocks=2, remat=remat)
         return jax.grad(lambda p: jnp.square(model.apply({"params": p}, x)).mean())(params)
 
@@ -89,14 +93,14 @@ def test_rematerialisation_changes_no_gradient():
 
 
 @pytest.mark.parametrize("scale", [1, 2, 4])
-def test_the_output_is_scale_times_as_large(scale):
+def test_the_output_is_scale_times_as_large(scale: int) -> None:
     model = RRDBNet(channels=1, features=4, growth=2, blocks=1, scale=scale)
     x = jax.ShapeDtypeStruct((2, 8, 12, 1), jnp.float32)
     y, _ = jax.eval_shape(lambda k, x: model.init_with_output(k, x), jax.random.key(0, impl="rbg"), x)
     assert y.shape == (2, 8 * scale, 12 * scale, 1)
 
 
-def test_folding_is_in_the_references_channel_order():
+def test_folding_is_in_the_references_channel_order() -> None:
     x = jnp.arange(2 * 2 * 2).reshape(1, 2, 2, 2)
     # Pixel (i, j) of channel c goes to channel 4 c + 2 i + j.
     np.testing.assert_array_equal(space_to_depth(x, block=2)[0, 0, 0], [0, 2, 4, 6, 1, 3, 5, 7])
@@ -104,7 +108,7 @@ def test_folding_is_in_the_references_channel_order():
     np.testing.assert_array_equal(depth_to_space(space_to_depth(y, block=4), block=4), y)
 
 
-def test_an_unknown_model_or_field_is_refused_by_name():
+def test_an_unknown_model_or_field_is_refused_by_name() -> None:
     with pytest.raises(Exception, match="model 'resnet' is none of bicubic, compact_rrdbnet, rrdbnet, srcnn, srvgg"):
         build("resnet", {})
     with pytest.raises(Exception, match="has no field 'width'"):

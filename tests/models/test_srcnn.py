@@ -1,3 +1,7 @@
+from __future__ import annotations
+
+import pathlib
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -13,7 +17,7 @@ from medsr_jax.weights import model_file
 FIELDS = {"features": [4, 3], "sizes": [5, 1, 3], "scale": 4}
 
 
-def test_the_published_9_5_5_has_the_published_number_of_parameters():
+def test_the_published_9_5_5_has_the_published_number_of_parameters() -> None:
     shapes = jax.eval_shape(SRCNN().init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)))["params"]
     kernels = sum(leaf["kernel"].size for leaf in shapes.values())
     assert kernels == 57_184  # the paper counts no biases
@@ -21,20 +25,20 @@ def test_the_published_9_5_5_has_the_published_number_of_parameters():
 
 
 @pytest.mark.parametrize("scale", [2, 3])
-def test_it_enlarges_images_of_any_size(scale):
+def test_it_enlarges_images_of_any_size(scale: int) -> None:
     model = build("srcnn", {**FIELDS, "channels": 3, "scale": scale})
     y, _ = model.init_with_output(jax.random.key(0, impl="rbg"), jnp.ones((2, 5, 7, 3)), None)
     assert y.shape == (2, 5 * scale, 7 * scale, 3)
 
 
-def test_a_residual_of_zero_is_the_bicubic_enlargement():
+def test_a_residual_of_zero_is_the_bicubic_enlargement() -> None:
     model = build("srcnn", {**FIELDS, "residual": True})
     x = jnp.asarray(np.random.default_rng(0).random((1, 6, 5, 1)), jnp.float32)
     zeros = jax.tree.map(jnp.zeros_like, model.init(jax.random.key(0, impl="rbg"), x))
     np.testing.assert_array_equal(model.apply(zeros, x), bicubic(x, scale=4))
 
 
-def test_the_receiver_restores_with_it(tmp_path, radiograph):
+def test_the_receiver_restores_with_it(tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     model = build("srcnn", FIELDS)
     shapes = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)))["params"]
     random = np.random.default_rng(0)

@@ -1,11 +1,15 @@
 """Images for the tests of the receiver."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 from medsr_jax.imaging import Image
 
 
-def picture(pixels, value_range=None, **fields):
+def picture(pixels: Any, value_range: Any = None, **fields: Any) -> Any:
     """(rows, columns) or (frames, rows, columns) of an integer type as an image."""
     pixels = np.asarray(pixels)
     info = np.iinfo(pixels.dtype)

@@ -1,5 +1,9 @@
 """Arrays in and out, as in a notebook."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -12,11 +16,11 @@ from medsr_jax.transmission.downscaling import downscale
 
 
 @pytest.fixture
-def small(radiograph):
+def small(radiograph: np.ndarray) -> Any:
     return np.rint(downscale(radiograph, scale=4)).astype(np.uint8)
 
 
-def test_an_array_is_restored_as_its_packet_would_be(radiograph, tiny_weights):
+def test_an_array_is_restored_as_its_packet_would_be(radiograph: np.ndarray, tiny_weights: Any) -> None:
     restorer = Restorer(tiny_weights, refine=False)
     packet = medsr.compress(medsr.Image.from_array(radiograph), scale=4, codec="jpeg2000", quality=70)
     restored = restore_array(packet.decode()[0], quality=70, codec="jpeg2000", restorer=restorer)
@@ -28,7 +32,7 @@ def test_an_array_is_restored_as_its_packet_would_be(radiograph, tiny_weights):
     np.testing.assert_array_equal(restored, restorer(packet).pixels[0])
 
 
-def test_a_network_is_told_how_coarsely_an_array_was_quantised(small, tiny_weights):
+def test_a_network_is_told_how_coarsely_an_array_was_quantised(small: Any, tiny_weights: Any) -> None:
     restorer = Restorer(tiny_weights)
     results = [
         restore_array(small, restorer=restorer, **options) for options in ({}, {"quality": 100}, {"quality": 50})
@@ -37,7 +41,7 @@ def test_a_network_is_told_how_coarsely_an_array_was_quantised(small, tiny_weigh
     assert distance[1] < distance[2]
 
 
-def test_values_span_the_range_that_is_stated(small):
+def test_values_span_the_range_that_is_stated(small: Any) -> None:
     expected = restore_array(small, model="bicubic").astype(float)
     hounsfield = small.astype(np.int16) * 8 - 1024
     restored = restore_array(hounsfield, model="bicubic", value_range=(-1024, -1024 + 255 * 8))
@@ -48,7 +52,7 @@ def test_values_span_the_range_that_is_stated(small):
 
 
 @pytest.mark.parametrize("model", ["bicubic", "xray-x4"])
-def test_types_axes_and_frames_are_kept(small, model):
+def test_types_axes_and_frames_are_kept(small: Any, model: str) -> None:
     expected = restore_array(small, model=model)
     for array, same in (
         (small[None], expected[None]),
@@ -85,12 +89,12 @@ def test_types_axes_and_frames_are_kept(small, model):
         (np.zeros((8, 8), np.uint8), {"scale": 2, "model": "xray-x4"}, "shrunk by 2"),
     ],
 )
-def test_what_is_no_small_image_is_said_clearly(array, options, problem):
+def test_what_is_no_small_image_is_said_clearly(array: np.ndarray, options: dict[str, Any], problem: str) -> None:
     with pytest.raises(MedsrError, match=problem):
         restore_array(array, **options)
 
 
-def test_an_image_is_made_of_an_array():
+def test_an_image_is_made_of_an_array() -> None:
     image = medsr.Image.from_array(np.arange(12, dtype=np.int16).reshape(3, 4), value_range=(-2048, 2047))
     assert (image.pixels.shape, image.kind, image.value_range) == ((1, 3, 4), "tiff", (-2048, 2047))
     assert medsr.Image.from_array(np.zeros((3, 4), np.uint16)).value_range == (0, 65535)
@@ -104,7 +108,7 @@ def test_an_image_is_made_of_an_array():
         medsr.Image.from_array(np.zeros((2, 2)), spacing=(0.1, 0))
 
 
-def test_what_is_no_image_and_no_packet_is_said_with_what_makes_one(radiograph):
+def test_what_is_no_image_and_no_packet_is_said_with_what_makes_one(radiograph: np.ndarray) -> None:
     with pytest.raises(MedsrError, match="takes an Image, not a ndarray: .* Image.from_array"):
         medsr.compress(radiograph)
     for other in (radiograph, "sent.dcm"):
@@ -112,7 +116,7 @@ def test_what_is_no_image_and_no_packet_is_said_with_what_makes_one(radiograph):
             medsr.Restorer("bicubic")(other)
 
 
-def test_objects_are_said_in_a_line(radiograph):
+def test_objects_are_said_in_a_line(radiograph: np.ndarray) -> None:
     image = medsr.Image.from_array(radiograph)
     packet = medsr.compress(image, quality=60)
     restored = medsr.Restorer("bicubic")(packet)
@@ -121,7 +125,7 @@ def test_objects_are_said_in_a_line(radiograph):
     assert repr(restored) == f"Restored(160x200 uint8 by bicubic, violation {restored.violation:.2f})"
 
 
-def test_metrics_take_nhwc_and_refuse_what_they_cannot_compare(radiograph):
+def test_metrics_take_nhwc_and_refuse_what_they_cannot_compare(radiograph: np.ndarray) -> None:
     other = np.roll(radiograph, 1)
     for measure in (medsr.psnr, medsr.ssim):
         plain = measure(radiograph, other, value_range=(0, 255))

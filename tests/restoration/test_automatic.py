@@ -1,6 +1,10 @@
 """Which model restores a packet where nobody names one, and interpolation where there is none."""
 
+from __future__ import annotations
+
 import dataclasses
+import pathlib
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -19,13 +23,15 @@ from tests.restoration.pictures import picture
 
 
 @pytest.fixture
-def automatic(tiny_weights, monkeypatch):
+def automatic(tiny_weights: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """What nobody names, with a tiny model as the packaged one for scale 4."""
     monkeypatch.setitem(AUTOMATIC, 4, tiny_weights)
     return Restorer
 
 
-def test_a_packet_gets_the_packaged_model_of_its_scale_else_bicubic_and_says_so(automatic, tiny_weights, radiograph):
+def test_a_packet_gets_the_packaged_model_of_its_scale_else_bicubic_and_says_so(
+    automatic: Any, tiny_weights: Any, radiograph: np.ndarray
+) -> None:
     restorer = automatic()
     assert (restorer.name, restorer.label) == ("auto", "tiny or bicubic")
     packets = [compress(picture(radiograph), scale=scale, quality=60) for scale in (4, 3, 1)]
@@ -41,13 +47,15 @@ def test_a_packet_gets_the_packaged_model_of_its_scale_else_bicubic_and_says_so(
 
 
 @pytest.mark.parametrize("codec", ["avif", "jpeg2000"])
-def test_the_model_is_taken_whatever_the_codec(automatic, radiograph, codec):
+def test_the_model_is_taken_whatever_the_codec(automatic: Any, radiograph: np.ndarray, codec: str) -> None:
     restored = automatic()(compress(picture(radiograph), scale=4, codec=codec, quality=60))
     assert (restored.model, restored.notes, restored.violation) == ("tiny", (), None)
 
 
 @pytest.mark.parametrize(("codec", "model"), [("jpeg", "tiny"), ("jpeg2000", "bicubic")])
-def test_nuclear_medicine_is_interpolated_unless_a_jpeg_binds_the_network(automatic, codec, model):
+def test_nuclear_medicine_is_interpolated_unless_a_jpeg_binds_the_network(
+    automatic: Any, codec: str, model: str
+) -> None:
     image = read_image(pydicom.data.get_testdata_file("MR_small.dcm"))
     image.dataset.Modality = "NM"
     restored = automatic()(compress(image, scale=4, codec=codec, quality=60))
@@ -55,7 +63,7 @@ def test_nuclear_medicine_is_interpolated_unless_a_jpeg_binds_the_network(automa
     assert any("nuclear medicine" in note for note in restored.notes) == (model == "bicubic")
 
 
-def test_a_network_is_told_how_strongly_other_codecs_quantised(radiograph, tiny_weights):
+def test_a_network_is_told_how_strongly_other_codecs_quantised(radiograph: np.ndarray, tiny_weights: Any) -> None:
     packets = [compress(picture(radiograph), scale=4, codec="jpeg2000", quality=60) for _ in range(2)]
     said = dataclasses.replace(packets[1], header=dataclasses.replace(packets[1].header, quality=30))
     first, second = (Restorer(tiny_weights)(packet).pixels for packet in (packets[0], said))
@@ -71,7 +79,9 @@ def test_a_network_is_told_how_strongly_other_codecs_quantised(radiograph, tiny_
         ({"gain over bicubic": "+0.96 dB"}, ""),
     ],
 )  # fmt: skip
-def test_a_model_that_is_below_bicubic_by_its_card_is_said_to_be(tiny_weights, radiograph, card, warning):
+def test_a_model_that_is_below_bicubic_by_its_card_is_said_to_be(
+    tiny_weights: Any, radiograph: np.ndarray, card: dict[str, Any], warning: str
+) -> None:
     weights = model_file.load(tiny_weights)
     weights = dataclasses.replace(weights, card={"name": "tiny", **card})
     assert Restorer(weights)(compress(picture(radiograph), scale=4, quality=60)).notes == (
@@ -79,7 +89,9 @@ def test_a_model_that_is_below_bicubic_by_its_card_is_said_to_be(tiny_weights, r
     )
 
 
-def test_packets_of_several_scales_codecs_and_types_are_restored_together(automatic, radiograph):
+def test_packets_of_several_scales_codecs_and_types_are_restored_together(
+    automatic: Any, radiograph: np.ndarray
+) -> None:
     wide = radiograph.astype(np.uint16) * 257
     packets = [
         compress(picture(pixels), scale=scale, codec=codec, quality=70)
@@ -101,7 +113,9 @@ def test_packets_of_several_scales_codecs_and_types_are_restored_together(automa
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (101, 67), (160, 200)])
 @pytest.mark.parametrize("scale", [1, 2, 3, 6])
-def test_bicubic_by_name_is_for_any_scale_and_needs_no_reason(radiograph, rows, columns, scale):
+def test_bicubic_by_name_is_for_any_scale_and_needs_no_reason(
+    radiograph: np.ndarray, rows: int, columns: int, scale: int
+) -> None:
     packet = compress(picture(radiograph[:rows, :columns]), scale=scale, codec="jpeg2000", quality=90)
     restored = Restorer("bicubic")(packet)
     assert (restored.model, restored.notes) == ("bicubic", ())
@@ -111,7 +125,7 @@ def test_bicubic_by_name_is_for_any_scale_and_needs_no_reason(radiograph, rows, 
 
 
 @pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
-def test_at_full_size_what_was_sent_is_what_comes_out(radiograph, dtype):
+def test_at_full_size_what_was_sent_is_what_comes_out(radiograph: np.ndarray, dtype: Any) -> None:
     values = radiograph.astype(dtype) * (257 if dtype == np.uint16 else 1)
     packet = compress(picture(values), scale=1, codec="jpeg2000", quality=80)
     h = packet.header
@@ -120,7 +134,7 @@ def test_at_full_size_what_was_sent_is_what_comes_out(radiograph, dtype):
 
 
 @pytest.mark.parametrize("scale", [1, 2])
-def test_bicubic_too_is_fitted_to_what_was_sent(radiograph, scale):
+def test_bicubic_too_is_fitted_to_what_was_sent(radiograph: np.ndarray, scale: int) -> None:
     packet = compress(picture(radiograph[:157, :171]), scale=scale, quality=60)
     fitted = Restorer("bicubic")(packet)
     assert fitted.violation < 0.4
@@ -128,13 +142,13 @@ def test_bicubic_too_is_fitted_to_what_was_sent(radiograph, scale):
     assert Restorer("bicubic", refine=False)(packet).violation_before is None
 
 
-def test_tiles_of_bicubic_join_without_a_seam(radiograph):
+def test_tiles_of_bicubic_join_without_a_seam(radiograph: np.ndarray) -> None:
     packet = compress(picture(np.tile(radiograph, (2, 2))), scale=2, quality=60)
     whole, tiled = (Restorer("bicubic", tile=tile)(packet).pixels for tile in (None, 32))
     assert np.abs(whole.astype(int) - tiled).max() <= 1
 
 
-def test_interpolation_has_no_spread_and_no_ensemble(automatic, radiograph):
+def test_interpolation_has_no_spread_and_no_ensemble(automatic: Any, radiograph: np.ndarray) -> None:
     restorer = automatic(uncertainty=True, views=8)
     small, large = (restorer(compress(picture(radiograph), scale=scale, quality=60)) for scale in (4, 2))
     assert small.model == "tiny, x8 self-ensemble"
@@ -145,13 +159,13 @@ def test_interpolation_has_no_spread_and_no_ensemble(automatic, radiograph):
     assert large.notes[-1] == "interpolation has no spread"
 
 
-def test_a_constant_image_of_16_bits_comes_back(automatic):
+def test_a_constant_image_of_16_bits_comes_back(automatic: Any) -> None:
     for budget in (400, 2000):
         packet = compress(picture(np.full((50, 70), 777, np.uint16), (0, 4095)), max_bytes=budget)
         assert (automatic()(packet).pixels == 777).all()
 
 
-def test_what_a_budget_made_comes_back_in_dicom_with_the_reason(automatic, tmp_path):
+def test_what_a_budget_made_comes_back_in_dicom_with_the_reason(automatic: Any, tmp_path: pathlib.Path) -> None:
     image = read_image(pydicom.data.get_testdata_file("693_J2KI.dcm"))
     write_packet(tmp_path / "sent.dcm", compress(image, scale=2, max_bytes=6000))
     packet = read_packet(tmp_path / "sent.dcm")

@@ -1,7 +1,11 @@
 """Other runtimes give what XLA gives, and say plainly what they can't do."""
 
+from __future__ import annotations
+
+import pathlib
 import subprocess
 import sys
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -17,12 +21,12 @@ BACKENDS = ("onnxruntime", "openvino")
 
 
 @pytest.fixture(scope="module")
-def weights(tiny_weights):
+def weights(tiny_weights: Any) -> Any:
     return model_file.load(tiny_weights)
 
 
 @pytest.fixture(scope="module")
-def example(weights):
+def example(weights: Any) -> tuple[Any, ...]:
     """Images, strengths, and what Flax makes of them."""
     x = np.random.default_rng(0).random((2, 16, 24, 1), np.float32)
     strength = np.array([0.0, 0.9], np.float32)
@@ -31,7 +35,7 @@ def example(weights):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_they_give_what_xla_gives(name, weights, example):
+def test_they_give_what_xla_gives(name: Any, weights: Any, example: Any) -> None:
     x, strength, expected = example
     network = open_backend(name, weights, dtype=jnp.float32)
     result = network(x, strength)
@@ -42,7 +46,7 @@ def test_they_give_what_xla_gives(name, weights, example):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_an_earlier_result_stays_as_it_was(name, weights, example):
+def test_an_earlier_result_stays_as_it_was(name: Any, weights: Any, example: Any) -> None:
     x, strength, expected = example
     network = open_backend(name, weights, dtype=jnp.float32)
     first = network(x, strength)
@@ -50,7 +54,7 @@ def test_an_earlier_result_stays_as_it_was(name, weights, example):
     np.testing.assert_allclose(first, expected, atol=1e-4)
 
 
-def test_openvino_in_half_precision_is_near(weights, example):
+def test_openvino_in_half_precision_is_near(weights: Any, example: Any) -> None:
     x, strength, expected = example
     try:
         network = open_backend("openvino", weights, dtype=jnp.bfloat16)
@@ -62,23 +66,23 @@ def test_openvino_in_half_precision_is_near(weights, example):
 
 
 @pytest.mark.parametrize("name", BACKENDS)
-def test_sides_that_are_no_multiples_are_an_error(name, weights):
+def test_sides_that_are_no_multiples_are_an_error(name: Any, weights: Any) -> None:
     network = open_backend(name, weights, dtype=jnp.float32)
     with pytest.raises(ValueError, match="sides 12x16 are not multiples of 8"):
         network(np.zeros((1, 12, 16, 1), np.float32), np.zeros(1, np.float32))
 
 
-def test_onnxruntime_has_no_half_precision(weights):
+def test_onnxruntime_has_no_half_precision(weights: Any) -> None:
     with pytest.raises(MedsrError, match="onnxruntime has no bfloat16 on a CPU"):
         open_backend("onnxruntime", weights, dtype=jnp.bfloat16)
 
 
-def test_other_types_are_refused(weights):
+def test_other_types_are_refused(weights: Any) -> None:
     with pytest.raises(MedsrError, match="computes in float32 or bfloat16, not float16"):
         open_backend("openvino", weights, dtype=jnp.float16)
 
 
-def test_a_backend_that_is_not_known_is_answered_with_those_that_are(weights):
+def test_a_backend_that_is_not_known_is_answered_with_those_that_are(weights: Any) -> None:
     with pytest.raises(MedsrError, match="backend must be one of xla, onnxruntime, openvino, not tensorrt"):
         open_backend("tensorrt", weights, dtype=jnp.float32)
 
@@ -92,11 +96,13 @@ def test_a_backend_that_is_not_known_is_answered_with_those_that_are(weights):
         ("openvino", "onnx", "package onnx is not installed; pip install 'medsr-jax[openvino]'"),
     ],
 )
-def test_a_library_that_is_missing_is_named_with_the_remedy(monkeypatch, weights, name, missing, remedy):
+def test_a_library_that_is_missing_is_named_with_the_remedy(
+    monkeypatch: pytest.MonkeyPatch, weights: Any, name: str, missing: str, remedy: str
+) -> None:
     class Absent:
         """Python's own machinery, told that the package is nowhere."""
 
-        def find_spec(self, fullname, path=None, target=None):
+        def find_spec(self, fullname: Any, path: Any = None, target: Any = None) -> None:
             if fullname == missing:
                 raise ModuleNotFoundError(f"No module named {missing!r}", name=missing)
 
@@ -107,7 +113,7 @@ def test_a_library_that_is_missing_is_named_with_the_remedy(monkeypatch, weights
     assert remedy in str(caught.value)
 
 
-def test_openvino_reports_to_no_one(tiny_weights, tmp_path):
+def test_openvino_reports_to_no_one(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     code = (
         "import sys, jax.numpy as jnp; from medsr_jax.weights import model_file;"
         " from medsr_jax.restoration.backends import open_backend;"
@@ -120,7 +126,7 @@ def test_openvino_reports_to_no_one(tiny_weights, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_openvino_keeps_its_compiled_model_beside_those_of_jax(weights, tmp_path):
+def test_openvino_keeps_its_compiled_model_beside_those_of_jax(weights: Any, tmp_path: pathlib.Path) -> None:
     before = jax.config.jax_compilation_cache_dir
     jax.config.update("jax_compilation_cache_dir", str(tmp_path))
     try:

@@ -1,5 +1,7 @@
 """docs/notebook.md runs as it stands, and prints what it says."""
 
+from __future__ import annotations
+
 import contextlib
 import io
 import pathlib
@@ -11,7 +13,7 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "notebook.md"
 NUMBER = re.compile(r"\d+\.\d+|\d+")
 
 
-def test_the_page_prints_what_it_says():
+def test_the_page_prints_what_it_says() -> None:
     cells = re.findall(r"```python\n(.*?)```\n(?:\n```\n(.*?)```)?", PAGE.read_text(), re.S)
     names = {}
     for code, said in cells:

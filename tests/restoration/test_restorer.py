@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import dataclasses
+import pathlib
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -15,12 +19,12 @@ from tests.restoration.pictures import picture
 
 
 @pytest.fixture(scope="module")
-def restorer(tiny_weights):
+def restorer(tiny_weights: Any) -> Any:
     return Restorer(tiny_weights)
 
 
 @pytest.mark.parametrize(("rows", "columns"), [(1, 1), (3, 5), (64, 64), (101, 67), (127, 128)])
-def test_the_original_size_comes_back(restorer, radiograph, rows, columns):
+def test_the_original_size_comes_back(restorer: Any, radiograph: np.ndarray, rows: int, columns: int) -> None:
     restored = restorer(compress(picture(radiograph[:rows, :columns]), quality=60))
     assert restored.pixels.shape == (1, rows, columns)
     assert restored.pixels.dtype == np.uint8
@@ -30,7 +34,9 @@ def test_the_original_size_comes_back(restorer, radiograph, rows, columns):
     ("dtype", "low", "high"),
     [(np.uint16, 0, 4095), (np.int16, -1024, 3071), (np.uint16, 0, 65535), (np.int8, -128, 127)],
 )
-def test_type_and_range_of_values_come_back(restorer, radiograph, dtype, low, high):
+def test_type_and_range_of_values_come_back(
+    restorer: Any, radiograph: np.ndarray, dtype: Any, low: int, high: int
+) -> None:
     values = (low + radiograph.astype(np.float64) / 255 * (high - low)).astype(dtype)
     restored = restorer(compress(picture(values, (low, high)), quality=90)).pixels[0]
     assert restored.dtype == dtype
@@ -39,7 +45,7 @@ def test_type_and_range_of_values_come_back(restorer, radiograph, dtype, low, hi
     assert np.abs(restored.astype(float) - values).mean() < 0.1 * (high - low)
 
 
-def test_tiles_and_the_whole_agree_to_a_level(tiny_weights, radiograph):
+def test_tiles_and_the_whole_agree_to_a_level(tiny_weights: Any, radiograph: np.ndarray) -> None:
     large = np.tile(radiograph, (3, 2))[:480, :400]
     packet = compress(picture(large), quality=60)
     whole = Restorer(tiny_weights, tile=None)(packet).pixels.astype(int)
@@ -47,7 +53,7 @@ def test_tiles_and_the_whole_agree_to_a_level(tiny_weights, radiograph):
     assert np.abs(whole - tiled).max() <= 1
 
 
-def test_frames_are_restored_each_and_batches_change_nothing(tiny_weights, radiograph):
+def test_frames_are_restored_each_and_batches_change_nothing(tiny_weights: Any, radiograph: np.ndarray) -> None:
     frames = np.stack([radiograph[:96, :96], radiograph[40:136, 50:146], radiograph[60:156, 100:196]])
     one_by_one = [Restorer(tiny_weights)(compress(picture(f), quality=60)).pixels[0] for f in frames]
     packets = [compress(picture(f), quality=60) for f in frames]
@@ -56,21 +62,23 @@ def test_frames_are_restored_each_and_batches_change_nothing(tiny_weights, radio
         assert np.abs(alone.astype(int) - shared.pixels[0]).max() <= 1
 
 
-def test_an_inverted_image_is_restored_as_its_positive(tiny_weights, radiograph):
+def test_an_inverted_image_is_restored_as_its_positive(tiny_weights: Any, radiograph: np.ndarray) -> None:
     plain = Restorer(tiny_weights, refine=False)
     positive = plain(compress(picture(radiograph), quality=95)).pixels.astype(int)
     negative = plain(compress(picture(255 - radiograph, inverted=True), quality=95)).pixels.astype(int)
     assert np.abs(positive - (255 - negative)).mean() < 1.0
 
 
-def test_nothing_in_the_result_contradicts_what_was_sent(tiny_weights, radiograph):
+def test_nothing_in_the_result_contradicts_what_was_sent(tiny_weights: Any, radiograph: np.ndarray) -> None:
     packet = compress(picture(radiograph[:157, :171]), quality=60)
     assert Restorer(tiny_weights, refine=False)(packet).violation > 0.5
     assert Restorer(tiny_weights)(packet).violation < 0.4
 
 
 @pytest.mark.parametrize("tile", [16, None])
-def test_how_far_it_contradicted_before_is_what_the_unfitted_result_does(tiny_weights, radiograph, tile):
+def test_how_far_it_contradicted_before_is_what_the_unfitted_result_does(
+    tiny_weights: Any, radiograph: np.ndarray, tile: int | None
+) -> None:
     packet = compress(picture(radiograph[:157, :171]), quality=60)
     unfitted = Restorer(tiny_weights, tile=tile, refine=False)(packet)
     fitted = Restorer(tiny_weights, tile=tile)(packet)
@@ -81,11 +89,11 @@ def test_how_far_it_contradicted_before_is_what_the_unfitted_result_does(tiny_we
 
 
 @pytest.fixture(scope="module")
-def mapping(tiny_weights):
+def mapping(tiny_weights: Any) -> Any:
     return Restorer(tiny_weights, tile=32, uncertainty=True)
 
 
-def test_the_spread_is_in_stored_values(mapping, radiograph):
+def test_the_spread_is_in_stored_values(mapping: Any, radiograph: np.ndarray) -> None:
     pixels = radiograph[:96, :120]
     eight = mapping(compress(picture(pixels), window=(0, 255), quality=60))
     sixteen = mapping(compress(picture(pixels.astype(np.uint16) * 16), window=(0, 255 * 16), quality=60))
@@ -95,7 +103,7 @@ def test_the_spread_is_in_stored_values(mapping, radiograph):
     np.testing.assert_allclose(sixteen.spread, 16 * eight.spread, rtol=1e-4)
 
 
-def test_each_frame_has_its_own_spread(mapping, tmp_path, radiograph):
+def test_each_frame_has_its_own_spread(mapping: Any, tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     frames = np.stack([radiograph[:96, :120], radiograph[40:136, 50:170]]).astype(np.uint16) * 16
     packet = compress(read_image(saved(enhanced_mr(frames), tmp_path / "a.dcm")), quality=60, codec="jpeg")
     together = mapping(packet).spread
@@ -105,7 +113,9 @@ def test_each_frame_has_its_own_spread(mapping, tmp_path, radiograph):
         np.testing.assert_allclose(spread, alone, rtol=1e-3)
 
 
-def test_the_spreads_of_tiles_join_to_that_of_the_whole(mapping, tiny_weights, radiograph):
+def test_the_spreads_of_tiles_join_to_that_of_the_whole(
+    mapping: Any, tiny_weights: Any, radiograph: np.ndarray
+) -> None:
     packet = compress(picture(np.tile(radiograph, (2, 2))[:88, :400]), quality=60)
     whole = Restorer(tiny_weights, tile=None, uncertainty=True)(packet)
     tiled = mapping(packet)
@@ -113,7 +123,9 @@ def test_the_spreads_of_tiles_join_to_that_of_the_whole(mapping, tiny_weights, r
     np.testing.assert_allclose(tiled.spread, whole.spread, atol=0.02)
 
 
-def test_an_ensemble_changes_the_image_and_only_uncertainty_gives_its_spread(mapping, tiny_weights, radiograph):
+def test_an_ensemble_changes_the_image_and_only_uncertainty_gives_its_spread(
+    mapping: Any, tiny_weights: Any, radiograph: np.ndarray
+) -> None:
     packet = compress(picture(radiograph[:96, :120]), quality=60)
     single, averaged = Restorer(tiny_weights)(packet), Restorer(tiny_weights, ensemble=True)(packet)
     assert single.spread is averaged.spread is None
@@ -123,7 +135,7 @@ def test_an_ensemble_changes_the_image_and_only_uncertainty_gives_its_spread(map
     assert averaged.violation < 0.4
 
 
-def test_a_result_is_labelled_with_what_made_it(tiny_weights):
+def test_a_result_is_labelled_with_what_made_it(tiny_weights: Any) -> None:
     assert Restorer(tiny_weights).label == "tiny"
     assert Restorer(tiny_weights, views=8).label == "tiny"
     assert Restorer(tiny_weights, uncertainty=True).label == "tiny, x2 self-ensemble"
@@ -132,24 +144,24 @@ def test_a_result_is_labelled_with_what_made_it(tiny_weights):
     )
 
 
-def test_a_packet_without_intervals_says_so(restorer, radiograph):
+def test_a_packet_without_intervals_says_so(restorer: Any, radiograph: np.ndarray) -> None:
     restored = restorer(compress(picture(radiograph), codec="jpeg2000", quality=60))
     assert restored.violation is None
 
 
-def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer, radiograph):
+def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer: Any, radiograph: np.ndarray) -> None:
     with pytest.raises(MedsrError, match=r"shrunk by 2 .* the model 'auto' .* a scale of 4"):
         restorer(compress(picture(radiograph), scale=2))
 
 
 @pytest.mark.parametrize("options", [{"tile": 12}, {"tile": 0}, {"batch": 0}, {"views": 3}])
-def test_an_impossible_option_is_refused(tiny_weights, options):
+def test_an_impossible_option_is_refused(tiny_weights: Any, options: dict[str, Any]) -> None:
     with pytest.raises(MedsrError, match="^(tile|batch|views) must be"):
         Restorer(tiny_weights, **options)
 
 
 @pytest.mark.parametrize("name", ["CT_small.dcm", "MR_small.dcm"])
-def test_dicom_comes_back_as_a_derived_object(restorer, tmp_path, name):
+def test_dicom_comes_back_as_a_derived_object(restorer: Any, tmp_path: pathlib.Path, name: str) -> None:
     source = pydicom.dcmread(pydicom.data.get_testdata_file(name))
     image = read_image(pydicom.data.get_testdata_file(name))
     write_packet(tmp_path / "sent.dcm", compress(image))
@@ -175,7 +187,7 @@ def test_dicom_comes_back_as_a_derived_object(restorer, tmp_path, name):
     assert restored.pixel_array.max() <= high
 
 
-def test_suffixes_are_those_of_the_original(radiograph):
+def test_suffixes_are_those_of_the_original(radiograph: np.ndarray) -> None:
     packet = compress(picture(radiograph))
     assert restored_suffix(packet) == ".png"
     signed = dataclasses.replace(packet.header, dtype="int16", value_range=(-5, 5), low=-5, high=5)

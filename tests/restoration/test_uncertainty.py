@@ -1,6 +1,10 @@
 """The map of the spread beside a restored image: its units, its marks, and whether it is written."""
 
+from __future__ import annotations
+
 import copy
+import pathlib
+from typing import Any
 
 import numpy as np
 import PIL.Image
@@ -17,7 +21,7 @@ from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom.objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
 
 
-def restored_from(pixels):
+def restored_from(pixels: Any) -> Any:
     """A result that has a spread of up to an eighth of its range, with a corner that has none."""
     top = float(pixels.max()) / 8
     spread = np.random.default_rng(0).uniform(0, top, pixels.shape).astype(np.float32)
@@ -25,14 +29,16 @@ def restored_from(pixels):
     return Restored(pixels, 0.1, spread=spread)
 
 
-def sent(path, folder):
+def sent(path: Any, folder: Any) -> Any:
     """The packet of a DICOM file, as it arrives."""
     write_packet(folder / "sent.dcm", compress(read_image(path)))
     return read_packet(folder / "sent.dcm")
 
 
 @pytest.mark.parametrize("suffix", [".png", ".tif"])
-def test_a_map_gives_back_stored_values_by_what_it_says_of_itself(tmp_path, radiograph, suffix):
+def test_a_map_gives_back_stored_values_by_what_it_says_of_itself(
+    tmp_path: pathlib.Path, radiograph: np.ndarray, suffix: str
+) -> None:
     packet = compress(Image(pixels=radiograph[None], value_range=(0, 255), kind="png", spacing=(0.2, 0.2)))
     restored = restored_from(radiograph[None])
     path = tmp_path / f"a{suffix}"
@@ -54,7 +60,7 @@ def test_a_map_gives_back_stored_values_by_what_it_says_of_itself(tmp_path, radi
     assert read_image(tmp_path / f"a-uncertainty{suffix}").spacing == pytest.approx((0.2, 0.2), rel=1e-3)
 
 
-def test_of_a_ct_slice_it_is_in_hounsfield_units_and_says_what_it_is(tmp_path):
+def test_of_a_ct_slice_it_is_in_hounsfield_units_and_says_what_it_is(tmp_path: pathlib.Path) -> None:
     source = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
     packet = sent(pydicom.data.get_testdata_file("CT_small.dcm"), tmp_path)
     restored = restored_from(source.pixel_array[None])
@@ -81,7 +87,7 @@ def test_of_a_ct_slice_it_is_in_hounsfield_units_and_says_what_it_is(tmp_path):
         assert validator_errors(tmp_path / "u.dcm") <= validator_errors(pydicom.data.get_testdata_file("CT_small.dcm"))
 
 
-def test_what_is_said_of_an_images_values_is_not_said_of_their_differences(tmp_path):
+def test_what_is_said_of_an_images_values_is_not_said_of_their_differences(tmp_path: pathlib.Path) -> None:
     pixels = np.random.default_rng(0).integers(0, 4096, (32, 40)).astype(np.uint16)
     source = image_object(
         pixels,
@@ -105,7 +111,7 @@ def test_what_is_said_of_an_images_values_is_not_said_of_their_differences(tmp_p
     assert float(made.WindowWidth) == pytest.approx(2 * restored.spread.max(), rel=1e-4)
 
 
-def test_frames_with_slopes_of_their_own_are_mapped_in_one_unit(tmp_path):
+def test_frames_with_slopes_of_their_own_are_mapped_in_one_unit(tmp_path: pathlib.Path) -> None:
     frames = np.random.default_rng(0).integers(0, 4096, (3, 16, 16)).astype(np.uint16)
     source = enhanced_mr(frames)
     shared = source.SharedFunctionalGroupsSequence[0].PixelValueTransformationSequence
@@ -123,14 +129,16 @@ def test_frames_with_slopes_of_their_own_are_mapped_in_one_unit(tmp_path):
     assert not any("PixelValueTransformationSequence" in group for group in groups)
 
 
-def test_an_image_without_spread_makes_a_map_of_nothing(tmp_path, radiograph):
+def test_an_image_without_spread_makes_a_map_of_nothing(tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     packet = compress(Image(pixels=radiograph[None], value_range=(0, 255), kind="png"))
     flat = Restored(radiograph[None], 0.1, spread=np.zeros((1, *radiograph.shape), np.float32))
     write_restored(tmp_path / "a.png", packet, flat, model="tiny", uncertainty=tmp_path / "b.png")
     assert not read_image(tmp_path / "b.png").pixels.any()
 
 
-def test_a_map_that_was_not_computed_or_cannot_be_written_is_named(tmp_path, radiograph):
+def test_a_map_that_was_not_computed_or_cannot_be_written_is_named(
+    tmp_path: pathlib.Path, radiograph: np.ndarray
+) -> None:
     packet = compress(Image(pixels=radiograph[None], value_range=(0, 255), kind="png"))
     (tmp_path / "u.png").mkdir()
     with pytest.raises(MedsrError, match=r"u\.png: is a folder.*the image beside it, which is written"):

@@ -1,5 +1,10 @@
 """Minimal headers: what restoring and routing need travels, and no private elements."""
 
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import numpy as np
 import pydicom
 import pytest
@@ -18,7 +23,7 @@ NAMES = ["CT_small.dcm", "MR_small.dcm", "JPEG2000.dcm"]
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_minimal_packet_restores_to_an_object_as_valid_as_a_whole_one(name, tmp_path):
+def test_a_minimal_packet_restores_to_an_object_as_valid_as_a_whole_one(name: Any, tmp_path: pathlib.Path) -> None:
     image = bundled(name)
     objects, errors = {}, {}
     for headers in ("all", "minimal"):
@@ -39,7 +44,7 @@ def test_a_minimal_packet_restores_to_an_object_as_valid_as_a_whole_one(name, tm
             assert element == whole[element.tag] or element.VR == "SQ"
 
 
-def test_private_elements_go_first_and_both_ends_say_so(tmp_path):
+def test_private_elements_go_first_and_both_ends_say_so(tmp_path: pathlib.Path) -> None:
     image = bundled("CT_small.dcm")
     whole, small = (
         packet_bytes(compress(image, scale=4, quality=60, headers=headers)) for headers in ("all", "minimal")
@@ -57,7 +62,7 @@ def test_private_elements_go_first_and_both_ends_say_so(tmp_path):
     assert "0043,1029" not in str(packet.dataset)
 
 
-def test_private_elements_inside_sequences_go_too_and_the_original_stays(tmp_path):
+def test_private_elements_inside_sequences_go_too_and_the_original_stays(tmp_path: pathlib.Path) -> None:
     dataset = enhanced_mr(np.arange(2 * 32 * 32, dtype=np.uint16).reshape(2, 32, 32))
     block = dataset.SharedFunctionalGroupsSequence[0].private_block(0x2005, "VENDOR", create=True)
     block.add_new(0x01, "OB", b"x" * 5000)
@@ -70,7 +75,7 @@ def test_private_elements_inside_sequences_go_too_and_the_original_stays(tmp_pat
     assert any(element.tag.is_private for element in image.dataset.iterall())
 
 
-def test_what_has_little_to_drop_travels_whole():
+def test_what_has_little_to_drop_travels_whole() -> None:
     dataset = read_image(BUNDLED / "JPEG2000.dcm").dataset
     kept, _ = minimal(dataset)
     kept.PatientWeight = "70"
@@ -80,7 +85,7 @@ def test_what_has_little_to_drop_travels_whole():
     assert left_out.note == ""
 
 
-def test_objects_of_classes_that_are_not_listed_lose_private_elements_alone():
+def test_objects_of_classes_that_are_not_listed_lose_private_elements_alone() -> None:
     dataset = read_image(BUNDLED / "CT_small.dcm").dataset
     dataset.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.1"  # RT Image
     kept, left_out = minimal(dataset)
@@ -89,12 +94,12 @@ def test_objects_of_classes_that_are_not_listed_lose_private_elements_alone():
     assert kept.PatientWeight == dataset.PatientWeight
 
 
-def test_other_choices_are_refused():
+def test_other_choices_are_refused() -> None:
     with pytest.raises(MedsrError, match="headers: must be one of all, minimal, not none"):
         compress(bundled("CT_small.dcm"), headers="none")
 
 
-def test_the_list_has_keywords_of_the_standard_alone():
+def test_the_list_has_keywords_of_the_standard_alone() -> None:
     from pydicom.datadict import tag_for_keyword
 
     for keywords in MODULES.values():

@@ -1,5 +1,9 @@
 """Tiny generators as files of ncnn's, written line by line."""
 
+from __future__ import annotations
+
+from typing import Any
+
 import numpy as np
 
 FLOAT16, FLOAT32 = 0x01306B47, 0
@@ -8,12 +12,12 @@ FLOAT16, FLOAT32 = 0x01306B47, 0
 class Writer:
     """Collects layers and their numbers."""
 
-    def __init__(self, *, seed=0, half=False):
+    def __init__(self, *, seed: Any = 0, half: Any = False) -> None:
         self.random, self.half = np.random.default_rng(seed), half
         self.lines, self.numbers, self.blobs = [], b"", 0
         self.names, self.tensors = iter(()), {}
 
-    def layer(self, kind, inputs, *settings, outputs=1):
+    def layer(self, kind: Any, inputs: Any, *settings: Any, outputs: Any = 1) -> Any:
         first = self.blobs + 1
         self.blobs += outputs
         made = [str(number) for number in range(first, self.blobs + 1)]
@@ -21,7 +25,7 @@ class Writer:
         self.lines.append(" ".join([kind, name, str(len(inputs)), str(outputs), *inputs, *made, *settings]))
         return made[0] if outputs == 1 else made
 
-    def convolution(self, x, c, d, *, slope=None):
+    def convolution(self, x: Any, c: Any, d: Any, *, slope: Any = None) -> Any:
         weight = self.random.normal(0, 0.3 / np.sqrt(c), (d, c, 3, 3)).astype(np.float16 if self.half else np.float32)
         bias = self.random.normal(0, 0.05, d).astype(np.float32)
         data = weight.tobytes()
@@ -32,24 +36,33 @@ class Writer:
         activation = [] if slope is None else ["9=2", f"-23310=1,{slope:e}"]
         return self.layer("Convolution", [x], f"0={d}", "1=3", "4=1", "5=1", f"6={weight.size}", *activation)
 
-    def prelu(self, x, d):
+    def prelu(self, x: Any, d: Any) -> Any:
         slopes = self.random.uniform(0.1, 0.5, d).astype(np.float32)
         self.numbers += slopes.tobytes()
         self.tensors[f"{next(self.names)}.weight"] = slopes
         return self.layer("PReLU", [x], f"0={d}")
 
-    def add(self, x, y, factor):
+    def add(self, x: Any, y: Any, factor: Any) -> Any:
         """factor x + y."""
         return self.layer("Eltwise", [x, y], "0=1", f"-23301=2,{factor:e},1.0")
 
-    def save(self, folder, name="model"):
+    def save(self, folder: Any, name: Any = "model") -> str:
         lines = ["7767517", f"{len(self.lines)} {self.blobs}", *self.lines]
         (folder / f"{name}.param").write_text("\n".join(lines) + "\n")
         (folder / f"{name}.bin").write_bytes(self.numbers)
         return folder / f"{name}.param"
 
 
-def rrdbnet(*, channels=3, features=6, growth=4, blocks=2, half=False, residual=0.2, seed=0):
+def rrdbnet(
+    *,
+    channels: Any = 3,
+    features: Any = 6,
+    growth: Any = 4,
+    blocks: Any = 2,
+    half: Any = False,
+    residual: Any = 0.2,
+    seed: Any = 0,
+) -> Any:
     """An RRDBNet of scale 4."""
     w = Writer(half=half, seed=seed)
     inner = [f"body.{b}.rdb{r}.conv{c}" for b in range(blocks) for r in (1, 2, 3) for c in range(1, 6)]
@@ -72,7 +85,15 @@ def rrdbnet(*, channels=3, features=6, growth=4, blocks=2, half=False, residual=
     return w
 
 
-def srvgg(*, channels=3, features=6, convolutions=2, scale=2, half=False, shrink=None):
+def srvgg(
+    *,
+    channels: Any = 3,
+    features: Any = 6,
+    convolutions: Any = 2,
+    scale: Any = 2,
+    half: Any = False,
+    shrink: Any = None,
+) -> Any:
     """An SRVGGNetCompact; ``shrink`` resizes its result, as some published files do."""
     w = Writer(half=half)
     w.names = iter([f"body.{number}" for number in range(2 * convolutions + 3)])

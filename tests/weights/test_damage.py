@@ -1,5 +1,10 @@
 """Whatever is wrong with a file of weights, its reader says so in one line."""
 
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import numpy as np
 import pytest
 import safetensors.numpy
@@ -14,7 +19,7 @@ TIMES = 40
 
 
 @pytest.fixture
-def files(pytorch, tmp_path):  # noqa: F811
+def files(pytorch: Any, tmp_path: pathlib.Path) -> dict[str, Any]:  # noqa: F811
     """A small generator in each format, and which of its bytes are no plain numbers."""
     writer = networks.srvgg(features=3, convolutions=1)
     tensors = {key: np.ascontiguousarray(value) for key, value in writer.tensors.items()}
@@ -35,7 +40,7 @@ def files(pytorch, tmp_path):  # noqa: F811
     }
 
 
-def damaged(data, random):
+def damaged(data: Any, random: Any) -> Any:
     """A file cut off somewhere, or with a few bytes changed, most of them where its structure lies."""
     if random.random() < 0.3:
         return data[: random.integers(len(data))]
@@ -49,7 +54,7 @@ def damaged(data, random):
 
 
 @pytest.mark.parametrize("kind", ["zip", "sequence", "safetensors", "param", "bin", "ours"])
-def test_damage_of_any_kind_is_a_line_that_names_the_file(files, kind):
+def test_damage_of_any_kind_is_a_line_that_names_the_file(files: Any, kind: str) -> None:
     path, read = files[kind], model_file.load if kind == "ours" else import_weights
     data = path.read_bytes()
     read(path)

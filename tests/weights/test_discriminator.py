@@ -1,3 +1,8 @@
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -18,14 +23,14 @@ LATER = {
 
 
 @pytest.fixture(scope="module")
-def variables():
+def variables() -> Any:
     module = UNetDiscriminator(features=3)
     shapes = jax.eval_shape(module.init, jax.random.key(0), jnp.zeros((1, 8, 8, 3)))
     random = np.random.default_rng(0)
     return jax.tree.map(lambda leaf: random.normal(0, 1, leaf.shape).astype(np.float32), shapes)
 
 
-def as_pytorch(variables, names):
+def as_pytorch(variables: Any, names: Any) -> Any:
     """Real-ESRGAN's tensors of the same discriminator."""
     tensors = {}
     for key, leaf in flatten(variables).items():
@@ -38,13 +43,13 @@ def as_pytorch(variables, names):
     return tensors
 
 
-def saved(folder, tensors):
+def saved(folder: Any, tensors: Any) -> str:
     safetensors.numpy.save_file(tensors, folder / "netD.safetensors")
     return folder / "netD.safetensors"
 
 
 @pytest.mark.parametrize("names", [NAMES, LATER], ids=["published", "later"])
-def test_weights_and_singular_vectors_get_their_places(tmp_path, variables, names):
+def test_weights_and_singular_vectors_get_their_places(tmp_path: pathlib.Path, variables: Any, names: Any) -> None:
     weights = load_unet(saved(tmp_path, as_pytorch(variables, names)))
     assert weights.fields == {"channels": 3, "features": 3}
     ours, theirs = flatten(weights.variables), flatten(variables)
@@ -53,20 +58,20 @@ def test_weights_and_singular_vectors_get_their_places(tmp_path, variables, name
         np.testing.assert_array_equal(ours[key], theirs[key])
 
 
-def without_a_vector(tensors):
+def without_a_vector(tensors: Any) -> None:
     del tensors["conv4.weight_u"]
 
 
-def with_a_short_vector(tensors):
+def with_a_short_vector(tensors: Any) -> None:
     tensors["conv4.weight_v"] = np.zeros(5, np.float32)
 
 
-def without_normalisation(tensors):
+def without_normalisation(tensors: Any) -> None:
     tensors["conv4.weight"] = tensors.pop("conv4.weight_orig")
     tensors["conv4.weight_mean"] = np.zeros(3, np.float32)
 
 
-def of_a_generator(tensors):
+def of_a_generator(tensors: Any) -> None:
     tensors.clear()
     tensors["body.0.weight"] = np.zeros((3, 3, 3, 3), np.float32)
 
@@ -80,7 +85,7 @@ def of_a_generator(tensors):
         (of_a_generator, "no U-Net discriminator found, but 1 tensors, body.0.weight"),
     ],
 )
-def test_other_networks_are_refused(tmp_path, variables, change, message):
+def test_other_networks_are_refused(tmp_path: pathlib.Path, variables: Any, change: Any, message: str) -> None:
     tensors = as_pytorch(variables, NAMES)
     change(tensors)
     with pytest.raises(MedsrError, match=message):

@@ -1,7 +1,10 @@
 """The snippets of docs/exported-models.md run, and give what the network gives."""
 
+from __future__ import annotations
+
 import pathlib
 import re
+from typing import Any
 
 import numpy as np
 import pytest
@@ -16,7 +19,9 @@ PAGE = pathlib.Path(__file__).parents[2] / "docs" / "exported-models.md"
 SNIPPETS = re.findall(r"```python\n(.*?)```", PAGE.read_text(), re.S)
 
 
-def test_the_snippets_run_as_they_stand(tmp_path, monkeypatch, radiograph):
+def test_the_snippets_run_as_they_stand(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, radiograph: np.ndarray
+) -> None:
     pytest.importorskip("onnxruntime")
     onnx = pytest.importorskip("onnx")
     from medsr_jax.weights.exporting.onnx_graph import onnx_model
@@ -42,7 +47,9 @@ def test_the_snippets_run_as_they_stand(tmp_path, monkeypatch, radiograph):
     np.testing.assert_array_equal(names["large"], arrays.restore_array(image, quality=60))
 
 
-def test_the_snippet_of_stablehlo_runs_as_it_stands(tmp_path, monkeypatch, tiny_weights, radiograph):
+def test_the_snippet_of_stablehlo_runs_as_it_stands(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch, tiny_weights: Any, radiograph: np.ndarray
+) -> None:
     weights = model_file.load(tiny_weights)
     (tmp_path / "xray-x4.stablehlo").write_bytes(serialized(weights))
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,10 @@
 """What PyTorch saved computes here what it computes there."""
 
+from __future__ import annotations
+
+import pathlib
+from typing import Any
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -17,12 +22,12 @@ RANDOM = np.random.default_rng(0)
 
 
 class DenseBlock(nn.Module):
-    def __init__(self, features, growth):
+    def __init__(self, features: Any, growth: Any) -> None:
         super().__init__()
         for i in range(1, 6):
             setattr(self, f"conv{i}", nn.Conv2d(features + (i - 1) * growth, growth if i < 5 else features, 3, 1, 1))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         seen = [x]
         for i in range(1, 5):
             seen.append(F.leaky_relu(getattr(self, f"conv{i}")(torch.cat(seen, 1)), 0.2))
@@ -30,18 +35,18 @@ class DenseBlock(nn.Module):
 
 
 class Block(nn.Module):
-    def __init__(self, features, growth):
+    def __init__(self, features: Any, growth: Any) -> None:
         super().__init__()
         self.rdb1, self.rdb2, self.rdb3 = (DenseBlock(features, growth) for _ in range(3))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         return x + 0.2 * self.rdb3(self.rdb2(self.rdb1(x)))
 
 
 class RRDBNet(nn.Module):
     """Real-ESRGAN's."""
 
-    def __init__(self, scale, *, channels=3, features=8, blocks=2, growth=4):
+    def __init__(self, scale: Any, *, channels: Any = 3, features: Any = 8, blocks: Any = 2, growth: Any = 4) -> None:
         super().__init__()
         self.fold = 4 // scale
         self.conv_first = nn.Conv2d(channels * self.fold**2, features, 3, 1, 1)
@@ -50,7 +55,7 @@ class RRDBNet(nn.Module):
             setattr(self, name, nn.Conv2d(features, features, 3, 1, 1))
         self.conv_last = nn.Conv2d(features, channels, 3, 1, 1)
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         shallow = self.conv_first(F.pixel_unshuffle(x, self.fold))
         y = shallow + self.conv_body(self.body(shallow))
         for layer in (self.conv_up1, self.conv_up2):
@@ -61,7 +66,7 @@ class RRDBNet(nn.Module):
 class Compact(nn.Module):
     """Real-ESRGAN's SRVGGNetCompact."""
 
-    def __init__(self, scale, *, channels=3, features=8, convolutions=2):
+    def __init__(self, scale: Any, *, channels: Any = 3, features: Any = 8, convolutions: Any = 2) -> None:
         super().__init__()
         self.scale, self.body = scale, nn.ModuleList()
         for number in range(convolutions + 1):
@@ -69,14 +74,14 @@ class Compact(nn.Module):
             self.body.append(nn.PReLU(features))
         self.body.append(nn.Conv2d(features, channels * scale**2, 3, 1, 1))
 
-    def forward(self, x):
+    def forward(self, x: Any) -> Any:
         y = x
         for layer in self.body:
             y = layer(y)
         return F.pixel_shuffle(y, self.scale) + F.interpolate(x, scale_factor=self.scale, mode="nearest")
 
 
-def randomised(net):
+def randomised(net: Any) -> Any:
     """Weights that leave a mark on the output, and slopes that differ."""
     torch.manual_seed(0)
     with torch.no_grad():
@@ -85,7 +90,7 @@ def randomised(net):
     return net
 
 
-def assert_same_images(net, path, *, side=8):
+def assert_same_images(net: Any, path: Any, *, side: Any = 8) -> None:
     x = RANDOM.random((2, side, side + 4, 3), np.float32)
     weights = import_weights(path)
     ours = build(weights.model, weights.fields).apply({"params": weights.params}, jnp.asarray(x))
@@ -96,7 +101,7 @@ def assert_same_images(net, path, *, side=8):
 
 
 @pytest.mark.parametrize("scale", [4, 2, 1])
-def test_rrdbnets_of_all_scales_in_a_checkpoint(tmp_path, scale):
+def test_rrdbnets_of_all_scales_in_a_checkpoint(tmp_path: pathlib.Path, scale: int) -> None:
     net = randomised(RRDBNet(scale))
     stale = {key: torch.zeros_like(value) for key, value in net.state_dict().items()}
     torch.save({"params": stale, "params_ema": net.state_dict()}, tmp_path / "model.pth")
@@ -104,7 +109,7 @@ def test_rrdbnets_of_all_scales_in_a_checkpoint(tmp_path, scale):
 
 
 @pytest.mark.parametrize("scale", [4, 3])
-def test_compact_networks_inside_another_module(tmp_path, scale):
+def test_compact_networks_inside_another_module(tmp_path: pathlib.Path, scale: int) -> None:
     net = randomised(Compact(scale))
     optimizer = torch.optim.Adam(net.parameters())
     checkpoint = {"epoch": 3, "generator": nn.DataParallel(net).state_dict(), "optimizer": optimizer.state_dict()}
@@ -113,14 +118,14 @@ def test_compact_networks_inside_another_module(tmp_path, scale):
 
 
 @pytest.mark.parametrize("dtype", ["bfloat16", "float16", "float64"])
-def test_numbers_of_all_widths(tmp_path, dtype):
+def test_numbers_of_all_widths(tmp_path: pathlib.Path, dtype: str) -> None:
     net = randomised(RRDBNet(4, blocks=1))
     kind = getattr(torch, dtype)
     torch.save({key: value.to(kind) for key, value in net.state_dict().items()}, tmp_path / "model.pth")
     assert_same_images(net.to(kind).float(), tmp_path / "model.pth")
 
 
-def test_vgg_as_torchvision_saves_it(tmp_path):
+def test_vgg_as_torchvision_saves_it(tmp_path: pathlib.Path) -> None:
     layers, before = [], 3
     for width, count in zip((64, 128, 256, 512, 512), (2, 2, 3, 3, 3), strict=True):
         for _ in range(count):

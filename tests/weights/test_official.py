@@ -1,8 +1,11 @@
 """Real-ESRGAN's published x4plus beside the runtime that it was published for, from the same files."""
 
+from __future__ import annotations
+
 import importlib.util
 import pathlib
 import sys
+from typing import Any
 
 import jax
 import numpy as np
@@ -22,16 +25,16 @@ from official import by_ncnn  # noqa: E402
 MODEL = "realesrgan-x4plus"
 
 
-def computed(weights, x):
+def computed(weights: Any, x: Any) -> Any:
     module = build(weights.model, weights.fields)
     return np.asarray(jax.jit(module.apply)({"params": weights.params}, x[None]))[0]
 
 
-def psnr(a, b):
+def psnr(a: Any, b: Any) -> Any:
     return -10 * np.log10(np.square(a - b).mean())
 
 
-def test_on_a_radiograph_it_gives_what_ncnn_gives_in_colour_and_in_grey(radiograph):
+def test_on_a_radiograph_it_gives_what_ncnn_gives_in_colour_and_in_grey(radiograph: np.ndarray) -> None:
     small = radiograph[:96, :96].reshape(24, 4, 24, 4).mean((1, 3), dtype=np.float32)[..., None] / 255
     colours = np.repeat(small, 3, axis=-1)
     theirs = by_ncnn(ncnn, find_foreign(MODEL))(colours)

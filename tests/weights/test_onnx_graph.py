@@ -1,8 +1,11 @@
 """Graphs in ONNX compute what the Flax modules do, at any size and batch, and say what they are."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
 import pathlib
+from typing import Any
 
 import jax
 import numpy as np
@@ -34,7 +37,7 @@ NETWORKS = {
 }
 
 
-def random_weights(model, fields):
+def random_weights(model: Any, fields: Any) -> Any:
     """Random parameters, as large as a trained network's."""
     module = build(model, fields)
     x = jax.ShapeDtypeStruct((1, 8, 8, fields.get("channels", 1)), np.float32)
@@ -46,18 +49,18 @@ def random_weights(model, fields):
     )
 
 
-def session(model):
+def session(model: Any) -> Any:
     return onnxruntime.InferenceSession(model.SerializeToString(), providers=["CPUExecutionProvider"])
 
 
-def run(session, x, strength):
+def run(session: Any, x: Any, strength: Any) -> Any:
     feeds = {"image": x.transpose(0, 3, 1, 2), "strength": strength}
     wanted = [tensor.name for tensor in session.get_inputs()]
     return session.run(None, {name: feeds[name] for name in wanted})[0].transpose(0, 2, 3, 1)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_the_graph_computes_what_the_module_does(name):
+def test_the_graph_computes_what_the_module_does(name: Any) -> None:
     weights = random_weights(*NETWORKS[name])
     module = build(weights.model, weights.fields)
     channels = weights.fields.get("channels", 1)
@@ -70,7 +73,7 @@ def test_the_graph_computes_what_the_module_does(name):
         np.testing.assert_allclose(run(theirs, x, strength), expected, atol=1e-4, rtol=1e-4)
 
 
-def test_the_packaged_model_too():
+def test_the_packaged_model_too() -> None:
     weights = model_file.load("xray-x4")
     x = np.random.default_rng(2).random((1, 32, 32, 1), np.float32)
     strength = np.array([0.9], np.float32)
@@ -78,7 +81,7 @@ def test_the_packaged_model_too():
     np.testing.assert_allclose(run(session(onnx_model(weights)), x, strength), expected, atol=1e-4)
 
 
-def test_it_says_what_it_is_and_that_it_is_not_for_diagnosis():
+def test_it_says_what_it_is_and_that_it_is_not_for_diagnosis() -> None:
     weights = random_weights("compact_rrdbnet", TINY)
     model = onnx_model(weights)
     said = {entry.key: entry.value for entry in model.metadata_props}
@@ -104,20 +107,20 @@ def test_it_says_what_it_is_and_that_it_is_not_for_diagnosis():
     ("model", "fields"),
     [("compact_rrdbnet", TINY), ("rrdbnet", {**SMALL, "channels": 3, "scale": 2}), NETWORKS["compact without context"]],
 )
-def test_sides_that_are_no_multiples_are_refused_rather_than_cropped(model, fields):
+def test_sides_that_are_no_multiples_are_refused_rather_than_cropped(model: Any, fields: Any) -> None:
     theirs = session(onnx_model(random_weights(model, fields)))
     x = np.zeros((1, 21, 16, fields.get("channels", 1)), np.float32)
     with pytest.raises(Exception, match="(?i)concat|shape|dimension|multiple|broadcast"):
         run(theirs, x, np.zeros(1, np.float32))
 
 
-def test_a_network_without_a_graph_is_refused_by_name():
+def test_a_network_without_a_graph_is_refused_by_name() -> None:
     weights = dataclasses.replace(random_weights("srcnn", NETWORKS["srcnn"][1]), model="swinir")
     with pytest.raises(MedsrError, match=r"random\.safetensors: swinir can't be exported to ONNX; these can: compact"):
         onnx_model(weights)
 
 
-def test_weights_of_another_network_are_refused():
+def test_weights_of_another_network_are_refused() -> None:
     weights = dataclasses.replace(random_weights("srcnn", NETWORKS["srcnn"][1]), model="srvgg", fields={})
     with pytest.raises(MedsrError, match="the parameters don't fit srvgg"):
         onnx_model(weights)

@@ -1,10 +1,14 @@
 """A file of StableHLO needs JAX alone, takes any size and batch, and computes what the module does."""
 
+from __future__ import annotations
+
 import dataclasses
 import json
+import pathlib
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import jax
 import jax.export
@@ -45,7 +49,7 @@ runpy.run_path(sys.argv[0], run_name="__main__")
         ("srvgg", {"features": 8, "convolutions": 2, "channels": 1}),
     ],
 )
-def test_it_computes_what_the_module_does_at_any_size(model, fields):
+def test_it_computes_what_the_module_does_at_any_size(model: str, fields: Any) -> None:
     weights = random_weights(model, fields)
     module = build(model, fields)
     loaded = jax.export.deserialize(bytearray(serialized(weights)))
@@ -57,26 +61,28 @@ def test_it_computes_what_the_module_does_at_any_size(model, fields):
         np.testing.assert_allclose(jax.jit(loaded.call)(*arguments), expected, atol=1e-5)
 
 
-def test_its_axes_and_platforms():
+def test_its_axes_and_platforms() -> None:
     loaded = jax.export.deserialize(bytearray(serialized(random_weights("compact_rrdbnet", TINY))))
     shapes = [str(aval.shape) for aval in (*loaded.in_avals, *loaded.out_avals)]
     assert shapes == ["(b, 8*h, 8*w, 1)", "(b,)", "(b, 32*h, 32*w, 1)"]
     assert loaded.platforms == PLATFORMS == ("cpu", "cuda", "tpu")
 
 
-def test_sides_that_are_no_multiples_are_refused():
+def test_sides_that_are_no_multiples_are_refused() -> None:
     loaded = jax.export.deserialize(bytearray(serialized(random_weights("compact_rrdbnet", TINY))))
     with pytest.raises(ValueError, match="multiple of 8|divisible|8\\*"):
         loaded.call(np.zeros((1, 20, 16, 1), np.float32), np.zeros(1, np.float32))
 
 
-def test_weights_of_another_network_are_refused():
+def test_weights_of_another_network_are_refused() -> None:
     weights = dataclasses.replace(random_weights("compact_rrdbnet", TINY), fields={**TINY, "features": 16})
     with pytest.raises(MedsrError, match=r"random\.safetensors: the parameters don't fit compact_rrdbnet"):
         serialized(weights)
 
 
-def test_the_script_enlarges_an_image_of_any_size_without_this_package(tmp_path, radiograph):
+def test_the_script_enlarges_an_image_of_any_size_without_this_package(
+    tmp_path: pathlib.Path, radiograph: np.ndarray
+) -> None:
     weights = random_weights("compact_rrdbnet", TINY)
     (tmp_path / "model").write_bytes(serialized(weights))
     (tmp_path / "model.json").write_text(json.dumps(metadata(weights)))
@@ -109,7 +115,9 @@ def test_the_script_enlarges_an_image_of_any_size_without_this_package(tmp_path,
         ("small.png", b"no image", "small.png"),
     ],
 )
-def test_the_script_answers_damage_with_a_line(tmp_path, radiograph, file, content, message):
+def test_the_script_answers_damage_with_a_line(
+    tmp_path: pathlib.Path, radiograph: np.ndarray, file: str, content: bytes, message: str
+) -> None:
     weights = random_weights("compact_rrdbnet", TINY)
     (tmp_path / "model").write_bytes(serialized(weights))
     (tmp_path / "model.json").write_text(json.dumps(metadata(weights)))
@@ -125,7 +133,7 @@ def test_the_script_answers_damage_with_a_line(tmp_path, radiograph, file, conte
     assert not (tmp_path / "out.png").exists()
 
 
-def test_the_packaged_model_can_be_written():
+def test_the_packaged_model_can_be_written() -> None:
     weights = model_file.load("xray-x4")
     data = serialized(weights)
     assert 1 < len(data) / (4 * weights.parameters) < 1.1

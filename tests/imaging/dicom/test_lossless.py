@@ -1,6 +1,10 @@
 """Restored objects coded without loss: smaller, and equal to the bit."""
 
+from __future__ import annotations
+
+import pathlib
 import sys
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -22,7 +26,7 @@ NAMES = ["CT_small.dcm", "MR_small.dcm", "MR_small_padded.dcm", "JPEG2000.dcm", 
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_restored_object_is_the_same_in_each_transfer_syntax(name, tmp_path):
+def test_a_restored_object_is_the_same_in_each_transfer_syntax(name: Any, tmp_path: pathlib.Path) -> None:
     write_packet(tmp_path / "sent.dcm", compress(read_image(BUNDLED / name), quality=60))
     packet = read_packet(tmp_path / "sent.dcm")
     restored = Restorer("bicubic")(packet)
@@ -50,7 +54,7 @@ def test_a_restored_object_is_the_same_in_each_transfer_syntax(name, tmp_path):
 @pytest.mark.parametrize("bits", [1, 8, 12, 16])
 @pytest.mark.parametrize("signed", [False, True])
 @pytest.mark.parametrize("syntax", ["jpeg-ls", "jpeg2000"])
-def test_all_values_of_a_type_come_back(bits, signed, syntax, tmp_path):
+def test_all_values_of_a_type_come_back(bits: int, signed: bool, syntax: str, tmp_path: pathlib.Path) -> None:
     low = -(1 << (bits - 1)) if signed else 0
     kind = f"{'' if signed else 'u'}int{8 if bits <= 8 else 16}"
     values = (np.arange(64 * 64).reshape(1, 64, 64) * 37 % (1 << bits) + low).astype(kind)
@@ -61,12 +65,12 @@ def test_all_values_of_a_type_come_back(bits, signed, syntax, tmp_path):
 
 
 @pytest.mark.parametrize("name", SYNTAXES)
-def test_a_syntax_has_a_name_a_keyword_and_a_uid(name):
+def test_a_syntax_has_a_name_a_keyword_and_a_uid(name: Any) -> None:
     uid = UID(SYNTAXES[name])
     assert syntax_of(name.upper()) == syntax_of(uid.keyword) == syntax_of(uid) == uid
 
 
-def test_what_cannot_be_coded_is_refused(monkeypatch):
+def test_what_cannot_be_coded_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(MedsrError, match="one of explicit, jpeg-ls, jpeg2000, its keyword or UID, not zip"):
         syntax_of("zip")
     monkeypatch.setattr(lossless, "_takes_bits", lambda encode: False)

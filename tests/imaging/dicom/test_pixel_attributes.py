@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from tests.imaging.dicom.objects import image_object, saved
 from tests.imaging.dicom.syntaxes import colours, luma, notes, ramp, read
 
 
-def native_colour(samples: np.ndarray, photometric: str, **attributes: object):
+def native_colour(samples: np.ndarray, photometric: str, **attributes: object) -> Any:
     dataset = image_object(ramp(8), SamplesPerPixel=3, PhotometricInterpretation=photometric, PlanarConfiguration=0)
     dataset.PixelData = samples.tobytes()
     for keyword, value in attributes.items():
