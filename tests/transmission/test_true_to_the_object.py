@@ -23,7 +23,7 @@ from medsr_jax.restoration.output import write_restored
 from medsr_jax.transmission.packet_io import packet_bytes, read_packet, write_packet
 from medsr_jax.transmission.sender import compress
 from tests.imaging.dicom.objects import STORAGE, VALIDATOR, enhanced_mr, image_object, saved, validator_errors
-from tests.imaging.test_dicom import BUNDLED, SHARED
+from tests.imaging.dicom.test_reading import BUNDLED, SHARED
 
 # Multi-frame Secondary Capture asks whether text is burned in, which nobody knows whom the original does not tell; and
 # as JPEG of 8 bits it allows no rescale, which deeper frames need. docs/dicom-conformance.md names both.
