@@ -25,7 +25,7 @@ _HOME = {
     "assume_packet": "transmission.packet_io",
     "blend": "weights.blend",
     "compress": "transmission.compress",
-    "deidentify": "imaging.deidentification",
+    "deidentify": "imaging.dicom.deidentification",
     "enlarge": "evaluation.baselines",
     "load_weights": "weights",
     "measure": "evaluation.link",

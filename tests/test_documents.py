@@ -12,6 +12,7 @@ import sys
 import pytest
 import typer.main
 
+import medsr_jax
 from medsr_jax.cli import app
 from medsr_jax.errors import _EXTRAS
 
@@ -157,6 +158,11 @@ def test_scripts_that_need_more_than_the_sender_say_so_in_a_line() -> None:
     for script in (ROOT / "scripts").rglob("*.py"):
         if "__main__" in script.read_text() and _optional_packages(script):
             assert "import medsr_jax.excepthook" in script.read_text(), script.name
+
+
+def test_every_public_name_can_be_imported() -> None:
+    for name in medsr_jax.__all__:
+        assert getattr(medsr_jax, name) is not None, name
 
 
 def test_the_readme_is_short() -> None:
