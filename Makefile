@@ -1,6 +1,8 @@
 # make demo    a real chest radiograph through both ends of the link, with a picture of the result
 # make test    the test suite
 # make check   style and types
+# make docs    the pages of docs/ as a site in out/site, with warnings as errors
+# make release wheel and sdist in out/dist, and the wheel tried in an empty environment
 # make fuzz    damaged files into every reader, SECONDS each; for a nightly run
 #
 # Each makes .venv and installs what it needs. Another interpreter: make test PYTHON=python3.12
@@ -11,7 +13,7 @@ BIN := $(VENV)/bin
 export JAX_PLATFORMS ?= cpu
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 
-.PHONY: demo test check fuzz clean
+.PHONY: demo test check docs release fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medsr demo --out out/demo
@@ -23,6 +25,12 @@ check: $(VENV)/.dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict --quiet
+
+release: $(BIN)/python
+	$(BIN)/python scripts/release/build.py --out out/dist
 
 SECONDS ?= 60
 SEED ?= 0
@@ -44,4 +52,8 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $$($(BIN)/python constraints/choose.py) --editable '.[train,demo,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $$($(BIN)/python constraints/choose.py) --editable '.[docs]'
 	@touch $@
