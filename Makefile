@@ -2,6 +2,8 @@
 # make test    the test suite
 # make check   style and types
 # make nightly every script with --tiny; lists those that fail
+# make docs    the pages of docs/ as a site in out/site, with warnings as errors
+# make release wheel and sdist in out/dist, and the wheel tried in an empty environment
 # make fuzz    damaged files into every reader, SECONDS each; for a nightly run
 #
 # Each makes .venv and installs what it needs. Another interpreter: make test PYTHON=python3.12
@@ -12,7 +14,7 @@ BIN := $(VENV)/bin
 export JAX_PLATFORMS ?= cpu
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 
-.PHONY: demo test check nightly fuzz clean
+.PHONY: demo test check docs nightly release fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medsr demo --out out/demo
@@ -27,6 +29,13 @@ check: $(VENV)/.dev
 
 nightly: $(VENV)/.dev
 	$(BIN)/python scripts/check/nightly.py
+
+# Not --quiet, which silences --strict too.
+docs: $(VENV)/.docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+release: $(BIN)/python
+	$(BIN)/python scripts/release/build.py --out out/dist
 
 SECONDS ?= 60
 SEED ?= 0
@@ -48,4 +57,8 @@ $(VENV)/.demo: $(BIN)/python pyproject.toml
 
 $(VENV)/.dev: $(BIN)/python pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $$($(BIN)/python constraints/choose.py) --editable '.[train,demo,dev]'
+	@touch $@
+
+$(VENV)/.docs: $(BIN)/python pyproject.toml
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint $$($(BIN)/python constraints/choose.py) --editable '.[docs]'
 	@touch $@

@@ -3,7 +3,8 @@
 Result at scale 4, q 60, central 512x512 crops: +0.96 dB and +0.017 SSIM over bicubic of the same packets on 48
 validation chest radiographs, +0.53 dB and +0.012 on 27 of another hospital. The run behind the packaged weights took
 its first 3000 steps with `steps` at 8000 and the rest with 6500, on two virtual CPU devices from there on, at 0.4 to
-1.2 s a step. ``:equal`` is the budget of Table 1 (docs/results.md), ``:tiny`` is minutes long.
+1.2 s a step. ``:equal`` is the budget of Table 1 (docs/results.md), ``:large`` a network of 11.9 million
+parameters for a GPU (docs/experiments.md, not run yet), ``:tiny`` is minutes long.
 """
 
 from __future__ import annotations
@@ -42,4 +43,18 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     )
     small = {"features": 8, "blocks": 1, "growth": 4, "scale": 4, "fold": 4, "context": 8, "context_layers": 2}
     equal = {"steps": sum(EQUAL_SAMPLES.values()) // 8, "data.folders": (("data/train/chest", 1.0),)}
-    return varied(c, variant, equal=EQUAL_FIRST | equal, tiny={"model.fields": small})
+    large = {
+        "steps": 10_000,
+        "batch": 32,
+        "compute_dtype": "bfloat16",
+        "data.threads": 8,
+        "data.pair.patch": 48,
+        "log_every": 100,
+        "validate_every": 1000,
+        "checkpoint_every": 500,
+        "model.fields": {
+            "features": 96, "blocks": 6, "growth": 48, "scale": 4, "fold": 2, "context": 256, "context_layers": 4,
+        },
+        "card.name": "xray-x4-large",
+    }  # fmt: skip
+    return varied(c, variant, equal=EQUAL_FIRST | equal, large=large, tiny={"model.fields": small})

@@ -12,11 +12,13 @@ import sys
 import pytest
 import typer.main
 
+import medsr_jax
 from medsr_jax.cli import app
 from medsr_jax.errors import EXTRAS
 
 ROOT = pathlib.Path(__file__).parents[1]
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+TOP = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+PAGES = [*(ROOT / name for name in TOP), *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def _commands(page: pathlib.Path, start: str) -> list[str]:
@@ -108,17 +110,28 @@ def test_make_has_the_targets_that_pages_give_it(page: pathlib.Path) -> None:
         assert command.split()[1] in targets, command
 
 
-def test_the_options_in_tables_of_the_readme_are_those_of_the_command_above_them() -> None:
+def test_the_page_of_the_command_line_has_every_option_of_every_command() -> None:
     commands = typer.main.get_command(app).commands  # type: ignore[attr-defined]
-    checked = 0
-    for table in re.findall(r"^\| `medsr (\w+)` \|.*\n((?:\|.*\n)+)", (ROOT / "README.md").read_text(), re.M):
-        name, rows = table
-        known = {one for parameter in commands[name].params for one in (*parameter.opts, *parameter.secondary_opts)}
-        for row in rows.splitlines():
-            options = re.findall(r"`(--[\w-]+)", row.split("|")[1])
-            checked += len(options)
-            assert set(options) <= known, row
-    assert checked > 10
+    stated: dict[str, set[str]] = {name: set() for name in commands}
+    for options, names in re.findall(r"^\| (`-.+?) \| ([a-z, ]+) \|", (ROOT / "docs" / "cli.md").read_text(), re.M):
+        for name in names.split(", "):
+            stated[name] |= set(re.findall(r"`(-[\w-]+)`", options))
+    for name, command in commands.items():
+        known = {one for parameter in command.params for one in (*parameter.opts, *parameter.secondary_opts)}
+        options = {one for one in known if one.startswith("-")} - {"--help"}
+        assert stated[name] == options, name
+
+
+def test_generated_parts_of_pages_are_up_to_date() -> None:
+    pytest.importorskip("jax")
+    command = [sys.executable, ROOT / "scripts" / "release" / "pages.py", "--check"]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, cwd=ROOT)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_site_has_every_page() -> None:
+    listed = re.findall(r"^ +- (?:.+: )?([\w-]+\.md)$", (ROOT / "mkdocs.yml").read_text(), re.M)
+    assert sorted(listed) == sorted(page.name for page in (ROOT / "docs").glob("*.md"))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -157,6 +170,11 @@ def test_scripts_that_need_more_than_the_sender_say_so_in_a_line() -> None:
     for script in (ROOT / "scripts").rglob("*.py"):
         if "__main__" in script.read_text() and _optional_packages(script):
             assert "import medsr_jax.excepthook" in script.read_text(), script.name
+
+
+def test_every_public_name_can_be_imported() -> None:
+    for name in medsr_jax.__all__:
+        assert getattr(medsr_jax, name) is not None, name
 
 
 def test_the_readme_is_short() -> None:

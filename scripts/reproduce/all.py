@@ -4,7 +4,8 @@
 
 FOLDER holds train/chest, val/chest and test/chest. Every script goes on where it was stopped, so the same command does
 too. What a script can't do costs a line here, and the others still run; the exit status is then 1. Without --tiny the
-scripts of `PAGE` rewrite docs/results.md and its figures; the others print what docs/measurements.md and README show.
+scripts of `PAGE` rewrite docs/results.md and its figures; the others print what docs/measurements.md,
+docs/performance.md and README show.
 """
 
 from __future__ import annotations

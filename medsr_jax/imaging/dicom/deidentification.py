@@ -16,8 +16,8 @@ import hmac
 import os
 from typing import TYPE_CHECKING, Any
 
+from medsr_jax import __version__
 from medsr_jax.errors import MedsrError, concerning
-from medsr_jax.imaging.dicom.provenance import software_version
 from medsr_jax.imaging.dicom.uids import keyed_uid
 
 if TYPE_CHECKING:
@@ -168,7 +168,7 @@ def _deidentified(source: Dataset, secret: bytes) -> Dataset:
         dataset.PatientName = dataset.PatientID = pseudonym
     dataset.PatientIdentityRemoved = "YES"
     dataset.LongitudinalTemporalInformationModified = "REMOVED"
-    method = f"PS3.15 {EDITION} Table E.1-1, Basic Profile, by medsr_jax {software_version()}"[:64]
+    method = f"PS3.15 {EDITION} Table E.1-1, Basic Profile, by medsr_jax {__version__}"[:64]
     dataset.DeidentificationMethod = [*_several(dataset.get("DeidentificationMethod")), method]
     code = Dataset()
     code.CodeValue, code.CodeMeaning = _PROFILE

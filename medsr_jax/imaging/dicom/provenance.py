@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import functools
-import importlib.metadata
 from typing import TYPE_CHECKING, Any
 
+from medsr_jax import __version__
 from medsr_jax.imaging.dicom.sop_class import MULTIFRAME_BYTE, MULTIFRAME_WORD, SECONDARY_CAPTURE
 from medsr_jax.imaging.dicom.uids import IMPLEMENTATION_CLASS_UID, derived_uid
 from medsr_jax.imaging.numbers import decimal
@@ -18,15 +17,6 @@ _LOSSY_COMPRESSION = ("113040", "Lossy Compression")
 _SPATIAL_RESAMPLING = ("113085", "Spatial resampling")
 _PROCESSED_SOURCE = ("121322", "Source image for image processing operation")
 _PROCESSING_EQUIPMENT = ("109102", "Processing Equipment")
-
-
-@functools.cache
-def software_version() -> str:
-    """The installed version of this package, or "unknown" where it runs from a checkout."""
-    try:
-        return importlib.metadata.version(_SOFTWARE)
-    except importlib.metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def set_class(dataset: Dataset, sop_class: str, *, frames: int) -> None:
@@ -192,7 +182,7 @@ def file_meta(dataset: Dataset, transfer_syntax: str) -> FileMetaDataset:
     meta.TransferSyntaxUID = UID(transfer_syntax)
     meta.ImplementationClassUID = UID(IMPLEMENTATION_CLASS_UID)
     # At most 16 characters (PS3.10, 7.1), so that long development versions are cut.
-    meta.ImplementationVersionName = f"MEDSR_{software_version()}"[:16].strip()
+    meta.ImplementationVersionName = f"MEDSR_{__version__}"[:16].strip()
     return meta
 
 
@@ -254,6 +244,6 @@ def _equipment() -> Dataset:
     item.PurposeOfReferenceCodeSequence = [_code(_PROCESSING_EQUIPMENT)]
     item.Manufacturer = _SOFTWARE
     item.ManufacturerModelName = _SOFTWARE
-    item.SoftwareVersions = software_version()
+    item.SoftwareVersions = __version__
     item.ContributionDescription = "lossy compression for transmission, or restoration after it"
     return item
