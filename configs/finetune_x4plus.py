@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import defaults, degradation, varied
+from medsr_jax.training.config.schema import defaults, degradation
+from medsr_jax.training.config.variants import varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:

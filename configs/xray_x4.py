@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import EQUAL_FIRST, EQUAL_SAMPLES, defaults, varied
+from medsr_jax.training.config.schema import defaults
+from medsr_jax.training.config.variants import EQUAL_FIRST, EQUAL_SAMPLES, varied
 
 
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
@@ -30,7 +31,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.optimizer.warmup = 100
     c.optimizer.clip_norm = 1.0
 
-    c.data.source = "pairs"
+    c.data.source = "sender"
     c.data.folders = (("data/train/chest", 0.9), ("data/train/ct", 0.05), ("data/train/mammo", 0.05))
 
     c.card.name = "xray-x4"

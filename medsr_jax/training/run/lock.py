@@ -19,12 +19,12 @@ _NAME = ".lock"
 
 @contextlib.contextmanager
 def locked(workdir: pathlib.Path) -> Iterator[None]:
-    """Keep other runs out of a folder that exists; of several processes of one run the first alone locks it.
+    """Lock an existing folder for one run; of its processes only the first locks it.
 
-    The system releases the lock when the process ends in whatever way. File systems without locks are warned of.
+    The operating system releases the lock when the process ends. A file system without locks gives a warning.
 
     Raises:
-        MedsrError: another run is under way there, or the folder can't be written.
+        MedsrError: another run is active there, or the folder can't be written.
     """
     try:
         import fcntl
@@ -37,17 +37,19 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
     try:
         file = (workdir / _NAME).open("a+")
     except OSError as error:
-        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+        raise named(workdir, f"cannot be written ({error.strerror}); choose another folder") from error
     with file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
             file.seek(0)
             who = file.read(200).strip() or "another process"
-            raise named(workdir, f"{who} trains in this folder; wait for its end, or name another --workdir") from error
+            raise named(
+                workdir, f"{who} is training in this folder; wait until it ends, or choose another folder"
+            ) from error
         except OSError as error:
-            _log.warning("%s: can't be locked (%s); start no second run there", workdir, error.strerror)
-        with contextlib.suppress(OSError):  # a full disk is found out where it matters
+            _log.warning("%s: can't be locked (%s); don't start a second run there", workdir, error.strerror)
+        with contextlib.suppress(OSError):  # a full disk is reported by the writers of the run
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}\n")
             file.flush()

@@ -1,4 +1,4 @@
-"""The run of either stage: data, step, log, validation, checkpoints, and the weights file at the end."""
+"""A run of either stage: data, steps, log, validation, checkpoints, and weights files."""
 
 from __future__ import annotations
 
@@ -14,20 +14,22 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from medsr_jax.data.validation import validation_images
-from medsr_jax.errors import UsageError, named
+from medsr_jax.errors import named
 from medsr_jax.evaluation.lpips import load_lpips, lpips
+from medsr_jax.training.config.checking import checked
+from medsr_jax.training.config.schema import Config
 from medsr_jax.training.data.feed import Feed
 from medsr_jax.training.data.inputs import describe_source, training_batches
 from medsr_jax.training.run.checkpoints import Checkpoints
-from medsr_jax.training.run.distributed import of_the_first
-from medsr_jax.training.run.guards import Alarms, Guard
+from medsr_jax.training.run.distributed import from_first_process
+from medsr_jax.training.run.guards import CollapseDetector, Guard
 from medsr_jax.training.run.lock import locked
 from medsr_jax.training.run.records import Records
-from medsr_jax.training.run.schedules import Course
-from medsr_jax.training.run.setup import Setup, build_setup, require_folders
+from medsr_jax.training.run.schedules import ValidationSchedule
+from medsr_jax.training.run.setup import Setup, build_setup
 from medsr_jax.training.run.validation import degraded_cases, make_validation, packet_cases
 from medsr_jax.training.steps import state
-from medsr_jax.training.steps.metrics import Pulse, computed, totals_for
+from medsr_jax.training.steps.metrics import StepHealth, computed, totals_for
 
 _log = logging.getLogger(__name__)
 
@@ -37,40 +39,39 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
 
     Writes into ``workdir``: ``config.json`` and ``config.py``, ``metrics.jsonl`` (a line per log),
     ``tensorboard/``, ``checkpoints/`` and, at each validation that is the best so far, ``best.safetensors`` with the
-    averaged weights; the last are in ``last.safetensors`` at the end. In a run of several processes each calls this.
+    averaged weights; at the end ``last.safetensors`` has the last. Each of several processes calls this.
 
     Returns:
-        The final state, of one device, NumPy arrays.
+        The final state of one device, NumPy arrays.
 
     Raises:
-        MedsrError: the config, the data folder or the checkpoint is wrong; or a loss is not finite and the config
-            says to stop.
+        ConfigError: the config is invalid; before any array is made.
+        MedsrError: an image or a checkpoint can't be used; or the run stops at a loss that is not finite.
     """
+    valid = checked(config, files=True)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise named(workdir, f"cannot be written ({error.strerror}); name another --workdir") from error
+        raise named(workdir, f"cannot be written ({error.strerror}); choose another folder") from error
     with locked(workdir):
-        return _run(config, workdir)
+        return _run(valid, workdir)
 
 
-def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
-    require_folders(config.validation.folder)
+def _run(config: Config, workdir: pathlib.Path) -> state.TrainState:
     setup = build_setup(config)
-    course = Course(config.plateau.to_dict(), config.early_stopping.to_dict())
-    checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
+    schedule = ValidationSchedule(config.plateau, config.early_stopping)
+    checkpoints = Checkpoints(workdir / "checkpoints", keep_checkpoints=config.keep_checkpoints)
     try:
-        # Before the images are read, which takes minutes where there are many.
+        # Before the images are read, which takes minutes for many.
         position = None
         if checkpoints.latest_step is None:
             single = jax.device_get(setup.initial_state())
         else:
-            single, position, decided = checkpoints.restore(setup.state_shapes())
-            course.resume(decided)
+            single, position, saved = checkpoints.restore(setup.state_shapes())
+            schedule.resume(saved)
         start = int(single.step)
         batches = training_batches(
             config,
-            side=setup.side,
             scale=setup.scale,
             channels=setup.channels,
             shard_index=jax.process_index(),
@@ -81,13 +82,13 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
         validate = _validation(setup)
         records = Records(workdir, config, start=start)
         guard = Guard(config.on_not_finite, config.most_skips, workdir)
-        run = _Run(setup, workdir, checkpoints, records, course, validate, guard)
+        run = _Run(setup, workdir, checkpoints, records, schedule, validate, guard)
         try:
             records.describe(_networks(single))
             if config.card.note:
                 _log.info("%s", config.card.note)
             if start:
-                _log.info("goes on from step %d of %d", start, config.steps)
+                _log.info("resumes from step %d of %d", start, config.steps)
             _log.info(
                 "%d device(s) of %d process(es), %d samples a step",
                 len(setup.devices),
@@ -103,30 +104,30 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
 
 @dataclasses.dataclass
 class _Run:
-    """A run under way, and its records."""
+    """A run and its records."""
 
     setup: Setup
     workdir: pathlib.Path
     checkpoints: Checkpoints
     records: Records
-    course: Course
+    schedule: ValidationSchedule
     validate: Any
     guard: Guard
 
     def train(self, single: state.TrainState, feed: Feed, *, start: int) -> state.TrainState:
-        """From step ``start`` to the last, or to where validation ends the run."""
+        """From step ``start`` to the last, or until early stopping."""
         config, devices = self.setup.config, self.setup.devices
         step = self.setup.step()
         running = state.replicate(single, devices)
         del single
         nothing = totals_for(self.setup.objective).empty()
         totals = state.replicate(nothing, devices)
-        alarms = Alarms(config.alarms.accuracy, config.alarms.deviation, config.alarms.patience)
+        collapse = CollapseDetector(config.alarms)
         actions = self._actions(start)
-        pulse: Pulse | None = None
-        mark = _Mark(start, feed)
+        health: StepHealth | None = None
+        timer = StepTimer(start, feed)
         for number in range(start + 1, config.steps + 1):
-            if self.course.finished:
+            if self.schedule.finished:
                 break
             batch = next(feed)
             first = number == start + 1
@@ -134,59 +135,61 @@ class _Run:
                 _log.info("compiling the training step")
                 began = time.monotonic()
             with jax.transfer_guard("disallow"):
-                running, totals, new_pulse = step(running, totals, batch)
+                running, totals, new_health = step(running, totals, batch)
             if first:
-                # The call returns when the program is compiled and on its way.
+                # The call returns when the program is compiled and started.
                 _log.info("compiled in %.0f s", time.monotonic() - began)
-            # The step before is looked at while this one runs.
-            self._check(pulse, number - 1)
-            pulse = new_pulse
+            # The previous step is checked while this one runs.
+            self._check(health, number - 1)
+            health = new_health
             for action in actions:
                 action(number)
             last = number == config.steps
             if number % config.log_every == 0:
                 values = computed(state.unreplicate(totals))
-                values |= mark.passed(number, feed) | {"rate_scale": self.course.rate_scale}
-                mark = _Mark(number, feed)
+                values |= timer.elapsed(number, feed) | {"rate_scale": self.schedule.rate_scale}
+                timer = StepTimer(number, feed)
                 self.records.write(number, values)
-                alarms.look(number, values)
+                collapse.check(number, values)
                 totals = state.replicate(nothing, devices)
             score, best = None, False
             if number % config.validate_every == 0 or last:
                 score, best = self._validated(number, running, last=last)
                 running = dataclasses.replace(
-                    running, rate_scale=state.replicate(np.float32(self.course.rate_scale), devices)
+                    running, rate_scale=state.replicate(np.float32(self.schedule.rate_scale), devices)
                 )
-                mark = _Mark(number, feed)
-            if number % config.checkpoint_every == 0 or best or last or self.course.finished:
-                self._check(pulse, number)
+                timer = StepTimer(number, feed)
+            if number % config.checkpoint_every == 0 or best or last or self.schedule.finished:
+                self._check(health, number)
                 saved = state.unreplicate(running)
-                self.checkpoints.save(number, saved, data=feed.position, course=self.course.saved(), score=score)
-        if self.course.finished:
+                self.checkpoints.save(number, saved, data=feed.position, schedule=self.schedule.saved(), score=score)
+        if self.schedule.finished:
             _log.info("validation has not improved for too long (config.early_stopping); the run ends here")
         return state.unreplicate(running)
 
-    def _check(self, pulse: Pulse | None, step: int) -> None:
-        if pulse is not None:
-            self.guard.look(state.unreplicate(pulse), step=step, checkpoint=self.checkpoints.latest_step)
+    def _check(self, health: StepHealth | None, step: int) -> None:
+        if health is not None:
+            self.guard.check(state.unreplicate(health), step=step, checkpoint=self.checkpoints.latest_step)
 
     def _validated(self, step: int, running: state.TrainState, *, last: bool) -> tuple[float, bool]:
         """The score, and whether it is the best so far."""
         params = state.unreplicate(running.ema_params)
         values, strips = self.validate(params)
         self.records.write(step, values, strips=strips)
-        # What follows from it must be the same in all processes, and another kind of host rounds otherwise.
-        score = of_the_first(-values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"])
-        self.guard.look_at_score(score, step=step, checkpoint=self.checkpoints.latest_step)
-        best = self.course.validated(score)
+        # Decisions must be the same in all processes, and another kind of host may round differently.
+        score = from_first_process(
+            -values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"]
+        )
+        self.guard.check_score(score, step=step, checkpoint=self.checkpoints.latest_step)
+        best = self.schedule.validated(score)
         if best:
             self.records.keep("best", step, params, values, degradation=describe_source(self.setup.config))
-        if last or self.course.finished:
+        if last or self.schedule.finished:
             self.records.keep("last", step, params, values, degradation=describe_source(self.setup.config))
         return score, best
 
     def _actions(self, start: int) -> list[Any]:
-        """clu's periodic ones, which want TensorFlow, as the event writer does."""
+        """clu's periodic actions, which need TensorFlow, as the event writer does."""
         if self.records.events is None:
             return []
         from clu import periodic_actions
@@ -210,14 +213,14 @@ class _Run:
         return actions
 
 
-class _Mark:
-    """A point of the run from which time is measured."""
+class StepTimer:
+    """Measures time from a step of the run."""
 
     def __init__(self, step: int, feed: Feed) -> None:
         self._step, self._time, self._waited = step, time.monotonic(), feed.waited
 
-    def passed(self, step: int, feed: Feed) -> dict[str, float]:
-        """Seconds a step since the mark, and the share of them spent on data."""
+    def elapsed(self, step: int, feed: Feed) -> dict[str, float]:
+        """Seconds per step since then, and the share of them spent on data."""
         seconds = time.monotonic() - self._time
         return {
             "seconds_per_step": seconds / max(step - self._step, 1),
@@ -226,17 +229,12 @@ class _Mark:
 
 
 def _validation(setup: Setup) -> Any:
-    config = setup.config
-    v = config.validation
-    multiple = setup.scale * getattr(setup.model, "multiple", 1)
-    if v.side % multiple:
-        raise UsageError(f"config.validation.side: {v.side} is no multiple of {multiple}, which the model wants")
+    v = setup.config.validation
     truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
     if v.inputs == "packets":
         cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
-    elif setup.degradation is None:
-        raise UsageError("config.validation.inputs: nothing is degraded where the data brings inputs; set packets")
     else:
+        assert setup.degradation is not None
         cases = degraded_cases(truths, setup.degradation)
     return make_validation(
         setup.model,
