@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import defaults, degradation
+from medsr_jax.training.config.schema import defaults, degradation
 from medsr_jax.training.config.variants import varied
 
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import defaults, degradation
+from medsr_jax.training.config.schema import defaults, degradation
 from medsr_jax.training.config.variants import EQUAL_MODEL, EQUAL_SECOND, varied
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import defaults, degradation
+from medsr_jax.training.config.schema import defaults, degradation
 from medsr_jax.training.config.variants import EQUAL_FIRST, EQUAL_MODEL, varied
 
 

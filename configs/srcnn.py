@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import defaults
+from medsr_jax.training.config.schema import defaults
 from medsr_jax.training.config.variants import EQUAL_FIRST, EQUAL_SAMPLES, varied
 
 
@@ -22,6 +22,6 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.model.fields = {"channels": 1, "scale": 4}
     c.objective.pixel = "mse"
     c.optimizer.learning_rate = 1e-4
-    c.data.source = "pairs"
+    c.data.source = "sender"
     c.card.name = "srcnn"
     return varied(c, variant, equal=EQUAL_FIRST | {"steps": sum(EQUAL_SAMPLES.values()) // 8}, tiny={})

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import ml_collections
 
-from medsr_jax.training.config.defaults import defaults
+from medsr_jax.training.config.schema import defaults
 from medsr_jax.training.config.variants import EQUAL_FIRST, EQUAL_SAMPLES, varied
 
 
@@ -32,7 +32,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.optimizer.warmup = 100
     c.optimizer.clip_norm = 1.0
 
-    c.data.source = "pairs"
+    c.data.source = "sender"
     c.data.folders = (("data/train/chest", 0.9), ("data/train/ct", 0.05), ("data/train/mammo", 0.05))
 
     c.card.name = "xray-x4"
@@ -48,7 +48,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         "batch": 32,
         "compute_dtype": "bfloat16",
         "data.threads": 8,
-        "data.pair.patch": 48,
+        "data.sender.patch": 48,
         "log_every": 100,
         "validate_every": 1000,
         "checkpoint_every": 500,

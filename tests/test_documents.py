@@ -89,7 +89,7 @@ def test_commands_take_the_options_that_pages_give_them(page: pathlib.Path) -> N
 def test_training_takes_the_configs_and_fields_that_pages_give_it(page: pathlib.Path) -> None:
     flags = pytest.importorskip("absl.flags")
     config_flags = pytest.importorskip("ml_collections.config_flags")
-    from medsr_jax.training.config.ranges import check_ranges
+    from medsr_jax.training.config.checking import checked
 
     for command in _commands(page, "python -m medsr_jax.training "):
         words = shlex.split(command.replace("=configs/", f"={ROOT}/configs/"))[2:]
@@ -98,7 +98,7 @@ def test_training_takes_the_configs_and_fields_that_pages_give_it(page: pathlib.
         flags.DEFINE_string("workdir", None, "", flag_values=values)
         left = values(words)
         assert left == words[:1], command
-        check_ranges(holder.value)
+        checked(holder.value)
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)

@@ -26,7 +26,7 @@ ALLOWED: dict[str, set[str]] = {
     "evaluation": {"jpeg", "imaging", "transmission", "models", "weights", "restoration"},
     "training": {"jpeg", "imaging", "transmission", "models", "weights", "data", "degradation", "evaluation"},
 }
-SHARED = {"errors", "files", "lazy", "tables", "temporary", "terminal", "text"}
+SHARED = {"errors", "fields", "files", "lazy", "tables", "temporary", "terminal", "text"}
 
 
 def name_of(path: pathlib.Path) -> str:

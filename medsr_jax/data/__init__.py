@@ -1,1 +1,1 @@
-"""Training data: sets made of folders, images of sets and folders, and endless batches of pairs or crops of them."""
+"""Training data: prepared sets, images of sets and folders, and endless samples and batches of them."""

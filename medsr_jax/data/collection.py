@@ -1,5 +1,5 @@
-"""What a folder of medical images holds for training: the frames taken, each with its patient and split, and the rest
-with the reason why it was left out."""
+"""Collects training images from folders: the frames taken, each with its patient and split, and the others with the
+reason for leaving them out."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from medsr_jax.imaging import read_image
 
 Progress = Callable[[list[Any], str], Iterable[Any]]
 
-# imagecodecs' PNG at level 3 is half the time of level 6 and 2 % larger (chest radiographs, 512 rows).
+# imagecodecs' PNG at level 3 takes half the time of level 6 and is 2 % larger (chest radiographs, 512 rows).
 _PNG_LEVEL = 3
 
 
@@ -31,9 +31,9 @@ class PrepareSettings:
 
     Attributes:
         window: see `windows.through_window`.
-        validation, test: share of the patients that go to each of these splits.
+        validation, test: share of the patients in each of these splits.
         min_side: images with fewer rows or columns are left out.
-        manifest: a CSV file that says which patient a file is of; see `patients.read_manifest`.
+        manifest: a CSV file with the patient of each file; see `patients.read_manifest`.
         seed: of the split.
     """
 
@@ -57,7 +57,7 @@ class PrepareSettings:
 
 @dataclasses.dataclass(frozen=True)
 class Example:
-    """One frame that was taken.
+    """One frame of the set.
 
     Attributes:
         source: path below its folder, with "/"; the folder's name is put before it where there are several folders.
@@ -65,7 +65,7 @@ class Example:
         patient: a running number in place of the patient's name or ID, such as "patient-000001".
         split: "train", "validation" or "test".
         modality: of DICOM, such as "CT"; else "unknown".
-        window: what was done to the values.
+        window: applied to the values, in words.
         bits: 8 or 16.
         staged: the PNG.
     """
@@ -82,7 +82,7 @@ class Example:
 
 @dataclasses.dataclass(frozen=True)
 class Skipped:
-    """A file or frame that was left out.
+    """A file or frame left out.
 
     Attributes:
         kind: "unreadable", "small", "constant" or "duplicate".
@@ -97,11 +97,11 @@ class Skipped:
 
 @dataclasses.dataclass
 class Collection:
-    """All that was found.
+    """The frames taken and those left out.
 
     Attributes:
-        patients_from: files by where their patient was told from: "manifest", "DICOM" or "file" (its own patient).
-        unmatched: names in the manifest that are no file here.
+        patients_from: number of files by the origin of their patient: "manifest", "DICOM" or "file" (its own patient).
+        unmatched: names in the manifest without a file.
     """
 
     examples: list[Example]
@@ -118,21 +118,21 @@ def collect(
     exclude: pathlib.Path,
     progress: Progress,
 ) -> Collection:
-    """Reads every image and writes the frames that can be trained on as grey PNG.
+    """Read every image and write the usable frames as grayscale PNG.
 
     Args:
         folders: walked; links to folders are not followed.
         stage: an existing folder for the PNG files.
         settings: what is taken, and how.
         exclude: nothing below this folder is read.
-        progress: of a list and a word to iterate over it.
+        progress: iterates over a list, with a label.
 
     Raises:
         MedsrError: a folder is missing, the manifest is wrong, or the disk is full; never for a single image.
     """
     files = _find(folders, exclude)
     manifest = read_manifest(settings.manifest) if settings.manifest is not None else None
-    told, unmatched = _told(manifest, [found.file for found in files], folders)
+    patients, unmatched = _manifest_patients(manifest, [found.file for found in files], folders)
     result = Collection([], [], dict.fromkeys(("manifest", "DICOM", "file"), 0), unmatched)
     seen: dict[bytes, str] = {}
     numbers: dict[str, str] = {}
@@ -144,7 +144,7 @@ def collect(
             if isinstance(frame, Skipped):
                 result.skipped.append(frame)
                 continue
-            identity, key, origin = _patient(found, frame, told)
+            identity, key, origin = _patient(found, frame, patients)
             patient = numbers.setdefault(identity, f"patient-{len(numbers) + 1:06d}")
             split = split_of(key, validation=settings.validation, test=settings.test, seed=settings.seed)
             result.examples.append(_stage(stage, frame, found.source, patient, split, len(result.examples)))
@@ -155,7 +155,7 @@ def collect(
 
 @dataclasses.dataclass(frozen=True)
 class _Found:
-    """A file, its path below its folder, and what it is called in the set."""
+    """A file, its path below its folder, and its name in the set."""
 
     file: pathlib.Path
     relative: str
@@ -165,7 +165,7 @@ class _Found:
 @dataclasses.dataclass(frozen=True)
 class _Frame:
     number: int
-    codes: np.ndarray[Any, Any]
+    levels: np.ndarray[Any, Any]
     window: str
     modality: str
     dicom_patient: str | None
@@ -195,11 +195,11 @@ def _name(folder: pathlib.Path) -> str:
 
 
 def _text(name: str) -> str:
-    """A file name that is no UTF-8 can't be stored as text: its odd bytes become \\xNN."""
+    """A file name as UTF-8 text, with \\xNN for bytes that are not UTF-8."""
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-def _told(
+def _manifest_patients(
     manifest: Manifest | None, files: Sequence[pathlib.Path], folders: Sequence[pathlib.Path]
 ) -> tuple[dict[pathlib.Path, str], int]:
     return ({}, 0) if manifest is None else match_manifest(manifest, files, folders)
@@ -209,7 +209,7 @@ def _frames(found: _Found, *, settings: PrepareSettings, seen: dict[bytes, str])
     file, source = found.file, found.source
     try:
         if file.exists() and not (file.is_file() or file.is_dir()):
-            raise MedsrError("is no regular file", path=file)  # reading from a pipe would wait for ever
+            raise MedsrError("is no regular file", path=file)  # reading from a pipe would block
         image = read_image(file)
         rows, columns = image.pixels.shape[1:]
         if min(rows, columns) < settings.min_side:
@@ -221,38 +221,38 @@ def _frames(found: _Found, *, settings: PrepareSettings, seen: dict[bytes, str])
     except MedsrError as error:
         yield Skipped(source, None, "unreadable", error.description)
         return
-    except Exception as error:  # One odd file must not end a run over a hundred thousand.
+    except Exception as error:  # One bad file must not end a run over many.
         yield Skipped(source, None, "unreadable", f"can't be used: {type(error).__name__}: {error}")
         return
     modality = "" if image.dataset is None else str(image.dataset.get("Modality", "") or "").strip()
     patient = dicom_patient(image.dataset)
-    for number, codes in enumerate(windowed.frames):
+    for number, levels in enumerate(windowed.frames):
         place = f"{source} frame {number}" if len(windowed.frames) > 1 else source
-        if codes.min() == codes.max():
+        if levels.min() == levels.max():
             yield Skipped(source, number, "constant", f"has one value only ({windowed.window})")
             continue
-        digest = _digest(codes)
+        digest = _digest(levels)
         if digest in seen:
             yield Skipped(source, number, "duplicate", f"has the same pixels as {seen[digest]}")
             continue
         seen[digest] = place
-        yield _Frame(number, codes, windowed.window, modality or "unknown", patient)
+        yield _Frame(number, levels, windowed.window, modality or "unknown", patient)
 
 
-def _digest(codes: np.ndarray) -> bytes:
-    digest = hashlib.blake2b(repr((codes.shape, codes.dtype.str)).encode(), digest_size=16)
-    digest.update(np.ascontiguousarray(codes).data)
+def _digest(levels: np.ndarray) -> bytes:
+    digest = hashlib.blake2b(repr((levels.shape, levels.dtype.str)).encode(), digest_size=16)
+    digest.update(np.ascontiguousarray(levels).data)
     return digest.digest()
 
 
-def _patient(found: _Found, frame: _Frame, told: dict[pathlib.Path, str]) -> tuple[str, str, str]:
-    """What identifies the patient, what its split is drawn by, and where it was told from."""
-    if found.file in told:
-        patient = f"manifest {told[found.file]}"
+def _patient(found: _Found, frame: _Frame, patients: dict[pathlib.Path, str]) -> tuple[str, str, str]:
+    """The identity of the patient, the key of its split, and the origin of both."""
+    if found.file in patients:
+        patient = f"manifest {patients[found.file]}"
         return patient, patient, "manifest"
     if frame.dicom_patient is not None:
         return frame.dicom_patient, frame.dicom_patient, "DICOM"
-    # `source` changes when a second folder is named; the split must not.
+    # `source` changes with a second folder; the split must not.
     return f"file {found.source}", f"file {found.relative}", "file"
 
 
@@ -260,6 +260,6 @@ def _stage(stage: pathlib.Path, frame: _Frame, source: str, patient: str, split:
     import imagecodecs
 
     path = stage / f"{number}.png"
-    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(frame.codes), level=_PNG_LEVEL))
-    bits = 8 * frame.codes.dtype.itemsize
+    path.write_bytes(imagecodecs.png_encode(np.ascontiguousarray(frame.levels), level=_PNG_LEVEL))
+    bits = 8 * frame.levels.dtype.itemsize
     return Example(source, frame.number, patient, split, frame.modality, frame.window, bits, path)

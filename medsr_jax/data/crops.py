@@ -1,30 +1,32 @@
-"""Random crops of images: what a network is trained to give back, or pairs of which one is the other enlarged.
+"""Random crops of images, the targets of training, and of pairs of low- and high-resolution images.
 
-Every sample is a pure function of (seed, index), so a run that stops and goes on sees the samples it would have seen.
-Images are uint8, used as they are, or uint16, seen through a window. They are drawn evenly, with repetition.
+Every sample is a pure function of (seed, index), so a resumed run continues with the samples that it would have had.
+Images are uint8, used as they are, or uint16, mapped to 8 bits through a value window. They are drawn uniformly, with
+replacement. Arguments are checked by the training config, not here.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
+from medsr_jax.data.levels import to_levels
 from medsr_jax.data.loading import Source
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.colour import luma
 
 ENDLESS = 2**40
-"""The length of sources that never end: more samples than any run takes."""
+"""The length of endless sources: more samples than any run takes."""
 
-WINDOWS = ("random", "full")
+Window = Literal["random", "full"]
 
 # Percentiles between which the ends of a random window on an image of more than 8 bits are drawn.
 _LOW_PERCENTILES = (0.0, 20.0)
 _HIGH_PERCENTILES = (97.0, 100.0)
 
-# Draws of an image that are made before it is believed that none is large enough.
+# Draws of an image after which none is taken to be large enough.
 _MOST_DRAWS = 200
 
 
@@ -33,7 +35,7 @@ class Crops:
 
     Args:
         images: (rows, columns) or (rows, columns, 3), uint8 or uint16.
-        side: of a crop, in pixels. Images with a shorter side are passed over.
+        side: of a crop, in pixels. Images with a shorter side are skipped.
         seed: of the draws.
         flip: mirror half of the crops, left to right.
         window: of uint16 images: "random" draws its ends between percentiles of the image (0..20 and 97..100),
@@ -41,7 +43,7 @@ class Crops:
         channels: 1, for which colours become grey by BT.601 luma; or 3, for which grey is repeated.
 
     Raises:
-        MedsrError: a setting is wrong or there is no image.
+        MedsrError: there is no image; or, when a crop is drawn, none is large enough.
     """
 
     def __init__(
@@ -51,10 +53,11 @@ class Crops:
         side: int = 256,
         seed: int,
         flip: bool = True,
-        window: str = "random",
+        window: Window = "random",
         channels: int = 1,
     ) -> None:
-        _check(images, side=side, window=window, channels=channels)
+        if not len(images):
+            raise MedsrError("config.data: there is no image to crop")
         self._images, self._side, self._seed = images, side, seed
         self._flip, self._window, self._channels = flip, window, channels
 
@@ -68,21 +71,21 @@ class Crops:
         top, left = (int(random.integers(extent - self._side + 1)) for extent in image.shape[:2])
         crop = image[top : top + self._side, left : left + self._side]
         if crop.dtype != np.uint8:
-            crop = through(crop, *_window(image, self._window, random))
+            crop = to_levels(crop, *_window(image, self._window, random), dtype=np.uint8)
         return {"hr": _shaped(crop, flip=self._flip and random.random() < 0.5, channels=self._channels)}
 
 
-class PairedCrops:
-    """Crops of small images and the same places in their large ones.
+class PairCrops:
+    """Crops of low-resolution images and the same places in their high-resolution ones.
 
     Args:
         lr_images, hr_images: images in the same order, alike but for size.
-        scale: rows and columns of a large image to those of its small one.
-        side: of the large crop, a multiple of the scale. Images with a shorter side are passed over.
-        seed, flip, window, channels: as of `Crops`; a window is drawn on the large image and used on both.
+        scale: ratio of their rows and columns.
+        side: of the high-resolution crop, a multiple of the scale. Images with a shorter side are skipped.
+        seed, flip, window, channels: as of `Crops`; a window is drawn on the high-resolution image and used on both.
 
     Raises:
-        MedsrError: a setting is wrong, there is no image, or the numbers of images differ.
+        MedsrError: there is no image, or the numbers of images differ.
     """
 
     def __init__(
@@ -94,15 +97,14 @@ class PairedCrops:
         side: int = 256,
         seed: int,
         flip: bool = True,
-        window: str = "random",
+        window: Window = "random",
         channels: int = 1,
     ) -> None:
-        _check(hr_images, side=side, window=window, channels=channels)
+        if not len(hr_images):
+            raise MedsrError("config.data: there is no image to crop")
         if len(lr_images) != len(hr_images):
-            raise MedsrError(f"{len(lr_images)} small images can't be paired with {len(hr_images)} large ones")
-        if scale < 1 or side % scale:
-            raise MedsrError(f"config.data.side: {side} is not a multiple of the scale, {scale}")
-        self._small, self._large, self._scale = lr_images, hr_images, scale
+            raise MedsrError(f"{len(lr_images)} low-resolution images can't be paired with {len(hr_images)} others")
+        self._lr_images, self._hr_images, self._scale = lr_images, hr_images, scale
         self._side, self._seed = side, seed
         self._flip, self._window, self._channels = flip, window, channels
 
@@ -112,16 +114,16 @@ class PairedCrops:
     def __getitem__(self, index: int) -> dict[str, Any]:
         """``lr`` (side / scale, side / scale, channels) and ``hr`` (side, side, channels), uint8."""
         random = np.random.default_rng((self._seed, int(index)))
-        number, large = _draw(self._large, self._side, random)
-        small = self._small[number]
+        number, hr = _draw(self._hr_images, self._side, random)
+        lr = self._lr_images[number]
         side = self._side // self._scale
-        top, left = (int(random.integers(extent - side + 1)) for extent in small.shape[:2])
-        ends = _window(large, self._window, random) if large.dtype != np.uint8 else None
+        top, left = (int(random.integers(extent - side + 1)) for extent in lr.shape[:2])
+        ends = _window(hr, self._window, random) if hr.dtype != np.uint8 else None
         flip = self._flip and random.random() < 0.5
         pair = {}
-        for name, image, factor in (("lr", small, 1), ("hr", large, self._scale)):
+        for name, image, factor in (("lr", lr, 1), ("hr", hr, self._scale)):
             crop = image[top * factor : (top + side) * factor, left * factor : (left + side) * factor]
-            crop = crop if ends is None else through(crop, *ends)
+            crop = crop if ends is None else to_levels(crop, *ends, dtype=np.uint8)
             pair[name] = _shaped(crop, flip=flip, channels=self._channels)
         return pair
 
@@ -131,13 +133,11 @@ class Mixture:
 
     Args:
         sources: endless, of samples alike in names and shapes.
-        shares: of the samples, by source; their sum need not be 1.
+        shares: of the samples, by source, above 0; their sum need not be 1.
         seed: of the draws between sources.
     """
 
     def __init__(self, sources: Sequence[Source], *, shares: Sequence[float], seed: int) -> None:
-        if not sources or len(sources) != len(shares) or min(shares) < 0 or not sum(shares) > 0:
-            raise MedsrError(f"config.data: {len(sources)} sources can't have the shares {tuple(shares)}")
         self._sources, self._seed = sources, seed
         self._shares = np.array(shares, np.float64) / sum(shares)
 
@@ -158,12 +158,7 @@ def random_window(image: np.ndarray, random: np.random.Generator) -> tuple[float
     return low, max(np.percentile(sample, random.uniform(*_HIGH_PERCENTILES)), low + 1.0)
 
 
-def through(crop: np.ndarray, low: float, high: float) -> np.ndarray:
-    """Values of [low, high] as uint8."""
-    return np.clip((crop - low) * (255.0 / (high - low)) + 0.5, 0, 255).astype(np.uint8)
-
-
-def _window(image: np.ndarray, window: str, random: np.random.Generator) -> tuple[float, float]:
+def _window(image: np.ndarray, window: Window, random: np.random.Generator) -> tuple[float, float]:
     return random_window(image, random) if window == "random" else (0.0, float(np.iinfo(image.dtype).max))
 
 
@@ -186,14 +181,3 @@ def _shaped(crop: np.ndarray, *, flip: bool, channels: int) -> np.ndarray:
     if crop.ndim == 2:
         crop = np.repeat(crop[..., None], channels, axis=-1)
     return np.ascontiguousarray(crop[:, ::-1] if flip else crop)
-
-
-def _check(images: Sequence[np.ndarray], *, side: int, window: str, channels: int) -> None:
-    if not len(images):
-        raise MedsrError("config.data: there is no image to crop")
-    if side < 1:
-        raise MedsrError(f"config.data.side: {side} is no size of a crop")
-    if window not in WINDOWS:
-        raise MedsrError(f"config.data.window: {window!r} is none of {', '.join(WINDOWS)}")
-    if channels not in (1, 3):
-        raise MedsrError(f"config.data.channels: {channels} is neither 1 nor 3")

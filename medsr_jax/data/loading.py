@@ -1,4 +1,4 @@
-"""Batches of any random-access source, prepared ahead, on one host or a share of them on each of several."""
+"""Prefetched batches of a random-access source, sharded over hosts."""
 
 from __future__ import annotations
 
@@ -6,11 +6,9 @@ from typing import Any, Protocol
 
 import grain
 
-from medsr_jax.errors import MedsrError
-
 
 class Source(Protocol):
-    """Samples by index; a sample is a function of its index alone."""
+    """Samples by index, each a function of its index alone."""
 
     def __len__(self) -> int: ...
 
@@ -26,29 +24,29 @@ def batches(
     threads: int = 1,
     prefetch: int = 8,
 ) -> grain.DatasetIterator:
-    """This host's rows of the global batches of a source, in order, prepared ahead.
+    """This host's rows of the global batches of a source, in order, prefetched.
 
-    Global batch i holds samples i batch ... (i + 1) batch - 1, whatever the number of hosts; host h of N has its rows
-    h batch / N ... (h + 1) batch / N - 1. ``get_state`` and ``set_state`` of the iterator give and set its position,
+    Global batch i has samples i batch ... (i + 1) batch - 1 for any number of hosts; host h of N has its rows
+    h batch / N ... (h + 1) batch / N - 1. ``get_state`` and ``set_state`` of the iterator get and set its position,
     which counts batches: a state serves any number of hosts.
 
     Args:
         source: of samples, dictionaries of arrays.
         batch: samples of all hosts together.
         shard_index, shard_count: h and N, such as ``jax.process_index()`` and ``jax.process_count()``.
-        threads: that make samples; 0 makes them when they are asked for.
-        prefetch: batches that are made ahead.
+        threads: that make samples; 0 makes them on demand.
+        prefetch: batches made ahead.
 
     Returns:
         An iterator of dictionaries of arrays with a leading axis of batch / N.
 
     Raises:
-        MedsrError: the batch does not divide by the hosts.
+        ValueError: the batch is not a multiple of the hosts, or there is no such host.
     """
     if batch < 1 or shard_count < 1 or batch % shard_count:
-        raise MedsrError(f"config.batch: {batch} does not divide by {shard_count} hosts")
+        raise ValueError(f"a batch of {batch} is no positive multiple of {shard_count} hosts")
     if not 0 <= shard_index < shard_count:
-        raise MedsrError(f"host {shard_index} is none of 0..{shard_count - 1}")
+        raise ValueError(f"shard_index must be from 0 to {shard_count - 1}, not {shard_index}")
     rows = batch // shard_count
     share = source if shard_count == 1 else _Share(source, batch=batch, first=shard_index * rows, rows=rows)
     dataset = grain.MapDataset.source(share).batch(rows, drop_remainder=True)

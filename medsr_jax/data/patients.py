@@ -1,6 +1,6 @@
-"""Which patient an image is of, and which split a patient belongs to.
+"""The patient of an image, and the split of a patient.
 
-A patient is never in two splits: a network that was shown one image of a chest knows the other.
+No patient is in two splits, or images of the training set would leak into validation.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _PATIENT_COLUMNS = ("patient", "patient_id", "patientid", "subject", "subject_id
 
 
 def split_of(patient: str, *, validation: float, test: float, seed: int) -> str:
-    """ "train", "validation" or "test", by a hash of patient and seed alone: more files move no patient."""
+    """ "train", "validation" or "test", by a hash of patient and seed alone, so more files move no patient."""
     digest = hashlib.sha256(f"{seed}\0{patient}".encode("utf-8", "surrogateescape")).digest()
     place = int.from_bytes(digest[:8], "big") / 2**64
     if place < test:
@@ -39,8 +39,8 @@ class Manifest:
     """A table of files and their patients.
 
     Attributes:
-        path: the table's own.
-        patients: by file, as the table names it.
+        path: of the table.
+        patients: by the file's name in the table.
     """
 
     path: pathlib.Path
@@ -50,8 +50,8 @@ class Manifest:
 def read_manifest(path: pathlib.Path) -> Manifest:
     """A CSV file with a column ``file`` or ``path`` and a column ``patient`` or ``patient_id``.
 
-    ``filename``, ``image``, ``Image Index``, ``subject`` and ``subject_id`` will do too; case does not matter. Rows
-    without a patient are left out.
+    ``filename``, ``image``, ``Image Index``, ``subject`` and ``subject_id`` are accepted too, in any case. Rows without
+    a patient are left out.
 
     Raises:
         MedsrError: it can't be read, lacks a column, or gives one file two patients.
@@ -87,13 +87,13 @@ def read_manifest(path: pathlib.Path) -> Manifest:
 def match_manifest(
     manifest: Manifest, files: Sequence[pathlib.Path], folders: Sequence[pathlib.Path]
 ) -> tuple[dict[pathlib.Path, str], int]:
-    """Patients of the files that a manifest names, and how many of its names are no such file.
+    """Patients of the files in a manifest, and the number of its names without a file.
 
-    A name is looked up below the manifest's own folder, then below each of ``folders``; a bare name, which many
-    public tables give, also stands for the one file of that name wherever it is.
+    A name is looked up below the manifest's own folder, then below each of ``folders``; a bare name, as in
+    many public tables, also stands for the only file of that name in any subfolder.
 
     Raises:
-        MedsrError: none of its names is a file, or two of them are one file with two patients.
+        MedsrError: none of its names is a file, or one file has two patients.
     """
     at = {os.path.realpath(file): file for file in files}
     by_name = collections.defaultdict(list)
@@ -126,7 +126,7 @@ def match_manifest(
 
 
 def dicom_patient(dataset: Dataset | None) -> str | None:
-    """PatientID, else the study, whose images are of one patient; None where neither is given."""
+    """PatientID, else StudyInstanceUID, since a study is of one patient; None without either."""
     for keyword in ("PatientID", "StudyInstanceUID"):
         value = "" if dataset is None else str(dataset.get(keyword, "") or "").strip()
         if value:

@@ -1,7 +1,7 @@
-"""A training set from folders of medical images, as TensorFlow Datasets writes them: `medsr prepare`.
+"""A training set from folders of medical images in the format of TensorFlow Datasets: `medsr prepare`.
 
-The folder that is made opens with ``tfds.builder_from_directory(folder).as_data_source("train")``: array_record files,
-which can be read in any order. Neither TensorFlow nor a network is needed.
+The set opens with ``tfds.builder_from_directory(folder).as_data_source("train")``: array_record files,
+which have random access. Neither TensorFlow nor a network is needed.
 """
 
 from __future__ import annotations
@@ -28,26 +28,26 @@ from medsr_jax.temporary import temporary_folder
 
 _DESCRIPTION = f"""Grey medical images for training super-resolution, made by `medsr prepare`.
 
-Values (window auto): {DEFAULTS}. Each example's `window` says what was done to it, and its `bits` whether its PNG has
-8 or 16 bits; in a set that holds both, `image` is declared uint16, and 8-bit images keep 0..255.
+Values (window auto): {DEFAULTS}. Each example's `window` is the one applied to it, and its `bits` are those of its PNG,
+8 or 16; in a set with both, `image` is declared uint16, and 8-bit images keep 0..255.
 
 Patients: `patient` is a running number. Names and IDs of patients are not stored, nor any other DICOM attribute but the
-modality; `source` is the path of the file as it was named, so rename files that are called after a patient. Pixels are
-not searched for burned-in text.
+modality; `source` is the path of the file, so rename files whose names identify a patient. Pixels are not searched for
+burned-in text.
 """
 
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What became of the inputs.
+    """The outcome for the inputs.
 
     Attributes:
-        images: taken, by split.
-        patients: by split.
-        skipped: what was left out, and why.
-        patients_from: files by where their patient was told from: "manifest", "DICOM" or "file" (its own patient).
-        unmatched: names in the manifest that are no file here.
-        sixteen_bit: images of 16 bits among those taken.
+        images: number taken, by split.
+        patients: number, by split.
+        skipped: files and frames left out, with the reason.
+        patients_from: number of files by the origin of their patient: "manifest", "DICOM" or "file" (its own patient).
+        unmatched: names in the manifest without a file.
+        sixteen_bit: number of 16-bit images among those taken.
     """
 
     images: dict[str, int]
@@ -58,18 +58,18 @@ class Report:
     sixteen_bit: int
 
 
-class Radiographs(tfds.core.GeneratorBasedBuilder):
-    """Writes examples that were collected.
+class Radiographs(tfds.core.GeneratorBasedBuilder):  # type: ignore[misc]
+    """Writes collected examples.
 
     Args:
-        collected: the examples, of whose splits only those that hold one are written.
-        about: how the set was made, kept as its metadata.
-        progress: of a list and a word to iterate over it.
+        collected: the examples; empty splits are not written.
+        about: metadata of the set.
+        progress: iterates over a list, with a label.
         data_dir: where TFDS puts it.
     """
 
     VERSION = tfds.core.Version("1.0.0")
-    # TFDS looks for lists of downloads beside the code, with a package that it does not install. There are none.
+    # TFDS would look for lists of downloads beside the code, with a package that it does not install.
     code_path = None
 
     def __init__(
@@ -110,7 +110,7 @@ class Radiographs(tfds.core.GeneratorBasedBuilder):
                 name: getattr(example, name) for name in ("bits", "patient", "source", "frame", "modality", "window")
             }
             yield example.staged.stem, {"image": example.staged.read_bytes(), **fields}
-            # The disk holds every image twice as it is: here, and in the files being written.
+            # Until here the disk holds the image twice.
             example.staged.unlink()
 
 
@@ -122,16 +122,16 @@ def prepare(
     overwrite: bool = False,
     progress: Progress = lambda entries, _: entries,
 ) -> Report:
-    """Makes the set of all images below ``folders`` in the folder ``out``, which appears whole or not at all.
+    """Make the set of all images below ``folders`` in the folder ``out``, which appears whole or not at all.
 
-    Beside the files of TFDS it holds ``report.json`` and ``skipped.csv``.
+    Beside the files of TFDS it has ``report.json`` and ``skipped.csv``.
 
     Args:
-        folders: PNG, JPEG, TIFF and DICOM files are told by content; each frame is an example.
-        out: must not exist, be empty, or be a set of this kind if ``overwrite`` is given.
+        folders: of PNG, JPEG, TIFF and DICOM files, recognised by content; each frame is an example.
+        out: must not exist, be empty, or be such a set if ``overwrite`` is given.
         settings: what is taken, and how.
-        overwrite: put the new set in the place of the old one, once it is whole.
-        progress: of a list and a word to iterate over it.
+        overwrite: replace the old set by the new one, once it is whole.
+        progress: iterates over a list, with a label.
 
     Raises:
         MedsrError: a folder or the manifest is wrong, ``out`` can't be written, or there is nothing to take.
@@ -156,10 +156,10 @@ def prepare(
 
 
 def check_output(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrite: bool) -> None:
-    """Refuse to write over anything but an older set.
+    """Refuse to overwrite anything but an older set.
 
     Raises:
-        MedsrError: says what to do.
+        MedsrError: ``out`` is the input or above it, or no such set, or ``overwrite`` is not given.
     """
     out = pathlib.Path(os.path.realpath(out))
     for folder in folders:
@@ -182,7 +182,7 @@ def check_output(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrit
 
 @contextlib.contextmanager
 def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A hidden folder on the same disk as ``out``, removed in the end whatever happens."""
+    """A hidden folder on the same disk as ``out``, always removed in the end."""
     with contextlib.ExitStack() as stack:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -197,11 +197,11 @@ def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
 def _build(
     collection: Collection, out: pathlib.Path, part: pathlib.Path, *, settings: PrepareSettings, progress: Progress
 ) -> pathlib.Path:
-    """The folder that TFDS wrote below ``part``."""
+    """The folder written by TFDS below ``part``."""
     about = {"settings": _plain(settings), "values": DEFAULTS, "made by": "medsr prepare"}
     builder = Radiographs(collected=collection.examples, about=about, progress=progress, data_dir=part)
     try:
-        # TFDS announces itself on the standard output, where the report belongs, and shows bars in pipes too.
+        # TFDS prints to the standard output, where the report belongs, and shows progress bars in pipes too.
         tfds.disable_progress_bar()
         with contextlib.redirect_stdout(io.StringIO()):
             builder.download_and_prepare(
@@ -212,13 +212,13 @@ def _build(
         _read_back(built, collection)
     except OSError:
         raise
-    except Exception as error:  # The writers of array_record have errors of their own.
+    except Exception as error:  # The writers of array_record have their own error types.
         raise MedsrError(f"can't be written: {first_line(error)}", path=out) from error
     return built
 
 
 def _read_back(built: pathlib.Path, collection: Collection) -> None:
-    """Opens every split: the index of an array_record file, which is written last, tells whether it is whole."""
+    """Open every split: the index of an array_record file is written last, so only a whole file opens."""
     builder = tfds.builder_from_directory(built)
     count = 0
     for split in builder.info.splits:
@@ -231,7 +231,7 @@ def _read_back(built: pathlib.Path, collection: Collection) -> None:
 
 def _put_in_place(built: pathlib.Path, out: pathlib.Path, part: pathlib.Path) -> None:
     try:
-        # What is made in a private folder gets the permissions of any new one.
+        # The folder was made inside a private one: give it the permissions of any new folder.
         mask = os.umask(0o077)
         os.umask(mask)
         built.chmod(0o777 & ~mask)
@@ -279,7 +279,7 @@ def _plain(settings: PrepareSettings) -> dict[str, Any]:
     fields = dataclasses.asdict(settings)
     window = settings.window
     fields["window"] = window if isinstance(window, str) else f"{window[0]:g}:{window[1]:g}"
-    # The folder of a manifest is nobody's business who is given the set.
+    # The folder of a manifest is private.
     fields["manifest"] = None if settings.manifest is None else settings.manifest.name
     return fields
 

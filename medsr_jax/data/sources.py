@@ -1,7 +1,7 @@
-"""Images to train on, wherever they are: a set that `medsr prepare` made, any set of TensorFlow Datasets, or a folder.
+"""Training images from a set made by `medsr prepare`, any set of TensorFlow Datasets, or a folder.
 
-What all give is a sequence of (rows, columns) or (rows, columns, 3) arrays of uint8, used as they are, or of uint16, of
-which 0..65535 is the window that `windows` describes.
+Each is a sequence of (rows, columns) or (rows, columns, 3) arrays of uint8, used as they are, or of uint16, whose
+0..65535 is the window of `windows`.
 """
 
 from __future__ import annotations
@@ -22,21 +22,20 @@ from medsr_jax.imaging import read_image
 from medsr_jax.imaging.colour import to_grey
 
 CATALOGUE = "tfds:"
-"""What the name of a set in the TFDS catalogue is written behind."""
-
+"""Prefix of the name of a set in the TFDS catalogue."""
 
 _PAGES = "https://www.tensorflow.org/datasets/catalog"
 
 
 class Images(Sequence[np.ndarray]):
-    """Images that are decoded when they are asked for, and kept as long as there is room.
+    """Images that are decoded on access and cached as long as there is room.
 
-    What does not fit is decoded again each time: drawn evenly, no image deserves its place more than another.
+    The others are decoded again each time: with uniform draws no image is a better one to cache than another.
 
     Args:
         count: of the images.
         read: an image by its number.
-        cache_gib: of decoded pixels that are kept.
+        cache_gib: of the cache of decoded pixels.
     """
 
     def __init__(self, count: int, read: Callable[[int], np.ndarray], *, cache_gib: float) -> None:
@@ -84,15 +83,15 @@ def load_images(
     """The images of a set or folder.
 
     Args:
-        where: "tfds:NAME" for a set of the TFDS catalogue; or a folder, of a set that is written as array_record (such
-            as `medsr prepare` makes), else of images, which are read into memory.
+        where: "tfds:NAME" for a set of the TFDS catalogue; or a folder, of a set in array_record files (such as
+            `medsr prepare` makes), else of images, which are read into memory.
         split: of a set, also a part such as "train[:90%]"; a folder has none.
-        image_key: the set's feature that holds the image, "a/b" for b in a. Of a sequence of images the first is taken.
+        image_key: the set's feature with the image, "a/b" for b in a. Of a sequence of images the first is taken.
         data_dir: where TFDS keeps the sets of its catalogue; its default otherwise.
         channels: 1 turns colours to grey by BT.601 luma; 3 leaves them. Folders are read as grey.
         window: of a folder's images deeper than 8 bits; see `windows.through_window`.
-        smallest: images of a folder with a shorter side are left out. Those of a set are known when they are decoded.
-        cache_gib: of a set's decoded images that are kept in memory.
+        smallest: images of a folder with a shorter side are left out; those of a set are not decoded yet.
+        cache_gib: of the cache of a set's decoded images.
 
     Raises:
         MedsrError: there is no such set, split, feature or folder, or no image in it.
@@ -112,25 +111,37 @@ def load_images(
         tfds = _tfds(folder)
         try:
             builder = tfds.builder_from_directory(folder)
-        except Exception as error:  # Its description is JSON of TFDS's own kind.
+        except Exception as error:  # TFDS raises errors of many types for bad JSON.
             raise MedsrError(
                 f"is a damaged training set: {first_line(error)}", path=folder, remedy="make it again"
             ) from error
         return _set_images(builder, name, split=split, image_key=image_key, channels=channels, cache_gib=cache_gib)
-    return _folder_images(folder, window=window, smallest=smallest)
+    return folder_images(folder, window=window, smallest=smallest)
 
 
 def is_prepared(where: str | os.PathLike[str]) -> bool:
-    """Whether a folder holds a set that is written as TFDS does, such as `medsr prepare` makes."""
+    """Whether a folder holds a set in the format of TFDS, such as `medsr prepare` makes."""
     return pathlib.Path(where, "dataset_info.json").is_file()
 
 
-def _folder_images(folder: pathlib.Path, *, window: Window, smallest: int) -> list[np.ndarray]:
+def folder_images(folder: pathlib.Path, *, window: Window = "auto", smallest: int = 1) -> list[np.ndarray]:
+    """All frames below a folder, (rows, columns) uint8 or uint16, through `windows.through_window`.
+
+    Args:
+        folder: of PNG, JPEG, TIFF and DICOM files.
+        window: of images deeper than 8 bits.
+        smallest: images with a shorter side are left out.
+
+    Raises:
+        MedsrError: a file can't be read, or no image is left.
+    """
     images = [frame for path, _ in find_inputs([folder]) for frame in through_window(read_image(path), window).frames]
     images = [image for image in images if min(image.shape) >= smallest]
     if not images:
         raise MedsrError(
-            f"no image with both sides of {smallest} pixels or more", path=folder, remedy="give another folder"
+            f"no image with both sides of {smallest} pixels or more",
+            path=folder,
+            remedy="give another folder in config.data",
         )
     return images
 
@@ -144,14 +155,14 @@ def _tfds(what: object) -> Any:
 
 
 def _catalogue(name: str, data_dir: str | os.PathLike[str] | None) -> Any:
-    """The builder of a set that has been downloaded and prepared."""
+    """The builder of a downloaded and prepared set."""
     tfds = _tfds(CATALOGUE + name)
     where = None if data_dir is None else os.fspath(data_dir)
     try:
         builder = tfds.builder(name, data_dir=where, try_gcs=False)
     except tfds.core.DatasetNotFoundError as error:
         raise MedsrError(f"{CATALOGUE}{name}: no set of this name in TFDS {tfds.__version__}") from error
-    except Exception as error:  # Names are parsed by TFDS, and sets import what they like.
+    except Exception as error:  # TFDS parses names, and sets import any module.
         raise MedsrError(f"{CATALOGUE}{name}: TFDS can't make it: {first_line(error)}") from error
     if not pathlib.Path(builder.data_path, "dataset_info.json").is_file():
         by_hand = getattr(builder, "MANUAL_DOWNLOAD_INSTRUCTIONS", None)
@@ -198,7 +209,7 @@ def _set_images(
             if not isinstance(record, bytes):
                 record = record[0]
             return _decoded(record, channels=channels)
-        except Exception as error:  # Decoders raise whatever they stumble on.
+        except Exception as error:  # Decoders raise errors of many types.
             raise MedsrError(f"{name}: image {number} of {split} can't be read: {first_line(error)}") from error
 
     return Images(count, read, cache_gib=cache_gib)
@@ -221,17 +232,16 @@ def _decoded(data: bytes, *, channels: int) -> np.ndarray:
 
 
 def _making(name: str, data_dir: str | None) -> str:
-    """What writes a set so that it can be read in any order."""
+    """The command that writes a set with random access."""
     where = f", data_dir='{data_dir}'" if data_dir else ""
     return f"`tfds.builder('{name}'{where}, file_format='array_record').download_and_prepare()`"
 
 
 def _undecoded(features: Any, tfds: Any) -> Any:
-    """Decoders that leave images as the bytes they are: TFDS's own would decode those too that nobody asked for, and
-    needs OpenCV for 16 bits."""
+    """Decoders that leave images encoded: TFDS's own would decode unused features too, and needs OpenCV for 16 bits."""
 
     class Encoded(tfds.decode.SkipDecoding):  # type: ignore[misc]
-        """Of sequences too, which the class of TFDS leaves to TensorFlow."""
+        """Skips sequences too, which the class of TFDS leaves to TensorFlow."""
 
         def decode_batch_example_np(self, example: Any) -> Any:
             return example

@@ -1,4 +1,4 @@
-"""What a run is validated on: central crops of a folder's images, or of a split of a prepared set."""
+"""Validation images: central crops of a folder's images, or of a split of a prepared set."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from medsr_jax.data.levels import to_eight_bits
 from medsr_jax.data.sources import is_prepared, load_images
 from medsr_jax.data.windows import through_window
 from medsr_jax.errors import MedsrError
@@ -16,33 +17,31 @@ from medsr_jax.imaging import read_image
 
 
 def validation_images(
-    where: str | os.PathLike[str], *, side: int, count: int | None = None, split: str = "validation"
+    folder: str | os.PathLike[str], *, side: int, count: int | None = None, split: str = "validation"
 ) -> Iterator[np.ndarray]:
-    """Central crops, seen as training sees them (`windows.through_window`): high values white, padding black.
+    """Central crops through the windows of training (`windows.through_window`): high values white, padding black.
 
     Args:
-        where: a folder of images, of which the first frame is taken; or a set that `medsr prepare` made.
+        folder: of images, whose first frames are taken; or a set made by `medsr prepare`.
         side: of a crop, in pixels.
-        count: how many, evenly spaced through the files or the split; all for None.
+        count: of images, evenly spaced through the files or the split; None for all.
         split: of a prepared set.
 
     Yields:
-        (side, side) uint8. Deeper images are seen through the whole of their window.
+        (side, side) uint8. Deeper images are rounded to 8 bits over their whole window.
 
     Raises:
-        MedsrError: an image is smaller than the crop, or there is none; the file is named.
+        MedsrError: an image is smaller than the crop, or can't be read, or there is none.
     """
-    if side < 1:
-        raise MedsrError(f"config.validation.side: {side} is no size of a crop")
-    if is_prepared(where):
-        images = load_images(where, split=split)
+    if is_prepared(folder):
+        images = load_images(folder, split=split)
         for number in _spaced(len(images), count):
-            yield _eight_bits(_central(images[number], side, pathlib.Path(f"{where}: image {number} of {split}")))
+            yield to_eight_bits(_central(images[number], side, pathlib.Path(f"{folder}: image {number} of {split}")))
         return
-    paths = [path for path, _ in find_inputs([pathlib.Path(where)])]
+    paths = [path for path, _ in find_inputs([pathlib.Path(folder)])]
     for number in _spaced(len(paths), count):
         frame = through_window(read_image(paths[number])).frames[0]
-        yield _eight_bits(_central(frame, side, paths[number]))
+        yield to_eight_bits(_central(frame, side, paths[number]))
 
 
 def _spaced(length: int, count: int | None) -> list[int]:
@@ -56,10 +55,8 @@ def _central(image: np.ndarray, side: int, name: pathlib.Path) -> np.ndarray:
     if top < 0 or left < 0:
         size = " x ".join(map(str, image.shape))
         raise MedsrError(
-            f"has {size} pixels, and validation takes {side} x {side}", path=name, remedy="lower config.validation.side"
+            f"has {size} pixels, fewer than the {side} x {side} of validation",
+            path=name,
+            remedy="lower config.validation.side",
         )
     return image[top : top + side, left : left + side]
-
-
-def _eight_bits(codes: np.ndarray) -> np.ndarray:
-    return codes if codes.dtype == np.uint8 else np.rint(codes / np.float32(257)).astype(np.uint8)

@@ -1,13 +1,13 @@
-"""Stored values of any depth as the 8- or 16-bit grey that a network is trained on.
+"""Stored values of any depth as the 8- or 16-bit grey levels that a network is trained on.
 
-Defaults, which `--window auto` stands for:
+The window "auto":
 
-- at most 8 bits: the values as they are, whatever window is asked for;
+- at most 8 bits: the values as they are, for every window;
 - CT with a rescale to Hounsfield units: -1000..1000 HU;
 - all else deeper than 8 bits: the 0.1 and 99.9 percentiles of the file's pixels that are not padding.
 
 A window deeper than 8 bits is spread over 0..65535, so that training can draw narrower ones from it. High values are
-white in all: inverted images (DICOM MONOCHROME1, TIFF WhiteIsZero) are turned. Padding becomes black.
+white: inverted images (DICOM MONOCHROME1, TIFF WhiteIsZero) are inverted back. Padding becomes black.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from medsr_jax.data.levels import to_levels
 from medsr_jax.errors import ParameterError
 from medsr_jax.imaging import Image
 
@@ -35,17 +36,17 @@ DEFAULTS = (
     f" {PERCENTILES[1]} percentiles of a file's pixels without padding, spread over 16 bits; high values white"
 )
 
-# More pixels than this are sampled evenly when percentiles are taken.
+# Percentiles of more pixels than this are taken from an even sample.
 _MOST_COUNTED = 2**22
 
 
 @dataclasses.dataclass(frozen=True)
 class Windowed:
-    """Frames as grey codes, and what made them so.
+    """Frames as grey levels, and the window applied.
 
     Attributes:
         frames: (frames, rows, columns) uint8 or uint16; the whole range of the type is the window.
-        window: what was done, such as "CT -1000..1000" or "as it is".
+        window: in words, such as "CT -1000..1000" or "as it is".
     """
 
     frames: np.ndarray[Any, Any]
@@ -70,7 +71,7 @@ def parse_window(text: str) -> Window:
 
 
 def through_window(image: Image, window: Window = "auto", *, like: Image | None = None) -> Windowed:
-    """All frames of an image as grey codes.
+    """All frames of an image as grey levels.
 
     Args:
         image: stored values.
@@ -83,17 +84,17 @@ def through_window(image: Image, window: Window = "auto", *, like: Image | None 
     padding = _padding_mask(image)
     low, high = image.value_range
     if image.pixels.dtype.kind in "iu" and high - low <= 255:
-        return Windowed(_finish(_to_codes(image.pixels, low, high, levels=255), image, padding), "as it is")
+        return Windowed(_finish(to_levels(image.pixels, low, high, dtype=np.uint8), image, padding), "as it is")
     rule, (low, high) = _ends(image if like is None else like, window)
     rescales = None if rule == "full" else _rescales(image)
     frames = np.empty(image.pixels.shape, np.uint16)
     for number, frame in enumerate(image.pixels):
-        frames[number] = _to_codes(_modality_values(frame, image, rescales, number), low, high, levels=65535)
+        frames[number] = to_levels(_modality_values(frame, image, rescales, number), low, high, dtype=np.uint16)
     return Windowed(_finish(frames, image, padding), f"{rule} {low:g}..{high:g}")
 
 
 def _ends(image: Image, window: Window) -> tuple[str, tuple[float, float]]:
-    """How the window was found, and its ends: in stored values if "full", else after the modality transformation."""
+    """The rule of the window, and its ends: in stored values if "full", else after the modality transformation."""
     if window == "full":
         return "full", image.value_range
     if isinstance(window, tuple):
@@ -107,29 +108,16 @@ def _ends(image: Image, window: Window) -> tuple[str, tuple[float, float]]:
     return f"percentiles {PERCENTILES[0]}, {PERCENTILES[1]} at", _percentiles(image, rescales)
 
 
-def _to_codes(values: np.ndarray, low: float, high: float, *, levels: int) -> np.ndarray:
-    """The line from [low, high] to 0..levels, rounded, clamped at both ends; zeros for an empty window."""
-    dtype = np.uint8 if levels == 255 else np.uint16
-    if low == 0 and high == levels and values.dtype == dtype:
-        return values
-    if high <= low:
-        return np.zeros(values.shape, dtype)
-    codes: np.ndarray = values.astype(_floating(values))
-    codes -= low
-    codes *= levels / (high - low)
-    return np.clip(np.rint(codes, out=codes), 0, levels, out=codes).astype(dtype)
-
-
 def _floating(values: np.ndarray) -> type[np.floating[Any]]:
     """float32 where it holds the values exactly."""
     return np.float64 if values.dtype.itemsize > 2 and values.dtype != np.float32 else np.float32
 
 
-def _finish(codes: np.ndarray, image: Image, padding: np.ndarray | None) -> np.ndarray:
+def _finish(levels: np.ndarray, image: Image, padding: np.ndarray | None) -> np.ndarray:
     """High values white, and padding black."""
     if image.inverted:
-        codes = np.iinfo(codes.dtype).max - codes
-    return codes if padding is None else np.where(padding, codes.dtype.type(0), codes)
+        levels = np.iinfo(levels.dtype).max - levels
+    return levels if padding is None else np.where(padding, levels.dtype.type(0), levels)
 
 
 def _padding_mask(image: Image) -> np.ndarray | None:
@@ -181,7 +169,8 @@ def _modality_values(values: np.ndarray, image: Image, rescales: Rescales, numbe
         assert image.dataset is not None
         return np.asarray(apply_modality_lut(values, image.dataset), kind)
     slope, intercept = rescales[number]
-    return values * kind(slope) + kind(intercept)
+    result: np.ndarray = values * kind(slope) + kind(intercept)
+    return result
 
 
 def _is_hounsfield(dataset: Dataset | None, rescales: Rescales) -> bool:
@@ -205,7 +194,7 @@ def _voi(dataset: Dataset | None) -> tuple[float, float] | None:
 
 
 def _holders(dataset: Dataset, sequence: str, frame: int) -> Iterator[Dataset]:
-    """Where an attribute of a frame may stand: its functional group, the shared one, the data set."""
+    """Where an attribute of a frame may be: its functional group, the shared one, the data set."""
     groups = list(dataset.get("PerFrameFunctionalGroupsSequence") or [])[frame : frame + 1]
     groups += list(dataset.get("SharedFunctionalGroupsSequence") or [])[:1]
     for group in groups:

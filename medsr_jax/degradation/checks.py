@@ -1,46 +1,48 @@
-"""Checks of a degradation's fields, made when it is described, before anything is compiled."""
+"""Fields of a degradation, checked when it is described, long before anything is compiled."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
+from medsr_jax import fields
 from medsr_jax.errors import MedsrError
 
 
 def probability(name: str, value: float) -> None:
-    """Raises MedsrError unless 0 <= value <= 1."""
-    if not _is_number(value) or not 0 <= value <= 1:
-        raise MedsrError(f"{name}: {value!r} is no probability", remedy="give a number from 0 to 1")
+    """Raise MedsrError unless 0 <= value <= 1."""
+    if fields.problem(float, fields.between(0, 1), value):
+        raise MedsrError(f"{name}: {value!r} is no probability; give a number from 0 to 1")
 
 
 def interval(name: str, value: Sequence[float], *, least: float = -math.inf, most: float = math.inf) -> None:
-    """Raises MedsrError unless value is (low, high), ordered, finite, within least..most."""
-    good = isinstance(value, tuple) and len(value) == 2 and all(_is_number(end) for end in value)
-    if not good or not least <= value[0] <= value[1] <= most:
+    """Raise MedsrError unless value is (low, high), ordered, finite, within least..most."""
+    if _is_no_tuple_of(tuple[float, float], fields.interval(least, most), value):
         bounds = "" if math.isinf(least) and math.isinf(most) else f" within {least:g} to {most:g}"
-        raise MedsrError(f"{name}: {value!r} is no interval", remedy=f"give (low, high) with low <= high{bounds}")
+        raise MedsrError(f"{name}: {value!r} is no interval; give (low, high) with low <= high{bounds}")
 
 
 def shares(name: str, value: Sequence[float]) -> None:
-    """Raises MedsrError unless no share is negative and their sum is positive."""
-    if not all(_is_number(share) and share >= 0 for share in value) or not sum(value) > 0:
-        raise MedsrError(
-            f"{name}: {value!r} are no shares", remedy="give numbers that are not negative, one of them positive"
-        )
+    """Raise MedsrError unless no share is negative and their sum is positive."""
+    if _is_no_tuple_of(tuple[float, ...], fields.shares(), value):
+        raise MedsrError(f"{name}: {value!r} must be non-negative with a positive sum")
 
 
 def among(name: str, value: Sequence[str], known: Sequence[str]) -> None:
-    """Raises MedsrError unless value names at least one, and nothing but, of the known."""
-    if not isinstance(value, tuple) or not value or set(value) - set(known):
-        raise MedsrError(f"{name}: {value!r}", remedy=f"give one or more of {', '.join(known)}, as a tuple")
+    """Raise MedsrError unless value has at least one name, and only known ones."""
+    if _is_no_tuple_of(
+        tuple[str, ...], fields.Range(lambda names: bool(names) and set(names) <= set(known), ""), value
+    ):
+        raise MedsrError(f"{name}: {value!r}; give one or more of {', '.join(known)}, as a tuple")
 
 
 def number(name: str, value: float, *, least: float = -math.inf, most: float = math.inf) -> None:
-    """Raises MedsrError unless least <= value <= most."""
-    if not _is_number(value) or not least <= value <= most:
+    """Raise MedsrError unless least <= value <= most."""
+    if fields.problem(float, fields.between(least, most), value):
         raise MedsrError(f"{name}: {value!r} is not a number from {least:g} to {most:g}")
 
 
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _is_no_tuple_of(hint: Any, accepted: fields.Range, value: object) -> bool:
+    """Lists are refused: a degradation is hashed."""
+    return not isinstance(value, tuple) or fields.problem(hint, accepted, value) is not None

@@ -20,15 +20,19 @@ try:
 except ImportError as error:
     sys.exit(str(missing_part(error, what="training") or error))
 
-_CONFIG = config_flags.DEFINE_config_file("config", None, "The experiment: a file with get_config(), or FILE:VARIANT.")
-_WORKDIR = flags.DEFINE_string("workdir", None, "Where checkpoints, logs and weights go; a run there is resumed.")
-_COORDINATOR = flags.DEFINE_string(
-    "coordinator", None, "HOST:PORT of the first process, in a run of several. Not needed under Slurm and the like."
+_CONFIG = config_flags.DEFINE_config_file(
+    "config", None, "A file with get_config(), such as those of configs/; or FILE:VARIANT."
 )
-_PROCESSES = flags.DEFINE_integer("processes", None, "How many there are.", lower_bound=1)
-_PROCESS = flags.DEFINE_integer("process", None, "Which of them this is, from 0.", lower_bound=0)
+_WORKDIR = flags.DEFINE_string(
+    "workdir", None, "Folder for checkpoints, logs and weights; a run found there is resumed."
+)
+_COORDINATOR = flags.DEFINE_string(
+    "coordinator", None, "HOST:PORT of the first of several processes; not needed under Slurm and the like."
+)
+_PROCESSES = flags.DEFINE_integer("processes", None, "Number of processes.", lower_bound=1)
+_PROCESS = flags.DEFINE_integer("process", None, "Index of this process, from 0.", lower_bound=0)
 _DISTRIBUTED = flags.DEFINE_boolean(
-    "distributed", False, "One of several processes, as the environment says (Slurm, Open MPI, Kubernetes, JAX_*)."
+    "distributed", False, "Find the processes from the environment (Slurm, Open MPI, Kubernetes, JAX_*)."
 )
 
 
@@ -36,21 +40,22 @@ def main(argv: list[str]) -> None:
     del argv
     from medsr_jax import terminal
 
-    with terminal.session(kept="the same command goes on from the last checkpoint"):
+    with terminal.session(kept="the same command resumes from the last checkpoint"):
         _train()
 
 
 def _train() -> None:
     from medsr_jax.errors import MedsrError, UsageError
+    from medsr_jax.training.config.checking import ConfigError
     from medsr_jax.training.run.distributed import join
     from medsr_jax.training.run.loop import train_and_evaluate
 
     log_to_stdout()
     if not _WORKDIR.value:
-        _misused("--workdir: is empty; name the run's folder")
+        _misused("--workdir: is empty; give the run's folder")
     try:
         config = _CONFIG.value
-        config.keys()  # a file that could not be loaded says so when it is first used
+        config.keys()  # a file that can't be loaded raises when it is first used
     except OSError as error:
         _misused(_unreadable(error))
     try:
@@ -61,18 +66,20 @@ def _train() -> None:
             from_environment=_DISTRIBUTED.value,
         )
         train_and_evaluate(config, pathlib.Path(str(_WORKDIR.value)))
+    except ConfigError as error:
+        _misused(*error.lines)
     except UsageError as error:
         _misused(str(error))
     except MedsrError as error:
-        # One write past `sys.stderr`: threads of TensorStore may be printing there, and the line was lost among theirs.
+        # One unbuffered write: threads of TensorStore may be printing too, and would interrupt the line.
         sys.stderr.flush()
         os.write(2, f"{visible(str(error))}\n".encode("utf-8", "backslashreplace"))
         sys.exit(1)
 
 
 def log_to_stdout() -> None:
-    """Our lines and clu's progress; of Orbax and JAX, which write dozens of lines a checkpoint, warnings alone."""
-    # A log that can't be written, to a full disk, is no reason to end a run, nor for a traceback a line.
+    """Log this package's lines and clu's progress, but only warnings of Orbax and JAX, which log much more."""
+    # A log that can't be written, to a full disk, must neither end a run nor print a traceback for each line.
     logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(logging.Formatter("%(asctime)s %(message)s", "%H:%M:%S"))
@@ -89,7 +96,7 @@ def log_to_stdout() -> None:
 
 
 def parse_flags(argv: list[str]) -> list[str]:
-    """absl's own parser, but for a field that the config does not have: a line in place of a traceback."""
+    """absl's parser, with one line instead of a traceback for an unknown field."""
     from medsr_jax.errors import MedsrError
 
     try:
@@ -103,34 +110,34 @@ def parse_flags(argv: list[str]) -> list[str]:
     except OSError as error:
         _misused(_unreadable(error))
     except (AttributeError, KeyError) as error:
-        # ml_collections goes on to print all fields.
+        # ml_collections appends all fields.
         words = str(error.args[0] if error.args else error).split()
-        _misused(f"--config: no such field: {' '.join(words)[:200]}; the config file lists them")
-    except Exception as error:  # the config file's own, which is a program
+        _misused(f"--config: no such field: {' '.join(words)[:200]}; docs/config.md lists them")
+    except Exception as error:  # of the config file, which is a program
         _misused(f"--config: {_place(error)}: {type(error).__name__}: {' '.join(str(error).split())[:200]}")
 
 
 def _unreadable(error: OSError) -> str:
-    """The line for a config file that can't be read, from ml_collections' account of its attempts."""
+    """The line for a config file that can't be read, from the message of ml_collections."""
     reason = re.findall(r"\[Errno \d+\] ([^:\n]+): '([^'\n]*)'", str(error))
     what = f"{reason[-1][1]}: {reason[-1][0]}" if reason else " ".join(str(error).split())[:200]
-    return f"--config: cannot be read ({what}); name a file of configs/"
+    return f"--config: cannot be read ({what}); give a file such as those of configs/"
 
 
 def _place(error: Exception) -> str:
-    """File and line that an exception comes from."""
+    """File and line of an exception."""
     if isinstance(error, SyntaxError):
         return f"{error.filename}, line {error.lineno}"
     frame = traceback.extract_tb(error.__traceback__)[-1]
     return f"{frame.filename}, line {frame.lineno}"
 
 
-def _misused(line: str) -> NoReturn:
-    """End as commands do whose options are wrong."""
-    print(visible(line), file=sys.stderr)
+def _misused(*lines: str) -> NoReturn:
+    """Print the lines and exit with the status of wrong options."""
+    print("\n".join(visible(line) for line in lines), file=sys.stderr)
     raise SystemExit(2)
 
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main, flags_parser=parse_flags)
+    app.run(main, flags_parser=parse_flags)  # type: ignore[no-untyped-call]

@@ -27,8 +27,8 @@ def measure(options: argparse.Namespace, folder: pathlib.Path) -> list[str]:
     )
     print(f"{'source':10} samples/s alone  ms a batch  s a step on one batch  s a step  waited  share")
     lines = []
-    for source in ("pairs", "folders", *(("prepared",) if prepared else ())):
-        degraded = source != "pairs"
+    for source in ("sender", "folders", *(("prepared",) if prepared else ())):
+        degraded = source != "sender"
         if degraded and options.skip_degradation:
             continue
         config = training_config(options, gan=False, source=source)
@@ -75,11 +75,11 @@ def _prepare(images: pathlib.Path, out: pathlib.Path) -> pathlib.Path | None:
 
 
 def _batches(config: Any) -> Any:
+    from medsr_jax.training.config.checking import checked
     from medsr_jax.training.data.inputs import training_batches
 
-    # The sizes that build_setup would find.
-    side, scale = config.data.side, config.model.fields["scale"]
-    return training_batches(config, side=side, scale=scale, channels=1, shard_index=0, shard_count=1)
+    scale = config.model.fields["scale"]
+    return training_batches(checked(config), scale=scale, channels=1, shard_index=0, shard_count=1)
 
 
 def _rate(options: argparse.Namespace, config: Any) -> float:

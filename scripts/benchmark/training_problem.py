@@ -82,11 +82,11 @@ class Problem:
         """Parts of the second stage, each a function and its arguments, named as the peer's are."""
         import jax
 
-        from medsr_jax.training.data.examples import as_float
+        from medsr_jax.data.levels import to_unit_range
         from medsr_jax.training.steps.losses import perceptual
 
         setup, objective = self.setup, self.setup.objective
-        lr, hr = (as_float(jax.device_put(self.batch[name])) for name in ("lr", "hr"))
+        lr, hr = (to_unit_range(jax.device_put(self.batch[name])) for name in ("lr", "hr"))
         output = jax.jit(lambda params, x: setup.model.apply({"params": params}, x))(self.params, lr)
 
         def judged(variables: Any, x: jax.Array) -> jax.Array:
@@ -170,16 +170,17 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
     """
     import jax
 
+    from medsr_jax.training.config.checking import checked
     from medsr_jax.training.run.setup import build_setup
 
-    config = training_config(options, gan=gan, source="folders" if degraded else "pairs")
-    setup = build_setup(config)
+    config = training_config(options, gan=gan, source="folders" if degraded else "sender")
+    setup = build_setup(checked(config))
     batch = _pairs(options, batch=config.batch)
     if degraded:
         batch = {"hr": batch["hr"]}
     variables = features = None
     if gan:
-        variables = _random_discriminator(setup.discriminator, side=setup.side)
+        variables = _random_discriminator(setup.discriminator, side=setup.config.target_side)
         features, function = _random_features(jax.numpy.dtype(config.compute_dtype))
         objective = dataclasses.replace(
             setup.objective, features=function, constants=features, layer_weights=LAYERS, perceptual_weight=1.0
@@ -190,7 +191,7 @@ def make_problem(options: argparse.Namespace, *, gan: bool, degraded: bool = Fal
 
 def training_config(options: argparse.Namespace, *, gan: bool, source: str) -> Any:
     """The trainer's fields; features are set elsewhere, since the real ones may not be installed."""
-    from medsr_jax.training.config.defaults import defaults
+    from medsr_jax.training.config.schema import defaults
 
     c = defaults()
     c.batch = options.gan_batch if gan else options.batch
@@ -208,7 +209,7 @@ def training_config(options: argparse.Namespace, *, gan: bool, source: str) -> A
     c.objective.adversarial_weight = 0.1 if gan else 0.0
     c.data.source = source
     c.data.side = options.side * SCALE
-    c.data.pair.patch = options.side
+    c.data.sender.patch = options.side
     return c
 
 

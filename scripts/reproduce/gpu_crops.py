@@ -27,7 +27,7 @@ from PIL import Image as PillowImage
 
 from medsr_jax.data.crops import random_window, through
 from medsr_jax.data.windows import through_window
-from medsr_jax.errors import MedsrError, named
+from medsr_jax.errors import MedsrError
 from medsr_jax.files import atomic_write, find_inputs
 from medsr_jax.imaging import Image, read_image
 
@@ -44,7 +44,7 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args()
     if options.out.exists():
-        raise named(options.out, "exists already; name a new folder with --out")
+        raise MedsrError("exists already", path=options.out, remedy="name a new folder with --out")
     random = np.random.default_rng(options.seed)
     coded = _coded_by_manifest(options.data)
 
@@ -62,7 +62,7 @@ def main() -> None:
         spent += len(png)
         drawn += 1
     if not drawn:
-        raise MedsrError(f"no training crop fits {options.mib} MiB; raise --mib or lower --side")
+        raise MedsrError(f"no training crop fits {options.mib} MiB", remedy="raise --mib or lower --side")
     print(f"{drawn} training crops of {options.side}x{options.side} from {len(sources)} images")
     print(f"{validation} validation images; {spent / MIB:.1f} MiB in {options.out}")
 
@@ -96,7 +96,7 @@ def _training_crops(
     """One random crop of each image that is large enough, then a second one, without end."""
     large = [(path, image) for path, image in sources if min(image.pixels.shape[1:]) >= side]
     if not large:
-        raise MedsrError(f"no uncoded training image has both sides of {side} pixels; lower --side")
+        raise MedsrError(f"no uncoded training image has both sides of {side} pixels", remedy="lower --side")
     number = 0
     while True:
         for index in random.permutation(len(large)):

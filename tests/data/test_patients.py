@@ -1,15 +1,17 @@
+import pathlib
+
 import pytest
 
 from medsr_jax.data.patients import Manifest, match_manifest, read_manifest, split_of
 from medsr_jax.errors import MedsrError
 
 
-def written(path, text):
+def written(path: pathlib.Path, text: str) -> pathlib.Path:
     path.write_text(text, encoding="utf-8")
     return path
 
 
-def test_a_split_depends_on_patient_and_seed_alone():
+def test_a_split_depends_on_patient_and_seed_alone() -> None:
     splits = [split_of(f"p{i}", validation=0.2, test=0.1, seed=0) for i in range(3000)]
     assert splits == [split_of(f"p{i}", validation=0.2, test=0.1, seed=0) for i in range(3000)]
     assert splits.count("validation") / 3000 == pytest.approx(0.2, abs=0.03)
@@ -17,7 +19,7 @@ def test_a_split_depends_on_patient_and_seed_alone():
     assert splits != [split_of(f"p{i}", validation=0.2, test=0.1, seed=1) for i in range(3000)]
 
 
-def test_a_larger_share_takes_from_training_only():
+def test_a_larger_share_takes_from_training_only() -> None:
     for i in range(300):
         if split_of(f"p{i}", validation=0.1, test=0.1, seed=0) != "train":
             assert split_of(f"p{i}", validation=0.3, test=0.1, seed=0) != "train"
@@ -26,7 +28,7 @@ def test_a_larger_share_takes_from_training_only():
 @pytest.mark.parametrize(
     "head", ["file,patient", "Path,Patient_ID", "licence,filename,subject_id", "Image Index,Finding,Patient ID"]
 )
-def test_manifests_name_their_columns_in_many_ways(tmp_path, head):
+def test_manifests_name_their_columns_in_many_ways(tmp_path: pathlib.Path, head: str) -> None:
     names = [name.strip() for name in head.split(",")]
     row = ["x"] * len(names)
     row[0 if len(names) != 3 else (1 if "filename" in head else 0)] = "deep/ä.png"
@@ -47,12 +49,12 @@ def test_manifests_name_their_columns_in_many_ways(tmp_path, head):
         ("file,patient\na.png\n", "names no file with a patient"),
     ],
 )
-def test_a_wrong_manifest_is_refused_by_name(tmp_path, text, message):
+def test_a_wrong_manifest_is_refused_by_name(tmp_path: pathlib.Path, text: str, message: str) -> None:
     with pytest.raises(MedsrError, match=f"m.csv: {message}"):
         read_manifest(written(tmp_path / "m.csv", text))
 
 
-def test_a_manifest_that_is_no_table_is_refused(tmp_path):
+def test_a_manifest_that_is_no_table_is_refused(tmp_path: pathlib.Path) -> None:
     (tmp_path / "m.csv").write_bytes(b"\xff\xfe\x00file")
     for path in (tmp_path / "m.csv", tmp_path / "none.csv", tmp_path):
         with pytest.raises(MedsrError, match=path.name):
@@ -60,7 +62,7 @@ def test_a_manifest_that_is_no_table_is_refused(tmp_path):
 
 
 @pytest.fixture
-def files(tmp_path):
+def files(tmp_path: pathlib.Path) -> list[pathlib.Path]:
     paths = [tmp_path / "set" / name for name in ("a/1.png", "b/1.png", "b/2.png")]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -68,7 +70,9 @@ def files(tmp_path):
     return paths
 
 
-def test_names_are_looked_up_beside_the_manifest_below_the_folders_and_by_bare_name(tmp_path, files):
+def test_names_are_looked_up_beside_the_manifest_below_the_folders_and_by_bare_name(
+    tmp_path: pathlib.Path, files: list[pathlib.Path]
+) -> None:
     patients = {"set/a/1.png": "1", "b/1.png": "2", "2.png": "3", "elsewhere.png": "4", str(files[0]): "1"}
     found, unknown = match_manifest(Manifest(tmp_path / "m.csv", patients), files, [tmp_path / "set"])
     assert found == dict(zip(files, "123", strict=True))
@@ -83,6 +87,8 @@ def test_names_are_looked_up_beside_the_manifest_below_the_folders_and_by_bare_n
         ({"a/1.png": "1", "set/a/1.png": "2"}, "gives .*a/1.png two patients, 1 and 2"),
     ],
 )
-def test_names_that_can_not_be_told_apart_are_refused(tmp_path, files, patients, message):
+def test_names_that_can_not_be_told_apart_are_refused(
+    tmp_path: pathlib.Path, files: list[pathlib.Path], patients: dict[str, str], message: str
+) -> None:
     with pytest.raises(MedsrError, match=message):
         match_manifest(Manifest(tmp_path / "m.csv", patients), files, [tmp_path / "set"])

@@ -2,6 +2,8 @@ import csv
 import json
 import os
 import pathlib
+from collections.abc import Iterator
+from typing import Any, NoReturn
 
 import numpy as np
 import pydicom.data
@@ -11,18 +13,18 @@ from PIL import Image
 
 from medsr_jax.data.collection import PrepareSettings
 from medsr_jax.data.patients import split_of
-from medsr_jax.data.prepare import Radiographs, prepare
+from medsr_jax.data.prepare import Radiographs, Report, prepare
 from medsr_jax.data.sources import load_images
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from tests.data.pictures import ct, picture, png
-from tests.imaging.dicom.objects import enhanced_mr, saved
+from tests.imaging.dicom_objects import enhanced_mr, saved
 
 SMALL = PrepareSettings(min_side=16, validation=0.3)
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """Images of all kinds, and what is none."""
     folder = tmp_path_factory.mktemp("hospital") / "images"
     for number in range(8):
@@ -49,12 +51,12 @@ def folder(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def made(folder, tmp_path_factory):
+def made(folder: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[pathlib.Path, Report]:
     out = tmp_path_factory.mktemp("sets") / "set"
     return out, prepare([folder], out, settings=SMALL)
 
 
-def records(out):
+def records(out: pathlib.Path) -> Iterator[dict[str, Any]]:
     builder = tfds.builder_from_directory(out)
     for split in builder.info.splits:
         source = builder.as_data_source(split, decoders={"image": tfds.decode.SkipDecoding()})
@@ -63,7 +65,7 @@ def records(out):
                                       for k, v in record.items()}}  # fmt: skip
 
 
-def test_every_image_is_stored_once_and_without_loss(folder, made):
+def test_every_image_is_stored_once_and_without_loss(folder: pathlib.Path, made: Any) -> None:
     out, report = made
     stored = {(record["source"], record["frame"]): record for record in records(out)}
     names = {f"{n}.png" for n in range(8)} | {"Röntgen/胸 1.png", "deep/sixteen.png", "a.jpg", "a.tif"}
@@ -83,7 +85,7 @@ def test_every_image_is_stored_once_and_without_loss(folder, made):
     np.testing.assert_allclose(images["ct.dcm", 0], expected, atol=0.51)
 
 
-def test_every_example_says_what_was_done_to_it(made):
+def test_every_example_says_what_was_done_to_it(made: Any) -> None:
     stored = {(record["source"], record["frame"]): record for record in records(made[0])}
     assert stored["ct.dcm", 0]["window"] == "CT -1000..1000"
     assert stored["ct.dcm", 0]["modality"] == "CT"
@@ -96,7 +98,7 @@ def test_every_example_says_what_was_done_to_it(made):
     assert info.metadata["settings"]["window"] == "auto"
 
 
-def test_what_was_left_out_is_listed_with_the_reason(made):
+def test_what_was_left_out_is_listed_with_the_reason(made: Any) -> None:
     with (made[0] / "skipped.csv").open(encoding="utf-8") as stream:
         skipped = {row["file"]: (row["kind"], row["reason"]) for row in csv.DictReader(stream)}
     assert skipped["copy.png"] == ("duplicate", "has the same pixels as 0.png")
@@ -110,9 +112,10 @@ def test_what_was_left_out_is_listed_with_the_reason(made):
     assert report["images"] == made[1].images
 
 
-def test_a_patient_is_in_one_split_and_without_a_name(made):
+def test_a_patient_is_in_one_split_and_without_a_name(made: Any) -> None:
     out, report = made
-    splits, patients = {}, {}
+    splits: dict[str, set[str]] = {}
+    patients: dict[str, str] = {}
     for record in records(out):
         splits.setdefault(record["patient"], set()).add(record["split"])
         patients[record["source"]] = record["patient"]
@@ -126,14 +129,14 @@ def test_a_patient_is_in_one_split_and_without_a_name(made):
     assert b"Doe" not in everything
 
 
-def test_the_split_is_the_patients_own(made):
+def test_the_split_is_the_patients_own(made: Any) -> None:
     for record in records(made[0]):
         if record["source"].endswith(".png"):
             expected = split_of(f"file {record['source']}", validation=0.3, test=0, seed=0)
             assert record["split"] == expected
 
 
-def test_a_manifest_says_who_is_who_and_a_second_folder_moves_nobody(tmp_path):
+def test_a_manifest_says_who_is_who_and_a_second_folder_moves_nobody(tmp_path: pathlib.Path) -> None:
     folder = tmp_path / "images"
     for number in range(15):
         png(folder / f"{number}.png", picture(number))
@@ -152,18 +155,18 @@ def test_a_manifest_says_who_is_who_and_a_second_folder_moves_nobody(tmp_path):
         assert stored[f"images/{number}.png"]["split"] == expected
 
 
-def test_a_set_of_eight_bits_opens_with_the_decoder_of_tfds(tmp_path):
+def test_a_set_of_eight_bits_opens_with_the_decoder_of_tfds(tmp_path: pathlib.Path) -> None:
     png(tmp_path / "in" / "a.png", picture(1))
     prepare([tmp_path / "in"], tmp_path / "set", settings=PrepareSettings(min_side=16, validation=0))
     (record,) = tfds.builder_from_directory(tmp_path / "set").as_data_source("train")
     np.testing.assert_array_equal(record["image"][..., 0], picture(1))
 
 
-def nothing_is_left(folder, *names):
+def nothing_is_left(folder: pathlib.Path, *names: str) -> None:
     assert sorted(path.name for path in folder.iterdir()) == sorted(names)
 
 
-def test_an_older_set_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp_path):
+def test_an_older_set_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp_path: pathlib.Path) -> None:
     folder, out = tmp_path / "in", tmp_path / "set"
     png(folder / "a.png", picture(1))
     out.mkdir()  # an empty folder will do
@@ -173,7 +176,7 @@ def test_an_older_set_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp_pa
         prepare([folder], out, settings=settings)
     png(folder / "b.png", picture(2))
 
-    def interrupted(entries, doing):
+    def interrupted(entries: Any, doing: str) -> Iterator[Any]:
         for number, entry in enumerate(entries):
             if doing.startswith("Writing") and number == 1:
                 raise KeyboardInterrupt
@@ -187,7 +190,7 @@ def test_an_older_set_is_replaced_only_when_asked_and_only_by_a_whole_one(tmp_pa
     nothing_is_left(tmp_path, "in", "set")
 
 
-def test_an_output_inside_the_input_is_not_read(tmp_path):
+def test_an_output_inside_the_input_is_not_read(tmp_path: pathlib.Path) -> None:
     png(tmp_path / "a.png", picture(1))
     for overwrite in (False, True):
         png(tmp_path / "set" / "old.png", picture(2)) if overwrite else None
@@ -200,13 +203,15 @@ def test_an_output_inside_the_input_is_not_read(tmp_path):
 
 
 @pytest.mark.parametrize("where", [".", "..", "a.png", "other", "../in", "a.png/set", "/proc/set"])
-def test_an_output_that_would_harm_or_can_not_be_is_refused_before_anything_is_read(tmp_path, where):
+def test_an_output_that_would_harm_or_can_not_be_is_refused_before_anything_is_read(
+    tmp_path: pathlib.Path, where: str
+) -> None:
     folder = tmp_path / "in"
     png(folder / "a.png", picture(1))
     png(folder / "other" / "b.png", picture(2))
     before = sorted(tmp_path.rglob("*"))
 
-    def unread(entries, doing):
+    def unread(entries: Any, doing: str) -> NoReturn:
         raise AssertionError("read before refused")
 
     with pytest.raises(MedsrError) as error:
@@ -215,7 +220,7 @@ def test_an_output_that_would_harm_or_can_not_be_is_refused_before_anything_is_r
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_nothing_to_take_leaves_nothing_and_names_the_first_reason(tmp_path):
+def test_nothing_to_take_leaves_nothing_and_names_the_first_reason(tmp_path: pathlib.Path) -> None:
     (tmp_path / "in").mkdir()
     with pytest.raises(MedsrError, match=r"set: not written, since no image was taken: .* is a folder that holds no"):
         prepare([tmp_path / "in"], tmp_path / "set", settings=SMALL)
@@ -227,10 +232,10 @@ def test_nothing_to_take_leaves_nothing_and_names_the_first_reason(tmp_path):
     nothing_is_left(tmp_path, "in")
 
 
-def test_a_full_disk_is_a_line(tmp_path, monkeypatch):
+def test_a_full_disk_is_a_line(tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch) -> None:
     png(tmp_path / "in" / "a.png", picture(1))
 
-    def full(path, data):
+    def full(path: pathlib.Path, data: bytes) -> NoReturn:
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(pathlib.Path, "write_bytes", full)
@@ -239,11 +244,13 @@ def test_a_full_disk_is_a_line(tmp_path, monkeypatch):
     nothing_is_left(tmp_path, "in")
 
 
-def test_a_set_that_can_not_be_read_back_is_not_put_in_place(tmp_path, monkeypatch):
+def test_a_set_that_can_not_be_read_back_is_not_put_in_place(
+    tmp_path: pathlib.Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     png(tmp_path / "in" / "a.png", picture(1))
     write = Radiographs.download_and_prepare
 
-    def cut(builder, **options):
+    def cut(builder: Any, **options: Any) -> None:
         write(builder, **options)
         (record,) = pathlib.Path(builder.data_path).glob("*.array_record*")
         record.write_bytes(record.read_bytes()[:-70_000])
@@ -254,7 +261,7 @@ def test_a_set_that_can_not_be_read_back_is_not_put_in_place(tmp_path, monkeypat
     nothing_is_left(tmp_path, "in")
 
 
-def test_a_name_that_is_no_text_is_stored_with_its_bytes_escaped(tmp_path):
+def test_a_name_that_is_no_text_is_stored_with_its_bytes_escaped(tmp_path: pathlib.Path) -> None:
     (tmp_path / "in").mkdir()
     odd = os.fsencode(tmp_path / "in") + b"/\xff.png"
     source = png(tmp_path / "a.png", picture(1))
@@ -268,12 +275,12 @@ def test_a_name_that_is_no_text_is_stored_with_its_bytes_escaped(tmp_path):
 @pytest.mark.parametrize(
     "fields", [{"validation": 1.0}, {"validation": -0.1}, {"validation": 0.6, "test": 0.5}, {"min_side": 0}]
 )
-def test_settings_that_make_no_sense_are_refused(fields):
+def test_settings_that_make_no_sense_are_refused(fields: dict[str, Any]) -> None:
     with pytest.raises(MedsrError, match="--"):
         PrepareSettings(**fields)
 
 
-def test_real_objects_of_pydicom_are_taken(tmp_path):
+def test_real_objects_of_pydicom_are_taken(tmp_path: pathlib.Path) -> None:
     (tmp_path / "in").mkdir()
     for name in ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm", "MR2_J2KI.dcm", "JPEG2000.dcm"):
         path = pydicom.data.get_testdata_file(name, download=False)

@@ -1,6 +1,9 @@
 import io
 import json
+import pathlib
 import shutil
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
@@ -17,7 +20,7 @@ COLOURS = np.stack([picture(n) for n in range(3)], axis=-1)
 LUMA = COLOURS @ [0.299, 0.587, 0.114]
 
 
-def encoded(pixels, kind="PNG"):
+def encoded(pixels: np.ndarray, kind: str = "PNG") -> bytes:
     buffer = io.BytesIO()
     Image.fromarray(pixels).save(buffer, kind)
     return buffer.getvalue()
@@ -30,7 +33,7 @@ class TinyViews(tfds.core.GeneratorBasedBuilder):
     MANUAL_DOWNLOAD_INSTRUCTIONS = "Ask the hospital."
     code_path = None
 
-    def _info(self):
+    def _info(self) -> tfds.core.DatasetInfo:
         image = tfds.features.Image
         features = {
             "image": image(shape=(None, None, 3)),
@@ -41,10 +44,10 @@ class TinyViews(tfds.core.GeneratorBasedBuilder):
         }
         return tfds.core.DatasetInfo(builder=self, features=tfds.features.FeaturesDict(features))
 
-    def _split_generators(self, dl_manager):
+    def _split_generators(self, dl_manager: Any) -> dict[str, Any]:
         return {"train": self._generate_examples(3), "test": self._generate_examples(1)}
 
-    def _generate_examples(self, count):
+    def _generate_examples(self, count: int) -> Iterator[tuple[int, dict[str, Any]]]:
         for n in range(count):
             yield (
                 n,
@@ -59,7 +62,7 @@ class TinyViews(tfds.core.GeneratorBasedBuilder):
 
 
 @pytest.fixture(scope="module")
-def data_dir(tmp_path_factory):
+def data_dir(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("tfds")
     TinyViews(data_dir=folder, file_format="array_record").download_and_prepare(download_dir=folder)
     return folder
@@ -69,23 +72,23 @@ def data_dir(tmp_path_factory):
     ("key", "expected"),
     [("study/deep", picture(9, dtype=np.uint16)), ("views/image", picture(0)), ("plain", picture(5))],
 )
-def test_the_image_of_a_catalogue_set_is_named_by_its_key(data_dir, key, expected):
+def test_the_image_of_a_catalogue_set_is_named_by_its_key(data_dir: pathlib.Path, key: str, expected: Any) -> None:
     images = load_images("tfds:tiny_views", image_key=key, data_dir=data_dir)
     assert len(images) == 3
     np.testing.assert_array_equal(images[1], expected)
 
 
-def test_jpeg_is_decoded_too(data_dir):
+def test_jpeg_is_decoded_too(data_dir: pathlib.Path) -> None:
     image = load_images("tfds:tiny_views", image_key="study/jpeg", data_dir=data_dir)[0]
     np.testing.assert_allclose(image.astype(int), picture(9), atol=8)
 
 
-def test_colours_become_luma_unless_three_channels_are_asked_for(data_dir):
+def test_colours_become_luma_unless_three_channels_are_asked_for(data_dir: pathlib.Path) -> None:
     np.testing.assert_allclose(load_images("tfds:tiny_views", data_dir=data_dir)[0], LUMA, atol=0.51)
     np.testing.assert_array_equal(load_images("tfds:tiny_views", data_dir=data_dir, channels=3)[0], COLOURS)
 
 
-def test_splits_and_parts_of_them(data_dir):
+def test_splits_and_parts_of_them(data_dir: pathlib.Path) -> None:
     assert len(load_images("tfds:tiny_views", data_dir=data_dir, split="test")) == 1
     assert len(load_images("tfds:tiny_views", data_dir=data_dir, split="train[:2]")) == 2
 
@@ -105,13 +108,15 @@ def test_splits_and_parts_of_them(data_dir):
         ("mnist", {}, "make it with `tfds.builder('mnist', .*download_and_prepare()`$"),
     ],
 )
-def test_what_is_not_there_is_a_line_that_says_what_to_do(data_dir, name, options, message):
+def test_what_is_not_there_is_a_line_that_says_what_to_do(
+    data_dir: pathlib.Path, name: str, options: Any, message: str
+) -> None:
     with pytest.raises(MedsrError, match=f"^tfds:{name}: .*{message.replace('(', '[(]').replace(')', '[)]')}") as error:
         load_images(f"tfds:{name}", data_dir=data_dir, **options)
     assert "\n" not in str(error.value)
 
 
-def test_a_set_without_random_access_is_refused_with_the_remedy(data_dir, tmp_path):
+def test_a_set_without_random_access_is_refused_with_the_remedy(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
     shutil.copytree(data_dir / "tiny_views" / "1.0.0", tmp_path / "set")
     path = tmp_path / "set" / "dataset_info.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "fileFormat": "tfrecord"}))
@@ -119,7 +124,7 @@ def test_a_set_without_random_access_is_refused_with_the_remedy(data_dir, tmp_pa
         load_images(tmp_path / "set")
 
 
-def test_a_damaged_set_is_a_line(data_dir, tmp_path):
+def test_a_damaged_set_is_a_line(data_dir: pathlib.Path, tmp_path: pathlib.Path) -> None:
     shutil.copytree(data_dir / "tiny_views" / "1.0.0", tmp_path / "set")
     next((tmp_path / "set").glob("*train*")).unlink()
     with pytest.raises(MedsrError, match="set: "):
@@ -129,7 +134,7 @@ def test_a_damaged_set_is_a_line(data_dir, tmp_path):
         load_images(tmp_path / "set")
 
 
-def test_a_folder_of_images_is_read_as_a_set_would_be_made(tmp_path):
+def test_a_folder_of_images_is_read_as_a_set_would_be_made(tmp_path: pathlib.Path) -> None:
     png(tmp_path / "in" / "a.png", picture(1))
     ct(tmp_path / "in" / "b.dcm", picture(2).astype(int) * 8 - 1000)
     prepare([tmp_path / "in"], tmp_path / "set", settings=PrepareSettings(min_side=16, validation=0))
@@ -143,10 +148,10 @@ def test_a_folder_of_images_is_read_as_a_set_would_be_made(tmp_path):
         load_images(tmp_path / "none")
 
 
-def test_images_are_kept_while_there_is_room():
+def test_images_are_kept_while_there_is_room() -> None:
     reads = []
 
-    def read(number):
+    def read(number: int) -> np.ndarray:
         reads.append(number)
         return np.full((1024, 512), number, np.uint8)
 

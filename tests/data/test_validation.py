@@ -1,6 +1,7 @@
 """Training, validation, prepared sets and the receiver see one image alike."""
 
 import pathlib
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -10,9 +11,8 @@ import tifffile
 from PIL import Image as Pillow
 
 from medsr_jax.data.collection import PrepareSettings
-from medsr_jax.data.pairs import load_folder
 from medsr_jax.data.prepare import prepare
-from medsr_jax.data.sources import load_images
+from medsr_jax.data.sources import folder_images, load_images
 from medsr_jax.data.validation import validation_images
 from medsr_jax.data.windows import through_window
 from medsr_jax.errors import MedsrError
@@ -21,7 +21,7 @@ from medsr_jax.restoration.assembly import Assembly
 from medsr_jax.restoration.function import positive
 from medsr_jax.transmission.sender import compress
 from tests.data.pictures import ct, picture
-from tests.imaging.dicom.objects import image_object, saved
+from tests.imaging.dicom_objects import image_object, saved
 
 SIDE = 64
 
@@ -80,14 +80,14 @@ def _network_sees(file: pathlib.Path, window: tuple[float, float]) -> np.ndarray
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.__name__)
-def test_training_validation_prepared_sets_and_the_receiver_agree(kind, tmp_path):
+def test_training_validation_prepared_sets_and_the_receiver_agree(kind: Any, tmp_path: pathlib.Path) -> None:
     folder, out = tmp_path / "images", tmp_path / "set"
     folder.mkdir()
     kind(folder / "a")
     (file,) = folder.iterdir()
     image = read_image(file)
     seen = through_window(image).frames[0]
-    for read in (load_images(folder), load_folder(folder, smallest=8)):
+    for read in (load_images(folder), folder_images(folder, smallest=8)):
         np.testing.assert_array_equal(read[0], seen)
     prepare([folder], out, settings=PrepareSettings(validation=0.0, min_side=16))
     np.testing.assert_array_equal(load_images(out, split="train")[0], seen)
@@ -116,16 +116,16 @@ def _stored_window(file: pathlib.Path) -> tuple[float, float]:
     return (low - intercept) / slope, (high - intercept) / slope
 
 
-def test_white_is_zero_is_turned_for_validation_too(tmp_path):
+def test_white_is_zero_is_turned_for_validation_too(tmp_path: pathlib.Path) -> None:
     _inverted_tiff(tmp_path / "a")
     (crop,) = validation_images(tmp_path, side=SIDE)
-    (whole,) = load_folder(tmp_path, smallest=8)
+    (whole,) = folder_images(tmp_path, smallest=8)
     np.testing.assert_array_equal(whole, 255 - tifffile.imread(tmp_path / "a.tif"))
     top, left = ((extent - SIDE) // 2 for extent in whole.shape)
     np.testing.assert_array_equal(crop, whole[top : top + SIDE, left : left + SIDE])
 
 
-def test_a_split_of_a_prepared_set_is_validated_on(tmp_path):
+def test_a_split_of_a_prepared_set_is_validated_on(tmp_path: pathlib.Path) -> None:
     folder, out = tmp_path / "images", tmp_path / "set"
     folder.mkdir()
     for number in range(12):
@@ -147,8 +147,8 @@ def _central(image: np.ndarray, side: int) -> np.ndarray:
     return image[top : top + side, left : left + side]
 
 
-def test_a_window_of_the_object_is_used_where_it_is_asked_for(tmp_path):
-    dataset = pydicom.dcmread(pydicom.data.get_testdata_file("CT_small.dcm"))
+def test_a_window_of_the_object_is_used_where_it_is_asked_for(tmp_path: pathlib.Path) -> None:
+    dataset = pydicom.dcmread(str(pydicom.data.get_testdata_file("CT_small.dcm")))
     dataset.WindowCenter, dataset.WindowWidth = 40, 400
     image = read_image(saved(dataset, tmp_path / "ct.dcm"))
     voi, given = (through_window(image, window).frames for window in ("voi", (-160.0, 239.0)))

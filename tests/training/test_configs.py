@@ -1,4 +1,4 @@
-"""Every config: its full version is sound, and its tiny one trains, measures and leaves a model."""
+"""Every config: its full version is valid, and its tiny one trains, validates and saves a model."""
 
 import json
 import math
@@ -8,13 +8,15 @@ import runpy
 import jax
 import numpy as np
 import pytest
+from ml_collections import ConfigDict
 from PIL import Image
 
 from medsr_jax import Restorer, compress
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image as Picture
+from medsr_jax.training.config.checking import checked
 from medsr_jax.training.run.loop import train_and_evaluate
-from medsr_jax.training.run.setup import build_setup, started_from
+from medsr_jax.training.run.setup import build_setup, initial_params
 from medsr_jax.weights import save
 from medsr_jax.weights.importing.generator import converted
 from tests.weights import ncnn_networks as networks
@@ -25,14 +27,14 @@ TRAINED_ELSEWHERE = {"xray_x4", "finetune_x4plus"}
 ADVERSARIAL = {"realesrgan_xray", "esrgan_xray", "paper"}
 
 
-def get(name, variant=""):
+def get(name: str, variant: str = "") -> ConfigDict:
     return runpy.run_path(str(CONFIGS[name]))["get_config"](variant)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
-def test_the_full_version_is_sound(name):
+def test_the_full_version_is_valid(name: str) -> None:
     config = get(name)
-    setup = build_setup(config)
+    setup = build_setup(checked(config))
     single = setup.state_shapes()
     assert (single.discriminator is not None) == (name in ADVERSARIAL)
     if name == "realesrgan_xray":
@@ -41,13 +43,13 @@ def test_the_full_version_is_sound(name):
     assert config.card.name
 
 
-def test_an_unknown_variant_is_refused():
+def test_an_unknown_variant_is_refused() -> None:
     with pytest.raises(MedsrError, match="no variant 'large'; there are equal, tiny"):
         get("srcnn", "large")
 
 
 @pytest.mark.parametrize("name", sorted(CONFIGS.keys() - TRAINED_ELSEWHERE))
-def test_the_tiny_version_trains(name, tmp_path, radiograph):
+def test_the_tiny_version_trains(name: str, tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     folder = tmp_path / "images"
     folder.mkdir()
     Image.fromarray(np.tile(radiograph, (2, 2))).save(folder / "a.png")
@@ -55,7 +57,7 @@ def test_the_tiny_version_trains(name, tmp_path, radiograph):
     config.data.folders = ((str(folder), 1.0),)
     config.validation.folder = str(folder)
     config.validation.side = 64
-    config.data.side, config.data.pair.patch = 32, 8
+    config.data.side, config.data.sender.patch = 32, 8
     if name == "esrgan_xray":
         config.discriminator.fields.side = 32
     config.steps, config.log_every, config.validate_every, config.checkpoint_every = 2, 1, 2, 2
@@ -73,13 +75,13 @@ def test_the_tiny_version_trains(name, tmp_path, radiograph):
     assert restored.pixels.shape == (1, 64, 64)
 
 
-def test_fine_tuning_starts_from_a_colour_model_folded_to_grey(tmp_path):
+def test_fine_tuning_starts_from_a_colour_model_folded_to_grey(tmp_path: pathlib.Path) -> None:
     path = tmp_path / "colour.safetensors"
     tensors = networks.rrdbnet(features=8, growth=4, blocks=1).tensors
     model, fields, params = converted(tensors, path)
     save(path, model=model, fields=fields, params=params, card={})
     config = get("finetune_x4plus", "tiny")
     config.start_from = str(path)
-    first = started_from(config)["conv_first"]["kernel"]
+    first = initial_params(checked(config))["conv_first"]["kernel"]
     summed = tensors["conv_first.weight"].sum(1, keepdims=True).transpose(2, 3, 1, 0)
     np.testing.assert_allclose(first, summed, atol=1e-6)

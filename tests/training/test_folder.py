@@ -1,16 +1,20 @@
-"""The folder of a run: one run at a time, disks that are full, and logs that are damaged."""
+"""The folder of a run: one run at a time, full disks, and damaged logs."""
 
+import pathlib
 import signal
 import subprocess
 import sys
 import time
+from typing import Any
+
+import pytest
 
 from medsr_jax.training.run.records import _drop_later_lines
 from tests.training import test_resume
 from tests.training.test_resume import data, environment, killed_when, log_of, succeed  # noqa: F401
 
 
-def command(*arguments):
+def command(*arguments: Any) -> list[str]:
     """A run without a discriminator, which compiles in half the time."""
     return test_resume.command(*arguments, "--config.objective.adversarial_weight=0.0")
 
@@ -21,7 +25,9 @@ LIMITED = (
 )
 
 
-def test_damaged_lines_of_the_log_go_aside_and_the_others_stay(tmp_path, caplog):
+def test_damaged_lines_of_the_log_are_moved_to_another_file(
+    tmp_path: pathlib.Path, caplog: pytest.LogCaptureFixture
+) -> None:
     log = tmp_path / "metrics.jsonl"
     good = [b'{"step": 1, "loss": 2}\n', b'{"step": 2, "loss": 1}\n']
     bad = [b"\xff\x00\xfe\n", b"no JSON\n", b"[1]\n", b'{"loss": 3}\n', b'{"step": "2"}\n', b"[" * 100_000 + b"\n"]
@@ -35,7 +41,7 @@ def test_damaged_lines_of_the_log_go_aside_and_the_others_stay(tmp_path, caplog)
     ]
 
 
-def test_a_second_run_in_the_folder_is_refused_until_the_first_is_gone(data, tmp_path):  # noqa: F811
+def test_a_second_run_in_the_folder_is_refused(data: pathlib.Path, tmp_path: pathlib.Path) -> None:  # noqa: F811
     workdir = tmp_path / "run"
     arguments = command(data, workdir, "--config.steps=1000000")
     with subprocess.Popen(arguments, env=environment(1), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as first:
@@ -49,16 +55,19 @@ def test_a_second_run_in_the_folder_is_refused_until_the_first_is_gone(data, tmp
     assert f"{workdir}: process {first.pid} on " in second.stderr.splitlines()[-1]
     assert "Traceback" not in second.stderr
     assert first.returncode == 143
-    assert b"terminated; the same command goes on from the last checkpoint" in errors
+    assert b"terminated; the same command resumes from the last checkpoint" in errors
     assert b"Traceback" not in errors
 
 
-def test_a_full_disk_is_a_line_and_the_checkpoint_before_is_gone_on_from(data, tmp_path):  # noqa: F811
+def test_a_full_disk_is_one_line_and_the_run_resumes_from_the_checkpoint_before(
+    data: pathlib.Path,  # noqa: F811
+    tmp_path: pathlib.Path,
+) -> None:
     workdir = tmp_path / "run"
     succeed(command(data, workdir, "--config.steps=5"), devices=1)
     largest = max(path.stat().st_size for path in (workdir / "checkpoints").rglob("*") if path.is_file())
     weights = (workdir / "best.safetensors").stat().st_size
-    assert weights + 4096 < largest  # so that they fit, which are written while the checkpoint is
+    assert weights + 4096 < largest  # so that the weights fit, which are written during the checkpoint
     arguments = command(data, workdir, "--config.steps=10")[3:]
     full = subprocess.run(
         [sys.executable, "-c", LIMITED.format(weights + 4096), *arguments],
@@ -68,7 +77,7 @@ def test_a_full_disk_is_a_line_and_the_checkpoint_before_is_gone_on_from(data, t
         check=False,
     )
     assert full.returncode == 1
-    # TensorStore prints tracebacks of its own writes that end after Orbax has given up.
+    # TensorStore prints tracebacks of its own writes that end after Orbax has failed.
     assert f"{workdir / 'checkpoints'}: a checkpoint can't be written (File too large)" in full.stderr
     succeed(command(data, workdir, "--config.steps=10"), devices=1)
     assert [line["step"] for line in log_of(workdir) if "psnr" in line] == [5, 10]

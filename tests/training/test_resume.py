@@ -1,4 +1,4 @@
-"""Runs that are killed, and runs of several processes: real processes, by their command line."""
+"""Killed runs and runs of several processes, as real processes with command lines."""
 
 import json
 import os
@@ -8,7 +8,10 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable
+from typing import Any
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -20,7 +23,7 @@ ROOT = pathlib.Path(__file__).parents[2]
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory, radiograph):
+def data(tmp_path_factory: pytest.TempPathFactory, radiograph: np.ndarray) -> pathlib.Path:
     folder = tmp_path_factory.mktemp("data")
     large = np.tile(radiograph, (2, 2))
     Image.fromarray(large).save(folder / "a.png")
@@ -28,11 +31,11 @@ def data(tmp_path_factory, radiograph):
     return folder
 
 
-def command(data, workdir, *more):
-    """A GAN run on bicubic pairs of 32x32 targets: the smallest that has all of a run's state."""
+def command(data: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
+    """A GAN run on bicubic pairs of 32x32 targets: the smallest with all parts of a run's state."""
     config = data.parent / "gan_on_bicubic_pairs.py"
     config.write_text(
-        f"import runpy\nfrom medsr_jax.training.config.defaults import degradation\n\ndef get_config():\n"
+        f"import runpy\nfrom medsr_jax.training.config.schema import degradation\n\ndef get_config():\n"
         f"    c = runpy.run_path({str(ROOT / 'configs' / 'realesrgan_xray.py')!r})['get_config']('tiny')\n"
         f"    c.degradation = degradation('bicubic')\n    return c\n"
     )
@@ -56,42 +59,41 @@ def command(data, workdir, *more):
     return [sys.executable, "-m", "medsr_jax.training", f"--config={config}", f"--workdir={workdir}", *flags, *more]
 
 
-def environment(devices):
-    # Unoptimised: what these runs compute is nothing beside what compiling them takes.
+def environment(devices: int) -> dict[str, str]:
+    # Not optimised: compiling takes these runs much longer than computing.
     flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
     return os.environ | {"XLA_FLAGS": flags, "JAX_PLATFORMS": "cpu", "PYTHONUNBUFFERED": "1"}
 
 
-def succeed(arguments, *, devices):
+def succeed(arguments: Any, *, devices: int) -> None:
     done = subprocess.run(arguments, env=environment(devices), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-2000:]
 
 
-def log_of(workdir):
+def log_of(workdir: pathlib.Path) -> list[dict[str, Any]]:
     return [json.loads(line) for line in (workdir / "metrics.jsonl").read_text().splitlines()]
 
 
-def final_arrays(workdir):
+def final_arrays(workdir: pathlib.Path) -> dict[str, np.ndarray]:
     """Every array of the last checkpoint."""
     newest = max((workdir / "checkpoints").glob("[0-9]*"), key=lambda folder: int(folder.name))
     import orbax.checkpoint as ocp
 
     with ocp.CheckpointManager(workdir / "checkpoints", item_names=("state", "data", "schedule")) as manager:
         tree = manager.restore(int(newest.name), args=ocp.args.Composite(state=ocp.args.StandardRestore())).state
-    import jax
 
     return {jax.tree_util.keystr(path): np.asarray(leaf) for path, leaf in jax.tree_util.tree_leaves_with_path(tree)}
 
 
 @pytest.fixture(scope="module")
-def whole(data, tmp_path_factory):
+def whole(data: pathlib.Path, tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     """A run of one process and four devices."""
     workdir = tmp_path_factory.mktemp("whole")
     succeed(command(data, workdir), devices=4)
     return workdir
 
 
-def killed_when(arguments, condition):
+def killed_when(arguments: Any, condition: Callable[[], bool]) -> None:
     process = subprocess.Popen(arguments, env=environment(4), stdout=subprocess.DEVNULL)
     while not condition():
         assert process.poll() is None
@@ -100,13 +102,13 @@ def killed_when(arguments, condition):
     assert process.wait() == -signal.SIGKILL
 
 
-def has_checkpoint(workdir, pattern):
+def has_checkpoint(workdir: pathlib.Path, pattern: str) -> bool:
     return bool(list((workdir / "checkpoints").glob(pattern)))
 
 
-def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
+def test_a_killed_run_resumes_to_the_same_bits(whole: pathlib.Path, data: pathlib.Path, tmp_path: pathlib.Path) -> None:
     killed_when(command(data, tmp_path), lambda: has_checkpoint(tmp_path, "5"))
-    # While it saves: the folder has a name of its own until it is whole.
+    # While it saves: the folder has a temporary name until it is complete.
     killed_when(command(data, tmp_path), lambda: has_checkpoint(tmp_path, "1[05].*") or has_checkpoint(tmp_path, "15"))
     killed_when(command(data, tmp_path), lambda: (tmp_path / "metrics.jsonl").read_bytes().count(b"\n") > 12)
     assert not has_checkpoint(tmp_path, "20")
@@ -118,19 +120,21 @@ def test_a_killed_run_goes_on_to_the_same_bits(whole, data, tmp_path):
     for ours, theirs in zip(log_of(tmp_path), log_of(whole), strict=True):
         for name in theirs.keys() - {"seconds_per_step", "data_share"}:
             assert ours[name] == theirs[name]
-    ours, theirs = (model_file.load(folder / "best.safetensors") for folder in (tmp_path, whole))
-    assert ours.card == theirs.card
-    for name, value in flatten(theirs.params).items():
-        np.testing.assert_array_equal(flatten(ours.params)[name], value)
+    resumed, kept = (model_file.load(folder / "best.safetensors") for folder in (tmp_path, whole))
+    assert resumed.card == kept.card
+    for name, value in flatten(kept.params).items():
+        np.testing.assert_array_equal(flatten(resumed.params)[name], value)
 
 
-def free_port():
+def free_port() -> int:
     with socket.socket() as listener:
         listener.bind(("localhost", 0))
         return listener.getsockname()[1]
 
 
-def test_two_processes_of_two_devices_lose_what_one_of_four_does(whole, data, tmp_path):
+def test_2x2_processes_match_losses_of_one_process_with_4_devices(
+    whole: pathlib.Path, data: pathlib.Path, tmp_path: pathlib.Path
+) -> None:
     port = free_port()
     processes = [
         subprocess.Popen(

@@ -1,23 +1,26 @@
-"""The updates themselves, on random batches: devices, micro-batches, precision, and what is not finite."""
+"""Training steps on random batches: devices, gradient accumulation, precision, and updates that are not finite."""
 
 import dataclasses
 import pathlib
 import runpy
+from collections.abc import Iterator
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from medsr_jax.training.config.defaults import degradation
-from medsr_jax.training.run.setup import build_setup
+from medsr_jax.training.config.checking import checked
+from medsr_jax.training.config.schema import degradation
+from medsr_jax.training.run.setup import Setup, build_setup
 from medsr_jax.training.steps import state
 from medsr_jax.training.steps.metrics import computed, totals_for
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "configs"
 
 
-def setup_of(name, *, devices, **changes):
+def setup_of(name: str, *, devices: int, **changes: object) -> Setup:
     config = runpy.run_path(str(CONFIGS / f"{name}.py"))["get_config"]("tiny")
     changes = {"batch": 8, "objective.perceptual_weight": 0.0, "data.side": 32, "steps": 30} | changes
     for field, value in changes.items():
@@ -28,27 +31,33 @@ def setup_of(name, *, devices, **changes):
         group[last] = value
     config.devices = devices
     config.degradation = degradation("bicubic")  # the full one takes long to compile and has tests of its own
-    return build_setup(config)
+    return build_setup(checked(config))
 
 
-def batches(setup, count):
+def batches(setup: Setup, count: int) -> Iterator[dict[str, np.ndarray]]:
     """Smooth random targets, (devices, N, side, side, 1) uint8."""
     random = np.random.default_rng(0)
     shape = (setup.local_devices, setup.config.batch // setup.local_devices)
     for _ in range(count):
         coarse = random.uniform(0, 255, (setup.config.batch, 4, 4, 1)).astype(np.float32)
-        hr = jax.image.resize(coarse, (setup.config.batch, setup.side, setup.side, 1), "cubic")
-        yield {"hr": np.clip(np.asarray(hr), 0, 255).astype(np.uint8).reshape(*shape, setup.side, setup.side, 1)}
+        hr = jax.image.resize(
+            coarse, (setup.config.batch, setup.config.target_side, setup.config.target_side, 1), "cubic"
+        )
+        yield {
+            "hr": np.clip(np.asarray(hr), 0, 255)
+            .astype(np.uint8)
+            .reshape(*shape, setup.config.target_side, setup.config.target_side, 1)
+        }
 
 
-def run(setup, steps, *, single=None):
+def run(setup: Setup, steps: int, *, single: Any = None) -> tuple[np.ndarray, Any, dict[str, float]]:
     """(losses of each step, final state, logged averages)."""
     update = setup.step()
     running = state.replicate(setup.initial_state() if single is None else single, setup.devices)
     totals = state.replicate(totals_for(setup.objective).empty(), setup.devices)
     losses = []
     for batch in batches(setup, steps):
-        running, totals, health = update(running, totals, state.spread(batch, setup.devices))
+        running, totals, health = update(running, totals, state.shard(batch, setup.devices))
         losses.append([float(value) for value in state.unreplicate(health)])
     copies = [np.asarray(shard.data) for leaf in jax.tree.leaves(running) for shard in leaf.addressable_shards]
     count = len(setup.devices)
@@ -59,18 +68,18 @@ def run(setup, steps, *, single=None):
 
 
 @pytest.fixture(scope="module")
-def on_one():
+def on_one() -> tuple[np.ndarray, Any, dict[str, float]]:
     return run(setup_of("realesrgan_xray", devices=1), 20)
 
 
 @pytest.mark.parametrize("name", ["realesrnet_xray", "esrgan_xray"])
-def test_four_devices_give_the_losses_of_one_for_twenty_steps(name):
+def test_four_devices_match_losses_of_one_for_twenty_steps(name: str) -> None:
     changes = {"discriminator.fields": {"channels": 1, "features": 4, "side": 32}} if name == "esrgan_xray" else {}
     one, four = (run(setup_of(name, devices=n, **changes), 20) for n in (1, 4))
     np.testing.assert_allclose(four[0], one[0], rtol=1e-5, atol=1e-5)
 
 
-def test_four_devices_play_the_game_of_one_for_twenty_steps(on_one):
+def test_four_devices_match_gan_losses_of_one_for_twenty_steps(on_one: Any) -> None:
     losses, final, logged = run(setup_of("realesrgan_xray", devices=4), 20)
     np.testing.assert_allclose(losses, on_one[0], rtol=1e-5, atol=1e-5)
     assert int(final.step) == 20
@@ -78,24 +87,24 @@ def test_four_devices_play_the_game_of_one_for_twenty_steps(on_one):
     assert 0.0 <= logged["accuracy"] <= 1.0
 
 
-def test_micro_batches_take_the_same_steps_in_less_memory(on_one):
+def test_gradient_accumulation_nearly_matches_the_whole_batch_of_a_gan(on_one: Any) -> None:
     losses, _, _ = run(setup_of("realesrgan_xray", devices=1, accumulate=4), 6)
     # The power iterations of the spectral norms move on four times as often, so the discriminator differs a little.
     np.testing.assert_allclose(losses[0], on_one[0][0], rtol=0.02)
     np.testing.assert_allclose(losses[:, 0], on_one[0][:6, 0], rtol=0.1)
 
 
-def test_micro_batches_of_the_first_stage_are_exact():
+def test_gradient_accumulation_matches_the_whole_batch_of_the_first_stage() -> None:
     whole, parts = (run(setup_of("realesrnet_xray", devices=1, accumulate=n), 4)[0] for n in (1, 4))
     np.testing.assert_allclose(parts, whole, rtol=1e-5)
 
 
-def with_nan(tree):
+def with_nan(tree: Any) -> Any:
     return jax.tree.map(lambda leaf: leaf.at[(0,) * leaf.ndim].set(jnp.nan), tree)
 
 
-def with_huge_moments(opt_state):
-    """Adam's square of the gradient as it is after one that was near float32's end: its next update is not finite."""
+def with_huge_moments(opt_state: Any) -> Any:
+    """Adam's second moment after a gradient near float32's limit: the next update is not finite."""
     return jax.tree.map(lambda leaf: jnp.full_like(leaf, -1.0) if leaf.ndim else leaf, opt_state)
 
 
@@ -107,7 +116,7 @@ def with_huge_moments(opt_state):
     ],
     ids=["loss", "update"],
 )
-def test_an_update_that_is_not_finite_is_left_out(spoil):
+def test_an_update_that_is_not_finite_is_not_applied(spoil: Any) -> None:
     setup = setup_of("realesrgan_xray", devices=1)
     good = setup.initial_state()
     before = jax.device_get(dataclasses.replace(good, discriminator=spoil(good.discriminator)))
@@ -119,13 +128,13 @@ def test_an_update_that_is_not_finite_is_left_out(spoil):
         np.testing.assert_array_equal(a, b)
 
 
-def test_half_precision_computes_what_single_does_nearly(on_one):
+def test_bfloat16_nearly_matches_float32(on_one: Any) -> None:
     losses, final, _ = run(setup_of("realesrgan_xray", devices=1, compute_dtype="bfloat16"), 3)
     np.testing.assert_allclose(losses[:, 0], on_one[0][:3, 0], rtol=0.05)
     assert {leaf.dtype for leaf in jax.tree.leaves(final.generator.params)} == {np.dtype(np.float32)}
 
 
-def test_the_options_of_the_discriminator_run():
+def test_scales_r1_and_hinge_of_the_discriminator_run() -> None:
     changes = {"discriminator.scales": (1, 2), "objective.r1_weight": 1.0, "objective.adversarial": "hinge"}
     losses, final, logged = run(setup_of("realesrgan_xray", devices=1, **changes), 2)
     assert losses[:, 2].all()

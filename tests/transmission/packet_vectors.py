@@ -14,13 +14,13 @@ import json
 from typing import Any
 
 import numpy as np
-from medsr_jax.transmission.sender import compress
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from medsr_jax.imaging.image import Image
 from medsr_jax.transmission.packet_io import packet_bytes
 from medsr_jax.transmission.sealing import sealed_text
+from medsr_jax.transmission.sender import compress
 
 KEY = bytes(range(16))
 

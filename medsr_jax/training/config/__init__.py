@@ -1,1 +1,1 @@
-"""The fields of a config, with their defaults and ranges."""
+"""The fields of a config: schema, rules for several fields, check, variants, and their page of the documentation."""

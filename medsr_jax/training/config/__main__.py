@@ -1,6 +1,4 @@
-"""``python -m medsr_jax.training.config > docs/config.md``: the table of all fields."""
-
-from __future__ import annotations
+"""``python -m medsr_jax.training.config > docs/config.md``."""
 
 from medsr_jax.training.config.page import page
 

@@ -1,4 +1,4 @@
-"""Variants of configs (``FILE:VARIANT``): minutes on a CPU, and the common budget of the comparison."""
+"""Versions of a config: its changes for a tiny run, and the common budget in which methods are compared."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from ml_collections import ConfigDict
 
 from medsr_jax.errors import ParameterError
 
-# A version of any run that takes minutes on a CPU, to see it work; its networks are each config's own.
+# A version of any run that takes minutes on a CPU, to try it; its networks are in each config.
 TINY: dict[str, Any] = {
     "steps": 200,
     "batch": 4,
@@ -16,15 +16,15 @@ TINY: dict[str, Any] = {
     "validate_every": 50,
     "checkpoint_every": 50,
     "data.side": 64,
-    "data.pair.patch": 16,
+    "data.sender.patch": 16,
     "validation.side": 128,
     "validation.count": 4,
     "card.note": "a tiny run, to see that training works; expect it below bicubic interpolation",
 }
 
 
-# A version in which methods can be compared: each takes as many samples, of the same size, from the same images, with a
-# network of the same size. scripts/reproduce/table1.py runs them all.
+# A version to compare methods: equal numbers of samples of equal size from the same images, and networks of equal size.
+# scripts/reproduce/table1.py runs them all.
 EQUAL: dict[str, Any] = {
     "batch": 8,
     "ema_decay": 0.99,  # a thousand steps are few
@@ -33,14 +33,14 @@ EQUAL: dict[str, Any] = {
     "checkpoint_every": 50,
     "keep_checkpoints": 1,
     "data.side": 128,
-    "data.pair.patch": 32,
+    "data.sender.patch": 32,
     "validation.inputs": "packets",
     "validation.side": 256,
     "validation.count": 8,
     "validation.lpips": True,
 }
-EQUAL_SAMPLES = {"first": 6400, "second": 1200}  # of the stage without a discriminator, and of that with one
-# The packaged model's network. It knows the strength of the JPEG where the method does (`blind` is False).
+EQUAL_SAMPLES = {"first": 6400, "second": 1200}  # of the stages without and with a discriminator
+# The packaged model's network. It ignores the strength of the JPEG (`blind`) but in the method that provides it.
 EQUAL_MODEL: dict[str, Any] = {
     "model.name": "compact_rrdbnet",
     "model.fields": {
@@ -60,13 +60,13 @@ EQUAL_SECOND: dict[str, Any] = {"steps": EQUAL_SAMPLES["second"] // 4, "batch": 
 
 
 def varied(c: ConfigDict, variant: str, **variants: dict[str, Any]) -> ConfigDict:
-    """The config, or with the changes that a variant of it (``--config=FILE:VARIANT``) makes.
+    """The config with the changes of a variant (``--config=FILE:VARIANT``).
 
     Args:
         c: the config.
-        variant: its name; empty for none.
-        variants: changes by the fields' full names; `TINY` is part of ``tiny``, and `EQUAL` of all that begin with
-            ``equal``.
+        variant: its name; empty for no change.
+        variants: changes by the fields' full names; ``tiny`` includes `TINY`, and names that begin with ``equal``
+            include `EQUAL`.
 
     Raises:
         ParameterError: there is no such variant.

@@ -1,1 +1,1 @@
-"""The batches of a run, and the examples that the device makes of them."""
+"""Batches of a run, and the examples that the device makes of them."""

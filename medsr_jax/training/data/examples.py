@@ -1,4 +1,4 @@
-"""What a network is trained on, made on the device: pairs as they come, or targets that are degraded there."""
+"""Training examples, made on the device: pairs as they are, or targets that are degraded there."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 import jax
 import jax.numpy as jnp
 
+from medsr_jax.data.levels import to_unit_range
 from medsr_jax.degradation import Degradation, apply
 from medsr_jax.models.compact import strength_of_tables
 
@@ -20,8 +21,8 @@ class Examples(NamedTuple):
     Attributes:
         lr: (N, h, w, C) the generator's input.
         strength: (N,) of its quantisation; see `models.compact.quantisation_strength`.
-        target: (N, H, W, C) what pixels and features are compared with, sharpened if the degradation says so.
-        truth: (N, H, W, C) what the discriminator is shown as real, never sharpened.
+        target: (N, H, W, C) of the pixel and perceptual losses, sharpened if the degradation does so.
+        truth: (N, H, W, C) the discriminator's real images, never sharpened.
     """
 
     lr: jax.Array
@@ -34,28 +35,27 @@ def make_examples(degradation: Degradation | None, *, channels: int = 1) -> Call
     """A function of a batch and of (N,) keys, one for each sample.
 
     Args:
-        degradation: what makes the inputs of ``hr``; None for batches that bring ``lr``, and ``strength`` where the
-            source knows it.
-        channels: of the networks; grey images are repeated.
+        degradation: makes the inputs from ``hr``; None for batches with ``lr`` and, where it is known, ``strength``.
+        channels: of the networks; grayscale images are repeated.
     """
 
-    def paired(batch: Batch, keys: jax.Array) -> Examples:
+    def given(batch: Batch, keys: jax.Array) -> Examples:
         del keys
-        lr, hr = (repeated(as_float(batch[name]), channels=channels) for name in ("lr", "hr"))
+        lr, hr = (repeated(to_unit_range(batch[name]), channels=channels) for name in ("lr", "hr"))
         strength = batch.get("strength", jnp.zeros(lr.shape[:1], lr.dtype))
         return Examples(lr=lr, strength=strength, target=hr, truth=hr)
 
     def degraded(batch: Batch, keys: jax.Array) -> Examples:
         assert degradation is not None
-        hr = repeated(as_float(batch["hr"]), channels=channels)
+        hr = repeated(to_unit_range(batch["hr"]), channels=channels)
         pair = jax.lax.stop_gradient(apply(keys, hr, degradation))
         return Examples(lr=pair.lr, strength=strength_of_tables(pair.table), target=pair.target, truth=hr)
 
-    return paired if degradation is None else degraded
+    return given if degradation is None else degraded
 
 
-def sample_keys(key_data: jax.Array, step: jax.Array, *, n: int, axis: str | None) -> jax.Array:
-    """(N,) keys for this device's samples of a step: those that one device would give the same samples.
+def step_keys(key_data: jax.Array, step: jax.Array, *, n: int, axis: str | None) -> jax.Array:
+    """(N,) keys for this device's samples of a step, the same on any number of devices.
 
     Args:
         key_data: of the run's key.
@@ -69,10 +69,5 @@ def sample_keys(key_data: jax.Array, step: jax.Array, *, n: int, axis: str | Non
 
 
 def repeated(images: jax.Array, *, channels: int) -> jax.Array:
-    """Grey images (N, H, W, 1) as such of several equal channels; others are left as they are."""
+    """Grayscale images (N, H, W, 1) with their channel repeated; others as they are."""
     return jnp.repeat(images, channels, axis=-1) if images.shape[-1] == 1 else images
-
-
-def as_float(pixels: jax.Array) -> jax.Array:
-    """uint8 -> float32 in [0, 1]: bytes are what crosses from host to device."""
-    return pixels.astype(jnp.float32) / 255.0

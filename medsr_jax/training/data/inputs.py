@@ -1,4 +1,4 @@
-"""The training data that a config names, as batches that can be resumed and are shared out between processes."""
+"""The training data of a config, as batches that can be resumed and are sharded over processes."""
 
 from __future__ import annotations
 
@@ -6,38 +6,30 @@ import pathlib
 from typing import Any
 
 import grain
-from ml_collections import ConfigDict
 
-from medsr_jax.data.crops import Crops, Mixture, PairedCrops
-from medsr_jax.data.loading import batches
-from medsr_jax.data.paired import load_pairs
-from medsr_jax.data.pairs import Pairs, PairSettings
+from medsr_jax.data.crops import Crops, Mixture, PairCrops
+from medsr_jax.data.loading import Source, batches
+from medsr_jax.data.pair_folders import load_pair_folders
+from medsr_jax.data.sender_pairs import SenderPairs
 from medsr_jax.data.sources import CATALOGUE, load_images
-
-# Where samples can come from, and which of them bring the generator's input with them.
-SOURCES = ("pairs", "folders", "prepared", "tfds", "paired")
-BRINGS_INPUTS = ("pairs", "paired")
-
-# Fields without which a source would take the current folder for data.
-REQUIRED = {"prepared": ("prepared",), "tfds": ("tfds",), "paired": ("lr_folder", "hr_folder")}
+from medsr_jax.training.config.schema import Config
 
 
 def training_batches(
-    config: ConfigDict, *, side: int, scale: int, channels: int, shard_index: int, shard_count: int
+    config: Config, *, scale: int, channels: int, shard_index: int, shard_count: int
 ) -> grain.DatasetIterator:
-    """Batches of ``hr`` (N, side, side, C) uint8, with ``lr`` and ``strength`` from sources that bring inputs.
+    """Batches of ``hr`` (N, side, side, C) uint8; from a source of pairs with ``lr`` and, if known, ``strength``.
 
     Args:
         config: of the run; ``config.batch`` is over all processes.
-        side: of a target.
         scale, channels: of the generator.
-        shard_index, shard_count: this process among all; together they see what one alone would.
+        shard_index, shard_count: this process among all; together they have the batches of one process alone.
 
     Raises:
-        MedsrError: the data is not there, or none of it can be used.
+        MedsrError: the data is missing, or none of it can be used.
     """
     return batches(
-        _source(config, side=side, scale=scale, channels=channels),
+        _source(config, scale=scale, channels=channels),
         batch=config.batch,
         shard_index=shard_index,
         shard_count=shard_count,
@@ -45,43 +37,40 @@ def training_batches(
     )
 
 
-def describe_source(config: ConfigDict) -> str:
+def describe_source(config: Config) -> str:
     """How inputs were made, for a model's card."""
-    data = config.data
-    if data.source == "paired":
-        return "pairs that were given"
-    if data.source == "pairs":
-        pair = data.pair
+    data, sender, degradation = config.data, config.data.sender, config.degradation
+    if data.source == "pair_folders":
+        return "given pairs"
+    if data.source == "sender":
         return (
-            f"{pair.kernel} downscaling by {pair.scale}, JPEG q {pair.quality[0]}..{pair.quality[1]}"
-            f" (the sender's own code); targets shrunk by up to {pair.zoom}"
+            f"{sender.kernel} downscaling by {sender.scale}, JPEG q {sender.quality[0]}..{sender.quality[1]}"
+            f" (the sender's own code); targets shrunk by up to {sender.zoom}"
         )
-    steps = ", ".join(f"{name} ({config.degradation.steps[name].kind})" for name in config.degradation.order)
-    return f"{steps}; scale {config.degradation.scale}"
+    steps = ", ".join(f"{name} ({degradation['steps'][name]['kind']})" for name in degradation["order"])
+    return f"{steps}; scale {degradation['scale']}"
 
 
-def _source(config: ConfigDict, *, side: int, scale: int, channels: int) -> Any:
+def _source(config: Config, *, scale: int, channels: int) -> Source:
     data = config.data
+    if data.source == "sender":
+        return SenderPairs(data.folders, sender=data.sender, seed=config.seed)
     options: dict[str, Any] = {
-        "side": side,
+        "side": data.side,
         "seed": config.seed,
         "flip": data.flip,
         "window": data.window,
         "channels": channels,
     }
-    if data.source in ("pairs", "folders"):
-        folders = [(pathlib.Path(folder), share) for folder, share in data.folders]
-        if data.source == "pairs":
-            return Pairs(folders, settings=PairSettings(**data.pair.to_dict()), seed=config.seed)
-        sources = [Crops(load_images(folder, smallest=side), **options) for folder, _ in folders]
-        shares = [share for _, share in folders]
+    if data.source == "folders":
+        sources = [Crops(load_images(folder, smallest=data.side), **options) for folder, _ in data.folders]
+        shares = [share for _, share in data.folders]
         return sources[0] if len(sources) == 1 else Mixture(sources, shares=shares, seed=config.seed)
-    if data.source == "paired":
-        pairs = load_pairs(pathlib.Path(data.lr_folder), pathlib.Path(data.hr_folder), scale=scale, smallest=side)
-        return PairedCrops(*pairs, scale=scale, **options)
-    where = data.prepared if data.source == "prepared" else f"{CATALOGUE}{data.tfds}"
+    if data.source == "pair_folders":
+        folders = pathlib.Path(data.lr_folder), pathlib.Path(data.hr_folder)
+        return PairCrops(*load_pair_folders(*folders, scale=scale, smallest=data.side), scale=scale, **options)
     images = load_images(
-        where,
+        data.prepared if data.source == "prepared" else f"{CATALOGUE}{data.tfds}",
         split=data.split,
         image_key=data.image_key,
         data_dir=data.data_dir or None,

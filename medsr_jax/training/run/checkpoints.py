@@ -1,4 +1,4 @@
-"""Orbax checkpoints of a run: everything that it takes to go on as if it had not stopped."""
+"""Orbax checkpoints of a run: the state needed to resume it to the same bits."""
 
 from __future__ import annotations
 
@@ -21,19 +21,23 @@ _log = logging.getLogger(__name__)
 
 
 class Checkpoints:
-    """The checkpoints of one run: the last ``keep`` and the best, saved while training goes on.
+    """The checkpoints of one run: the latest and the best, saved while training continues.
 
-    A checkpoint holds the `TrainState` of one device, the position of the data iterator, and what validation has
-    decided. It appears whole or not at all, so a run can be killed at any moment. Where there are several processes all
-    see the same folder, and all call every method.
+    A checkpoint has the `TrainState` of one device, the position of the data iterator, and the state of the validation
+    schedule. It appears whole or not at all, so a run can be killed at any moment. Several processes share the folder,
+    and each calls every method.
+
+    Args:
+        folder: of the checkpoints.
+        keep_checkpoints: number of the latest to keep.
     """
 
-    def __init__(self, folder: pathlib.Path, *, keep: int = 2) -> None:
+    def __init__(self, folder: pathlib.Path, *, keep_checkpoints: int = 2) -> None:
         self._folder = folder.absolute()
-        _forget_damaged_scores(self._folder)
+        _reset_damaged_scores(self._folder)
         policy = checkpoint_managers.AnyPreservationPolicy(
             [
-                checkpoint_managers.LatestN(keep),
+                checkpoint_managers.LatestN(keep_checkpoints),
                 checkpoint_managers.BestN(get_metric_fn=_score, n=1, keep_checkpoints_without_metrics=False),
             ]
         )
@@ -41,7 +45,7 @@ class Checkpoints:
             self._folder,
             options=ocp.CheckpointManagerOptions(
                 preservation_policy=policy,
-                # Without it scores are not written, and a run that goes on would not know which is the best.
+                # Without it scores are not written, and a resumed run would not know the best.
                 best_fn=_score,
                 enable_async_checkpointing=True,
                 cleanup_tmp_directories=True,
@@ -56,22 +60,23 @@ class Checkpoints:
     @property
     def latest_step(self) -> int | None:
         """The step of the newest complete checkpoint, or None."""
-        return self._manager.latest_step()
+        result: int | None = self._manager.latest_step()
+        return result
 
     def save(
         self, step: int, state: Any, *, data: dict[str, Any], schedule: dict[str, Any], score: float | None = None
     ) -> None:
-        """Start to save; a save of the same step that exists already is left alone.
+        """Start saving, unless there is a checkpoint of this step.
 
         Args:
             step: batches seen.
             state: of one device, on the host.
             data: position of the data iterator.
-            schedule: what validation has decided.
-            score: of these weights, higher is better, if they were validated at this step: the best are kept.
+            schedule: state of the validation schedule.
+            score: of a validation at this step, if any; higher is better.
 
         Raises:
-            MedsrError: this one, or the one before, which was still being written, can't be written.
+            MedsrError: this checkpoint, or the previous one, which was still being written, can't be written.
         """
         if step in self._manager.all_steps():
             return
@@ -89,11 +94,10 @@ class Checkpoints:
     def restore(self, template: Any) -> tuple[Any, dict[str, Any], dict[str, Any]]:
         """The newest checkpoint that can be read, as (state, data position, schedule).
 
-        Newer ones that a disk has damaged are removed, with a warning: the steps after the one returned are made anew.
+        Newer, damaged ones are removed with a warning; their steps are repeated.
 
         Raises:
-            MedsrError: it does not have the template's tree and shapes, that is, the config has changed; or none can be
-                read.
+            MedsrError: it does not have the template's tree and shapes, so the config has changed; or none can be read.
         """
         damaged: list[int] = []
         problem: Exception | None = None
@@ -111,7 +115,7 @@ class Checkpoints:
                 )
             except MedsrError:
                 raise
-            # What TensorStore and Orbax raise on broken files has no common type.
+            # TensorStore and Orbax have no common exception for damaged files.
             except Exception as error:
                 damaged, problem = [*damaged, step], error
                 continue
@@ -119,35 +123,35 @@ class Checkpoints:
                 _log.warning("%s: the checkpoint is damaged; it is removed", self._folder / str(bad))
                 self._manager.delete(bad)
             return restored.state, restored.data, restored.schedule
-        cause = "none is whole" if problem is None else first_line(problem, most=120)
+        cause = "none is complete" if problem is None else first_line(problem, most=120)
         raise MedsrError(
             f"no checkpoint can be read ({cause})",
             path=self._folder,
-            remedy="bring the folder back from a copy, or start anew in another workdir",
+            remedy="restore the folder from a copy, or start again in another folder",
         ) from problem
 
     def _shapes(self, step: int) -> dict[str, tuple[int, ...]]:
         return _shapes(self._manager.item_metadata(step)["state"].tree)
 
     def wait(self) -> None:
-        """Until what was started is on disk.
+        """Wait until all checkpoints are on disk.
 
         Raises:
-            MedsrError: it can't be written.
+            MedsrError: one can't be written.
         """
         with self._writing():
             self._manager.wait_until_finished()
 
     def close(self) -> None:
-        """Wait, and end the threads.
+        """Wait, and stop the threads.
 
         Raises:
-            MedsrError: what was started can't be written.
+            MedsrError: a checkpoint can't be written.
         """
         try:
             self.wait()
         finally:
-            # What could not be written is said once.
+            # The error is reported once.
             with contextlib.suppress(Exception):
                 self._manager.close()
 
@@ -155,17 +159,17 @@ class Checkpoints:
     def _writing(self) -> Iterator[None]:
         try:
             yield
-        # Orbax and TensorStore have no common type for a disk that is full.
+        # Orbax and TensorStore have no common exception for a full disk.
         except Exception as error:
             raise MedsrError(
-                f"a checkpoint can't be written ({_cause(error)})",
+                f"a checkpoint can't be written ({_cause(error)}); free some space",
                 path=self._folder,
-                remedy="free some space, and the same command goes on from the last whole one",
+                remedy="the same command resumes from the last complete one",
             ) from error
 
 
-def _forget_damaged_scores(folder: pathlib.Path) -> None:
-    """Orbax's manager reads all scores when it begins, and one that is broken would end it there."""
+def _reset_damaged_scores(folder: pathlib.Path) -> None:
+    """Replace damaged scores by none: Orbax's manager reads all of them at its start and would fail."""
     for path in folder.glob("[0-9]*/metrics/metrics"):
         try:
             known = "score" in json.loads(path.read_text())
@@ -180,15 +184,15 @@ def _score(metrics: dict[str, Any]) -> float:
 
 
 def _compare(found: dict[str, tuple[int, ...]], template: Any, path: pathlib.Path) -> None:
-    """Refuse arrays of other shapes: Orbax would cut or fill them to fit."""
-    wanted = _shapes(template)
-    for name in sorted(found.keys() | wanted.keys()):
-        if found.get(name) != wanted.get(name):
+    """Refuse arrays of other shapes, which Orbax would crop or pad."""
+    expected = _shapes(template)
+    for name in sorted(found.keys() | expected.keys()):
+        if found.get(name) != expected.get(name):
             raise MedsrError(
-                "the checkpoint does not fit this config's networks and optimisers",
+                "the checkpoint does not fit this config's networks and optimizers",
                 path=path,
-                remedy=f"use another workdir or the config saved beside it ({name} is {found.get(name)} "
-                f"there and {wanted.get(name)} here)",
+                remedy=f"use another folder, or the config saved beside it ({name}: found {found.get(name)}, "
+                f"expected {expected.get(name)})",
             )
 
 
@@ -197,11 +201,11 @@ def _shapes(tree: Any) -> dict[str, tuple[int, ...]]:
 
 
 def _cause(error: Exception) -> str:
-    """The end of TensorStore's line, behind all paths: such as "No space left on device"."""
+    """The end of TensorStore's line, after all paths: such as "No space left on device"."""
     return first_line(error, most=10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
 
 
 def _name(path: tuple[Any, ...]) -> str:
-    # Dataclasses, tuples and dictionaries are all dictionaries in a file.
+    # Dataclasses, tuples and dictionaries are all saved as dictionaries.
     keys = (getattr(entry, "name", getattr(entry, "key", getattr(entry, "idx", entry))) for entry in path)
     return "/".join(str(key) for key in keys)

@@ -19,17 +19,18 @@ def join(
     process: int | None = None,
     from_environment: bool = False,
 ) -> None:
-    """Make this process one of several, before JAX has been used; nothing is done where nothing asks for it.
+    """Join a run of several processes, before JAX is used; a process without any of the settings is a run by itself.
+
+    ``JAX_COORDINATOR_ADDRESS``, ``JAX_NUM_PROCESSES`` and ``JAX_PROCESS_ID`` stand for arguments that are not given.
 
     Args:
         coordinator: HOST:PORT of the first process.
-        processes: how many there are.
-        process: which of them this is.
-        from_environment: leave all that is not given to JAX, which knows Slurm, Open MPI, Kubernetes and cloud TPUs;
-            ``JAX_COORDINATOR_ADDRESS``, ``JAX_NUM_PROCESSES`` and ``JAX_PROCESS_ID`` are read as well.
+        processes: number of processes.
+        process: index of this one.
+        from_environment: let JAX find missing settings under Slurm, Open MPI, Kubernetes or on cloud TPUs.
 
     Raises:
-        MedsrError: some of the three are given and others can't be found, or the others can't be reached.
+        MedsrError: only some of the three are given, or the other processes can't be reached.
     """
     coordinator = coordinator or os.environ.get("JAX_COORDINATOR_ADDRESS")
     processes = processes if processes is not None else _number("JAX_NUM_PROCESSES")
@@ -49,22 +50,22 @@ def join(
         jax.distributed.initialize(coordinator_address=coordinator, num_processes=processes, process_id=process)
     except (ValueError, RuntimeError) as error:
         raise MedsrError(f"the processes of the run can't be joined: {' '.join(str(error).split())[:200]}") from error
-    _meet()
+    _connect()
 
 
-def _meet() -> None:
-    """Connect all devices now, while all processes are at the same place.
+def _connect() -> None:
+    """Connect all devices now, while the processes are at the same place.
 
-    On CPUs the first collective operation waits half a minute for the others and no longer, and compiling a step takes
-    some processes that much longer than others.
+    On CPUs the first collective operation waits half a minute for the other processes, and the times to compile a step
+    can differ by more.
     """
     ones = np.ones((jax.local_device_count(),), np.int32)
     count = jax.pmap(lambda one: jax.lax.psum(one, AXIS), axis_name=AXIS)(ones)
     assert int(count.addressable_shards[0].data[0]) == jax.device_count()
 
 
-def of_the_first(number: float) -> float:
-    """What the first process gives, in all that call this; it has float32's digits where there are several."""
+def from_first_process(number: float) -> float:
+    """The number of the first process, in all of them; rounded to float32 if there are several."""
     if jax.process_count() == 1:
         return float(number)
     return float(multihost_utils.broadcast_one_to_all(np.float32(number)))
@@ -75,4 +76,4 @@ def _number(variable: str) -> int | None:
     try:
         return None if value is None else int(value)
     except ValueError as error:
-        raise ParameterError(variable, f"must be a whole number, not {value!r}") from error
+        raise ParameterError(variable, f"must be an integer, not {value!r}") from error

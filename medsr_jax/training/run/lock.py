@@ -19,12 +19,12 @@ _NAME = ".lock"
 
 @contextlib.contextmanager
 def locked(workdir: pathlib.Path) -> Iterator[None]:
-    """Keep other runs out of a folder that exists; of several processes of one run the first alone locks it.
+    """Lock an existing folder for one run; of its processes only the first locks it.
 
-    The system releases the lock when the process ends in whatever way. File systems without locks are warned of.
+    The operating system releases the lock when the process ends. A file system without locks gives a warning.
 
     Raises:
-        MedsrError: another run is under way there, or the folder can't be written.
+        MedsrError: another run is active there, or the folder can't be written.
     """
     try:
         import fcntl
@@ -38,7 +38,7 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
         file = (workdir / _NAME).open("a+")
     except OSError as error:
         raise MedsrError(
-            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another workdir"
+            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another folder"
         ) from error
     with file:
         try:
@@ -47,11 +47,11 @@ def locked(workdir: pathlib.Path) -> Iterator[None]:
             file.seek(0)
             who = file.read(200).strip() or "another process"
             raise MedsrError(
-                f"{who} trains in this folder", path=workdir, remedy="wait for its end, or choose another workdir"
+                f"{who} is training in this folder", path=workdir, remedy="wait until it ends, or choose another folder"
             ) from error
         except OSError as error:
-            _log.warning("%s: can't be locked (%s); start no second run there", workdir, error.strerror)
-        with contextlib.suppress(OSError):  # a full disk is found out where it matters
+            _log.warning("%s: can't be locked (%s); don't start a second run there", workdir, error.strerror)
+        with contextlib.suppress(OSError):  # a full disk is reported by the writers of the run
             file.truncate(0)
             file.write(f"process {os.getpid()} on {platform.node()}\n")
             file.flush()

@@ -1,4 +1,4 @@
-"""The run of either stage: data, step, log, validation, checkpoints, and the weights file at the end."""
+"""A run of either stage: data, steps, log, validation, checkpoints, and weights files."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from ml_collections import ConfigDict
 from medsr_jax.data.validation import validation_images
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.lpips import load_lpips, lpips
-from medsr_jax.training.config.checks import check_config
+from medsr_jax.training.config.checking import checked
+from medsr_jax.training.config.schema import Config
 from medsr_jax.training.data.feed import Feed
 from medsr_jax.training.data.inputs import describe_source, training_batches
 from medsr_jax.training.run.checkpoints import Checkpoints
-from medsr_jax.training.run.distributed import of_the_first
-from medsr_jax.training.run.guards import Alarms, Guard
+from medsr_jax.training.run.distributed import from_first_process
+from medsr_jax.training.run.guards import CollapseDetector, Guard
 from medsr_jax.training.run.lock import locked
 from medsr_jax.training.run.records import Records
 from medsr_jax.training.run.schedules import ValidationSchedule
@@ -38,42 +39,41 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
 
     Writes into ``workdir``: ``config.json`` and ``config.py``, ``metrics.jsonl`` (a line per log),
     ``tensorboard/``, ``checkpoints/`` and, at each validation that is the best so far, ``best.safetensors`` with the
-    averaged weights; the last are in ``last.safetensors`` at the end. In a run of several processes each calls this.
+    averaged weights; at the end ``last.safetensors`` has the last. Each of several processes calls this.
 
     Returns:
-        The final state, of one device, NumPy arrays.
+        The final state of one device, NumPy arrays.
 
     Raises:
-        MedsrError: the config, the data folder or the checkpoint is wrong; or a loss is not finite and the config
-            says to stop.
+        ConfigError: the config is invalid; before any array is made.
+        MedsrError: an image or a checkpoint can't be used; or the run stops at a loss that is not finite.
     """
+    valid = checked(config, files=True)
     try:
         workdir.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise MedsrError(
-            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another workdir"
+            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another folder"
         ) from error
     with locked(workdir):
-        return _run(config, workdir)
+        return _run(valid, workdir)
 
 
-def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
-    check_config(config)
+def _run(config: Config, workdir: pathlib.Path) -> state.TrainState:
     setup = build_setup(config)
-    schedule = ValidationSchedule(config.plateau.to_dict(), config.early_stopping.to_dict())
-    checkpoints = Checkpoints(workdir / "checkpoints", keep=config.keep_checkpoints)
+    schedule = ValidationSchedule(config.plateau, config.early_stopping)
+    checkpoints = Checkpoints(workdir / "checkpoints", keep_checkpoints=config.keep_checkpoints)
     try:
-        # Before the images are read, which takes minutes where there are many.
+        # Before the images are read, which takes minutes for many.
         position = None
         if checkpoints.latest_step is None:
             single = jax.device_get(setup.initial_state())
         else:
-            single, position, decided = checkpoints.restore(setup.state_shapes())
-            schedule.resume(decided)
+            single, position, saved = checkpoints.restore(setup.state_shapes())
+            schedule.resume(saved)
         start = int(single.step)
         batches = training_batches(
             config,
-            side=setup.side,
             scale=setup.scale,
             channels=setup.channels,
             shard_index=jax.process_index(),
@@ -90,7 +90,7 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
             if config.card.note:
                 _log.info("%s", config.card.note)
             if start:
-                _log.info("goes on from step %d of %d", start, config.steps)
+                _log.info("resumes from step %d of %d", start, config.steps)
             _log.info(
                 "%d device(s) of %d process(es), %d samples a step",
                 len(setup.devices),
@@ -106,7 +106,7 @@ def _run(config: ConfigDict, workdir: pathlib.Path) -> state.TrainState:
 
 @dataclasses.dataclass
 class _Run:
-    """A run under way, and its records."""
+    """A run and its records."""
 
     setup: Setup
     workdir: pathlib.Path
@@ -117,14 +117,14 @@ class _Run:
     guard: Guard
 
     def train(self, single: state.TrainState, feed: Feed, *, start: int) -> state.TrainState:
-        """From step ``start`` to the last, or to where validation ends the run."""
+        """From step ``start`` to the last, or until early stopping."""
         config, devices = self.setup.config, self.setup.devices
         step = self.setup.step()
         running = state.replicate(single, devices)
         del single
         nothing = totals_for(self.setup.objective).empty()
         totals = state.replicate(nothing, devices)
-        alarms = Alarms(config.alarms.accuracy, config.alarms.deviation, config.alarms.patience)
+        collapse = CollapseDetector(config.alarms)
         actions = self._actions(start)
         health: StepHealth | None = None
         timer = StepTimer(start, feed)
@@ -139,9 +139,9 @@ class _Run:
             with jax.transfer_guard("disallow"):
                 running, totals, new_health = step(running, totals, batch)
             if first:
-                # The call returns when the program is compiled and on its way.
+                # The call returns when the program is compiled and started.
                 _log.info("compiled in %.0f s", time.monotonic() - began)
-            # The step before is looked at while this one runs.
+            # The previous step is checked while this one runs.
             self._check(health, number - 1)
             health = new_health
             for action in actions:
@@ -149,10 +149,10 @@ class _Run:
             last = number == config.steps
             if number % config.log_every == 0:
                 values = computed(state.unreplicate(totals))
-                values |= timer.passed(number, feed) | {"rate_scale": self.schedule.rate_scale}
+                values |= timer.elapsed(number, feed) | {"rate_scale": self.schedule.rate_scale}
                 timer = StepTimer(number, feed)
                 self.records.write(number, values)
-                alarms.check(number, values)
+                collapse.check(number, values)
                 totals = state.replicate(nothing, devices)
             score, best = None, False
             if number % config.validate_every == 0 or last:
@@ -167,7 +167,8 @@ class _Run:
                 self.checkpoints.save(number, saved, data=feed.position, schedule=self.schedule.saved(), score=score)
         if self.schedule.finished:
             _log.info("validation has not improved for too long (config.early_stopping); the run ends here")
-        return state.unreplicate(running)
+        result: state.TrainState = state.unreplicate(running)
+        return result
 
     def _check(self, health: StepHealth | None, step: int) -> None:
         if health is not None:
@@ -178,8 +179,10 @@ class _Run:
         params = state.unreplicate(running.ema_params)
         values, strips = self.validate(params)
         self.records.write(step, values, strips=strips)
-        # What follows from it must be the same in all processes, and another kind of host rounds otherwise.
-        score = of_the_first(-values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"])
+        # Decisions must be the same in all processes, and another kind of host may round differently.
+        score = from_first_process(
+            -values["lpips"] if self.setup.config.validation.best_by == "lpips" else values["psnr"]
+        )
         self.guard.check_score(score, step=step, checkpoint=self.checkpoints.latest_step)
         best = self.schedule.validated(score)
         if best:
@@ -189,7 +192,7 @@ class _Run:
         return score, best
 
     def _actions(self, start: int) -> list[Any]:
-        """clu's periodic ones, which want TensorFlow, as the event writer does."""
+        """clu's periodic actions, which need TensorFlow, as the event writer does."""
         if self.records.events is None:
             return []
         from clu import periodic_actions
@@ -214,13 +217,13 @@ class _Run:
 
 
 class StepTimer:
-    """Time per step from a point of the run, and the share of it spent on data."""
+    """Measures time from a step of the run."""
 
     def __init__(self, step: int, feed: Feed) -> None:
         self._step, self._time, self._waited = step, time.monotonic(), feed.waited
 
-    def passed(self, step: int, feed: Feed) -> dict[str, float]:
-        """Seconds a step since the timer, and the share of them spent on data."""
+    def elapsed(self, step: int, feed: Feed) -> dict[str, float]:
+        """Seconds per step since then, and the share of them spent on data."""
         seconds = time.monotonic() - self._time
         return {
             "seconds_per_step": seconds / max(step - self._step, 1),
@@ -229,8 +232,7 @@ class StepTimer:
 
 
 def _validation(setup: Setup) -> Any:
-    config = setup.config
-    v = config.validation
+    v = setup.config.validation
     truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
     if v.inputs == "packets":
         cases = packet_cases(truths, scale=setup.scale, quality=v.quality)

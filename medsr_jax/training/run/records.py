@@ -1,7 +1,8 @@
-"""What a run leaves in its folder beside checkpoints: config, log, TensorBoard events, best weights."""
+"""The files of a run other than checkpoints: config, log, TensorBoard events, best weights."""
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -14,10 +15,10 @@ from typing import Any
 import jax
 import numpy as np
 from clu import parameter_overview
-from ml_collections import ConfigDict, FieldReference
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.files import atomic_write
+from medsr_jax.training.config.schema import Config
 from medsr_jax.weights import model_file
 
 _log = logging.getLogger(__name__)
@@ -35,18 +36,18 @@ _GROUPS = {
 
 
 class Records:
-    """The log of a run; of several processes the first alone writes.
+    """The log of a run, which only the first of several processes writes.
 
     Args:
         workdir: the run's folder.
-        config: saved beside the run as ``config.json`` and, to be run again, ``config.py``.
-        start: step that the run goes on from: later lines of an earlier try are dropped.
+        config: saved as ``config.json`` and, to repeat the run, ``config.py``.
+        start: step that the run resumes from; later lines of the log are dropped.
 
     Raises:
         MedsrError: the folder can't be written.
     """
 
-    def __init__(self, workdir: pathlib.Path, config: ConfigDict, *, start: int) -> None:
+    def __init__(self, workdir: pathlib.Path, config: Config, *, start: int) -> None:
         self._workdir, self._config = workdir, config
         self._writes = jax.process_index() == 0
         self._path = workdir / "metrics.jsonl"
@@ -58,23 +59,23 @@ class Records:
             _drop_later_lines(self._path, start)
         except OSError as error:
             raise MedsrError(
-                f"cannot be written ({error.strerror})", path=workdir, remedy="choose another workdir"
+                f"cannot be written ({error.strerror})", path=workdir, remedy="choose another folder"
             ) from error
         self._events = event_writer(workdir / "tensorboard")
 
     def _save_config(self, start: int) -> None:
-        """Write the config; where the run goes on under another, say what changed and keep the former."""
-        path, text = self._workdir / "config.json", self._config.to_json_best_effort(indent=2) + "\n"
+        """Write the config; if a resumed run has another, log what changed and keep the former."""
+        path, text = self._workdir / "config.json", json.dumps(dataclasses.asdict(self._config), indent=2) + "\n"
         if start and path.is_file() and (former := path.read_text()) != text:
             kept = self._workdir / f"config.until-{start}.json"
             for change in changes(json.loads(former), json.loads(text)):
-                _log.warning("%s; the former config is kept in %s", change, kept.name)
+                _log.warning("%s; the former config is now %s", change, kept.name)
             atomic_write(kept, former.encode())
         atomic_write(path, text.encode())
         atomic_write(self._workdir / "config.py", as_module(self._config).encode())
 
     def describe(self, networks: Mapping[str, Any]) -> None:
-        """Say how large the networks are, and write ``parameters.txt`` with every array of theirs."""
+        """Log the sizes of the networks, and write ``parameters.txt`` with all their arrays."""
         if not self._writes:
             return
         tables = []
@@ -85,12 +86,12 @@ class Records:
         atomic_write(self._workdir / "parameters.txt", "\n".join(tables).encode())
 
     def write(self, step: int, values: Mapping[str, float], *, strips: np.ndarray | None = None) -> None:
-        """A line of the log, on the terminal and for TensorBoard, with pictures if there are any.
+        """Write values to the log, the terminal and TensorBoard.
 
         Args:
             step: of the run.
             values: by name.
-            strips: (k, H, W, 1) in [0, 1], pictures of a validation.
+            strips: (k, H, W, 1) in [0, 1], pictures of a validation, for TensorBoard.
         """
         if not self._writes:
             return
@@ -101,7 +102,7 @@ class Records:
             with self._path.open("a") as file:
                 file.write(json.dumps({"step": step, **rounded}, allow_nan=False) + "\n")
         except OSError as error:
-            problem = f"can't be written ({error.strerror}); the same command goes on from the last checkpoint"
+            problem = f"can't be written ({error.strerror}); the same command resumes from the last checkpoint"
             raise MedsrError(problem, path=self._path) from error
         if self._events is None:
             return
@@ -116,7 +117,7 @@ class Records:
         model_file.save(
             self._workdir / f"{name}.safetensors",
             model=self._config.model.name,
-            fields=self._config.model.fields.to_dict(),
+            fields=dict(self._config.model.fields),
             params=params,
             card=card(self._config, step, values, degradation=degradation),
         )
@@ -127,13 +128,13 @@ class Records:
         return self._events
 
     def close(self) -> None:
-        """Until all is written."""
+        """Wait until all is written."""
         if self._events is not None:
             self._events.close()
 
 
 def _drop_later_lines(path: pathlib.Path, start: int) -> None:
-    """Keep the lines of a log up to a step; damaged ones go to a file beside it, with a note."""
+    """Keep the lines of a log up to a step, and move damaged ones to a file beside it, with a warning."""
     if not path.exists():
         atomic_write(path, b"")
         return
@@ -145,15 +146,15 @@ def _drop_later_lines(path: pathlib.Path, start: int) -> None:
         elif step <= start:
             kept.append(line)
     if damaged:
-        aside = path.with_name(f"{path.name}.damaged")
-        with aside.open("ab") as file:
+        damaged_path = path.with_name(f"{path.name}.damaged")
+        with damaged_path.open("ab") as file:
             file.writelines(damaged)
-        _log.warning("%s: %d damaged line(s) were moved to %s", path, len(damaged), aside.name)
+        _log.warning("%s: %d damaged line(s) were moved to %s", path, len(damaged), damaged_path.name)
     atomic_write(path, b"".join(kept))
 
 
 def _step_of(line: bytes) -> int | None:
-    """The step of a whole line of the log; None for any other."""
+    """The step of a complete line of the log; None for any other."""
     try:
         step = json.loads(line)["step"]
     except (ValueError, TypeError, KeyError, RecursionError):
@@ -162,15 +163,17 @@ def _step_of(line: bytes) -> int | None:
 
 
 def event_writer(folder: pathlib.Path) -> Any:
-    """clu's writer for TensorBoard, which runs behind the loop; None, with a warning, where TensorFlow is missing."""
-    # It needs TensorFlow, which would log its life on stderr and take the GPU's memory.
+    """clu's asynchronous writer for TensorBoard; None, with a warning, without TensorFlow."""
+    # TensorFlow would log to stderr and take the GPU's memory.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     try:
         import tensorflow as tf
         from clu import metric_writers
     except ModuleNotFoundError as error:
-        # Machines lent for training have JAX and often nothing else of this size; the run itself needs none of it.
-        _log.warning("no TensorBoard: %s is not installed; metrics.jsonl has the numbers, no pictures", error.name)
+        # The run itself does not need it.
+        _log.warning(
+            "no TensorBoard: %s is not installed; the metrics are in metrics.jsonl, without pictures", error.name
+        )
         return None
 
     tf.config.set_visible_devices([], "GPU")
@@ -178,12 +181,12 @@ def event_writer(folder: pathlib.Path) -> Any:
 
 
 def tag(name: str) -> str:
-    """What TensorBoard calls a value: its group, by which charts are folded, and its name."""
+    """A value's tag in TensorBoard: its group and its name."""
     return next((f"{group}/{name}" for group, names in _GROUPS.items() if name in names), f"train/{name}")
 
 
-def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradation: str) -> dict[str, str]:
-    """What the weights file says of itself: data, licence, degradation, steps, quality measured."""
+def card(config: Config, step: int, values: Mapping[str, float], *, degradation: str) -> dict[str, str]:
+    """The card of a weights file: data, licence, degradation, steps, measured quality."""
     c = config.objective
     terms = [f"{c.pixel_weight:g} {c.pixel}"]
     if c.perceptual_weight:
@@ -196,7 +199,7 @@ def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradat
     where = "at q " + str(config.validation.quality) if config.validation.inputs == "packets" else "as degraded"
     started = {"started from": config.start_from} if config.start_from else {}
     return {
-        **{key: str(value) for key, value in config.card.items() if value},
+        **{key: str(value) for key, value in dataclasses.asdict(config.card).items() if value},
         **{key: pathlib.Path(value).name for key, value in started.items()},
         "degradation": degradation,
         "steps": f"{step} batches of {config.batch}, loss {' + '.join(terms)}",
@@ -206,44 +209,22 @@ def card(config: ConfigDict, step: int, values: Mapping[str, float], *, degradat
 
 
 def changes(former: Mapping[str, Any], now: Mapping[str, Any], group: str = "config") -> list[str]:
-    """Lines on the fields in which two configs differ."""
+    """A line for each field in which two configs differ."""
     lines = []
     for name in sorted(former.keys() | now.keys()):
         field, before, after = f"{group}.{name}", former.get(name), now.get(name)
         if isinstance(before, dict) and isinstance(after, dict):
             lines += changes(before, after, field)
         elif before != after:
-            lines.append(f"{field}: {after!r}, up to here it was {before!r}")
+            lines.append(f"{field}: now {after!r}, before {before!r}")
     return lines
 
 
-def as_module(config: ConfigDict) -> str:
-    """A config file that gives the config again, with the types of unset fields."""
-    body = pprint.pformat(_plain(config), width=110, sort_dicts=True)
+def as_module(config: Config) -> str:
+    """A config file of the same config."""
     return (
-        '"""The config of the run in this folder; run it again with --config=THIS_FILE and another --workdir."""\n\n'
-        "from ml_collections import ConfigDict\n"
-        "from ml_collections.config_dict import placeholder\n\n\n"
-        f"def get_config(variant: str = ''):\n    del variant\n    return ConfigDict({body})\n"
+        '"""The config of the run in this folder; repeat it with --config=THIS_FILE and another --workdir."""\n\n'
+        "from medsr_jax.training.config.schema import config_dict\n\n\n"
+        "def get_config(variant: str = ''):\n    del variant\n"
+        f"    return config_dict({pprint.pformat(dataclasses.asdict(config), width=110, sort_dicts=False)})\n"
     )
-
-
-class _Unset:
-    """Prints as the placeholder of a type."""
-
-    def __init__(self, kind: type) -> None:
-        self._kind = kind
-
-    def __repr__(self) -> str:
-        return f"placeholder({self._kind.__name__})"
-
-
-def _plain(config: ConfigDict) -> dict[str, Any]:
-    values: dict[str, Any] = {}
-    for name, value in config.items(preserve_field_references=True):
-        if isinstance(value, FieldReference):
-            kind, value = value.get_type(), value.get()
-            values[name] = _Unset(kind) if value is None else value
-        else:
-            values[name] = _plain(value) if isinstance(value, ConfigDict) else value
-    return values

@@ -1,4 +1,4 @@
-"""What a config describes, built and checked before anything is compiled."""
+"""The parts of a run, built from its config."""
 
 from __future__ import annotations
 
@@ -9,16 +9,15 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import optax
-from ml_collections import ConfigDict
 
 from medsr_jax.degradation import Degradation, configured
 from medsr_jax.errors import UsageError
 from medsr_jax.models import build
 from medsr_jax.models.multi_scale import MultiScaleDiscriminator
-from medsr_jax.models.vgg import VGG, layer_names
-from medsr_jax.training.config.checks import chosen_devices, target_side
+from medsr_jax.models.vgg import VGG
+from medsr_jax.training.config.rules import channels_of, scale_of, vgg_layer
+from medsr_jax.training.config.schema import Config, Losses, Optimizer
 from medsr_jax.training.data.examples import make_examples
-from medsr_jax.training.data.inputs import BRINGS_INPUTS
 from medsr_jax.training.run import schedules
 from medsr_jax.training.steps import gan_step, restoration_step, state
 from medsr_jax.training.steps.adversarial import ADVERSARIAL
@@ -28,27 +27,24 @@ from medsr_jax.weights import model_file
 from medsr_jax.weights.grey import for_grey
 from medsr_jax.weights.importing.vgg_weights import load_vgg
 
-DTYPES = {"float32": jnp.float32, "bfloat16": jnp.bfloat16}
-
 
 @dataclasses.dataclass(frozen=True)
 class Setup:
     """The parts of a run.
 
     Attributes:
-        config: what they were built from.
+        config: of the run.
         model: the generator.
         discriminator: None in the first stage.
         optimizers: of the two; the second is not used in the first stage.
         objective: of the two.
-        degradation: None where the data brings inputs.
+        degradation: None where the source is of pairs.
         channels: of the generator's images.
         scale: of the generator.
-        side: of a target.
         devices: of all processes.
     """
 
-    config: ConfigDict
+    config: Config
     model: nn.Module
     discriminator: nn.Module | None
     optimizers: tuple[optax.GradientTransformation, optax.GradientTransformation]
@@ -56,12 +52,11 @@ class Setup:
     degradation: Degradation | None
     channels: int
     scale: int
-    side: int
     devices: list[jax.Device]
 
     @property
     def local_devices(self) -> int:
-        """How many of the devices are this process's."""
+        """Number of the devices of this process."""
         return sum(device.process_index == jax.process_index() for device in self.devices)
 
     def step(self) -> restoration_step.Step:
@@ -71,7 +66,7 @@ class Setup:
         options: dict[str, Any] = {
             "ema_decay": config.ema_decay,
             "devices": self.devices,
-            "parts": config.accumulate,
+            "accumulate": config.accumulate,
         }
         if self.discriminator is None:
             return restoration_step.make_step(self.model, self.optimizers[0], self.objective, examples, **options)
@@ -79,87 +74,84 @@ class Setup:
 
     def initial_state(self) -> state.TrainState:
         """Fresh weights, or for the generator those of ``config.start_from``."""
-        params = started_from(self.config) if self.config.start_from else None
-        # It is run once: to optimise it would take longer than to run it as it is.
-        return jax.jit(self._state, compiler_options={"xla_backend_optimization_level": 0})(params)
+        params = initial_params(self.config) if self.config.start_from else None
+        # It runs once: optimising it would take longer than it saves.
+        result: state.TrainState = jax.jit(self._state, compiler_options={"xla_backend_optimization_level": 0})(params)
+        return result
 
     def state_shapes(self) -> state.TrainState:
-        """Shapes and types of a state, without making one; a run that goes on needs no ``config.start_from``."""
-        return jax.eval_shape(self._state, None)
+        """Shapes and types of a state, without making one; a resumed run doesn't need ``config.start_from``."""
+        result: state.TrainState = jax.eval_shape(self._state, None)
+        return result
 
     def _state(self, params: Any) -> state.TrainState:
-        config = self.config
+        config, side = self.config, self.config.target_side
         # XLA takes a minute to compile threefry for every parameter of a generator on a CPU, and seconds for this.
         keys = jax.random.split(jax.random.key(config.seed, impl="rbg"))
         if params is None:
-            small = jnp.zeros((1, self.side // self.scale, self.side // self.scale, self.channels))
+            small = jnp.zeros((1, side // self.scale, side // self.scale, self.channels))
             params = self.model.init(keys[0], small, jnp.zeros((1,)))["params"]
         generator = state.network(params, self.optimizers[0])
         discriminator = self.discriminator
         if discriminator is None:
             return state.create(generator, seed=config.seed)
-        # The axis over devices that batch statistics are averaged over exists under pmap alone.
-        large = jnp.zeros((1, 1, self.side, self.side, self.channels))
+        # Batch statistics are averaged over an axis of devices, which only pmap and vmap provide.
+        large = jnp.zeros((1, 1, side, side, self.channels))
         init = jax.vmap(lambda x: discriminator.init(keys[1], x, train=False), axis_name=state.AXIS)
-        variables = jax.tree.map(lambda leaf: leaf[0], init(large))
+        variables = jax.tree.map(lambda leaf: leaf[0], init(large))  # type: ignore[no-untyped-call]
         opponent = state.network(variables.pop("params"), self.optimizers[1], variables)
         return state.create(generator, opponent, seed=config.seed)
 
 
-def build_setup(config: ConfigDict) -> Setup:
-    """All parts of a run, of a config that `check_config` has passed.
+def build_setup(config: Config) -> Setup:
+    """All parts of a run.
+
+    Args:
+        config: of `config.checking.checked`.
 
     Raises:
-        MedsrError: weights of the features can't be read.
+        MedsrError: the weights of the perceptual loss can't be read, or have other layers.
     """
-    devices = chosen_devices(config)
-    dtype = DTYPES[config.compute_dtype]
-    fields = config.model.fields.to_dict()
-    model = build(config.model.name, fields, dtype=dtype)
-    scale, channels = getattr(model, "scale", 1), getattr(model, "channels", 1)
-    degradation = None
-    if config.data.source not in BRINGS_INPUTS:
-        degradation = configured(config.degradation.to_dict())
-    objective = _objective(config, dtype)
-    discriminator = None
+    dtype = jnp.dtype(config.compute_dtype)
+    model = build(config.model.name, config.model.fields, dtype=dtype)
+    objective = _objective(config.objective, dtype)
+    c, discriminator = config.discriminator, None
     if objective.adversarial is not None:
-        d = config.discriminator
-        discriminator = MultiScaleDiscriminator(d.name, d.fields.to_dict(), tuple(d.scales), dtype)
-    rates = (config.optimizer.learning_rate, config.discriminator.learning_rate)
+        discriminator = MultiScaleDiscriminator(c.name, c.fields, c.scales, dtype)
     return Setup(
         config=config,
         model=model,
         discriminator=discriminator,
-        optimizers=(make_optimizer(config, rates[0]), make_optimizer(config, rates[1])),
+        optimizers=(
+            make_optimizer(config.optimizer, config.optimizer.learning_rate, steps=config.steps),
+            make_optimizer(config.optimizer, c.learning_rate, steps=config.steps),
+        ),
         objective=objective,
-        degradation=degradation,
-        channels=channels,
-        scale=scale,
-        side=target_side(config),
-        devices=devices,
+        degradation=None if config.data.brings_inputs else configured(config.degradation),
+        channels=channels_of(model),
+        scale=scale_of(model),
+        devices=jax.devices() if config.devices is None else jax.local_devices()[: config.devices],
     )
 
 
-def make_optimizer(config: ConfigDict, rate: float) -> optax.GradientTransformation:
-    """Adam, behind a clip of the gradient's global norm if the config wants one."""
-    c = config.optimizer
-    schedule = schedules.learning_rate(
-        c.schedule,
-        peak=rate,
-        steps=config.steps,
-        warmup=c.warmup,
-        final=c.final,
-        milestones=c.milestones,
-        factor=c.factor,
-    )
-    adam = optax.adam(schedule, b1=c.b1, b2=c.b2)
-    return optax.chain(optax.clip_by_global_norm(c.clip_norm), adam) if c.clip_norm else adam
+def make_optimizer(optimizer: Optimizer, learning_rate: float, *, steps: int) -> optax.GradientTransformation:
+    """Adam, after clipping by the global norm if there is a limit.
+
+    Args:
+        optimizer: settings of both networks.
+        learning_rate: peak, of this network.
+        steps: of the run.
+    """
+    adam = optax.adam(schedules.schedule(optimizer, learning_rate, steps=steps), b1=optimizer.b1, b2=optimizer.b2)
+    if not optimizer.clip_norm:
+        return adam
+    return optax.chain(optax.clip_by_global_norm(optimizer.clip_norm), adam)
 
 
-def started_from(config: ConfigDict) -> Any:
-    """The parameters of ``config.start_from``, which must be of the config's model.
+def initial_params(config: Config) -> Any:
+    """The parameters of ``config.start_from``, a file of the config's model.
 
-    Where the config asks for a grey model and the file holds one of colours, it is folded.
+    A model of three channels is folded to a grayscale one where the config has one channel.
 
     Raises:
         MedsrError: there is no such file, or it is of another model.
@@ -167,47 +159,46 @@ def started_from(config: ConfigDict) -> Any:
     weights = model_file.load(config.start_from)
     if config.model.fields.get("channels") == 1:
         weights = for_grey(weights)
-    fields = {name: value for name, value in config.model.fields.to_dict().items() if name != "remat"}
-    theirs = {name: value for name, value in weights.fields.items() if name != "remat"}
-    if weights.model != config.model.name or build(weights.model, theirs) != build(config.model.name, fields):
+    # Recomputing activations in the backward pass changes no parameter.
+    expected, found = (
+        {name: value for name, value in fields.items() if name != "remat"}
+        for fields in (config.model.fields, weights.fields)
+    )
+    if weights.model != config.model.name or build(weights.model, found) != build(config.model.name, expected):
         raise UsageError(
-            f"{weights.path}: holds {weights.model} {theirs}, the config asks for {config.model.name} {fields}",
-            remedy="set config.model to what the file holds",
+            f"{weights.path}: has {weights.model} {found}, but config.model is {config.model.name} {expected}",
+            remedy="set config.model to the model of the file",
         )
     return jax.tree.map(jnp.asarray, weights.params)
 
 
-def _objective(config: ConfigDict, dtype: Any) -> Objective:
-    c = config.objective
-    features, constants, layers = _features(config, dtype) if c.perceptual_weight else (None, None, {})
+def _objective(losses: Losses, dtype: Any) -> Objective:
+    features, constants, layer_weights = _features(losses, dtype) if losses.perceptual_weight else (None, None, {})
     return Objective(
-        pixel=LOSSES[c.pixel],
-        pixel_weight=c.pixel_weight,
+        pixel=LOSSES[losses.pixel],
+        pixel_weight=losses.pixel_weight,
         features=features,
         constants=constants,
-        layer_weights=layers,
-        perceptual_weight=c.perceptual_weight,
-        adversarial=ADVERSARIAL[c.adversarial] if c.adversarial_weight else None,
-        adversarial_weight=c.adversarial_weight,
-        r1_weight=c.r1_weight,
+        layer_weights=layer_weights,
+        perceptual_weight=losses.perceptual_weight,
+        adversarial=ADVERSARIAL[losses.adversarial] if losses.adversarial_weight else None,
+        adversarial_weight=losses.adversarial_weight,
+        r1_weight=losses.r1_weight,
     )
 
 
-def _features(config: ConfigDict, dtype: Any) -> tuple[Features, Any, dict[str, float]]:
+def _features(losses: Losses, dtype: Any) -> tuple[Features, Any, dict[str, float]]:
     """VGG's features before the ReLU, its weights, and those of its layers in the loss."""
-    weights = load_vgg(config.objective.features)
-    known = layer_names(weights.depth)
-    wanted = {}
-    for layer, weight in config.objective.layers:
-        name = max((name for name in known if name[:6] == layer[:6]), default="") if layer.endswith("_last") else layer
-        if name not in known:
-            raise UsageError(
-                f"config.objective.layers: VGG{weights.depth} has no {layer!r}", remedy=f"it has {', '.join(known)}"
-            )
-        wanted[name] = weight
-    vgg = VGG(depth=weights.depth, layers=tuple(wanted), dtype=dtype)
+    weights = load_vgg(losses.features)
+    layer_weights = {}
+    for layer, weight in losses.layers:
+        name = vgg_layer(layer, depth=weights.depth)
+        if name is None:  # a file of VGG16, in which VGG19 was expected
+            raise UsageError(f"config.objective.layers: {weights.source} is VGG{weights.depth} and has no {layer}")
+        layer_weights[name] = weight
+    vgg = VGG(depth=weights.depth, layers=tuple(layer_weights), dtype=dtype)
 
     def features(params: Any, images: jax.Array) -> dict[str, jax.Array]:
         return vgg.apply({"params": params}, images)  # type: ignore[return-value]
 
-    return features, weights.params, wanted
+    return features, weights.params, layer_weights

@@ -1,4 +1,4 @@
-"""What a run is measured on as it goes: PSNR, and LPIPS if asked for, against the bicubic enlargement."""
+"""Validation during training: PSNR, and optionally LPIPS, against bicubic interpolation."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from medsr_jax.data.levels import to_levels, to_unit_range
 from medsr_jax.degradation import Degradation, apply
 from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.jpeg.coefficients import parse
@@ -42,11 +43,11 @@ class Case(NamedTuple):
 
 
 def packet_cases(truths: Iterable[np.ndarray], *, scale: int, quality: int) -> list[Case]:
-    """The sender's packets of (side, side) uint8 images: area-shrunk, JPEG."""
+    """The sender's packets of (side, side) uint8 images: area downscaling and JPEG."""
     cases = []
     for truth in truths:
-        stream = encode_jpeg(np.rint(downscale(truth, scale=scale)).astype(np.uint8), quality)
-        lr = decode_jpeg(stream)[None, ..., None].astype(np.float32) / 255
+        stream = encode_jpeg(to_levels(downscale(truth, scale=scale), 0, 255, dtype=np.uint8), quality)
+        lr = to_unit_range(decode_jpeg(stream)[None, ..., None])
         strength = jnp.full((1,), quantisation_strength(parse(stream).table), jnp.float32)
         cases.append(Case(jnp.asarray(lr), strength, truth))
     return cases
@@ -57,7 +58,7 @@ def degraded_cases(truths: Iterable[np.ndarray], degradation: Degradation) -> li
     degrade = jax.jit(lambda key, hr: apply(key, hr, degradation))
     cases = []
     for number, truth in enumerate(truths):
-        hr = jnp.asarray(truth, jnp.float32)[None, ..., None] / 255.0
+        hr = to_unit_range(jnp.asarray(truth)[None, ..., None])
         pair = degrade(jax.random.fold_in(jax.random.key(0), number), hr)
         cases.append(Case(pair.lr, strength_of_tables(pair.table), truth))
     return cases
@@ -75,24 +76,23 @@ def make_validation(
     """A function of a generator's parameters.
 
     PSNR is of images clipped and rounded to 8 bits, per image, then averaged; ``worst_gain`` is the lowest gain of
-    an image. Of a model of several channels the input is repeated and the output averaged over them.
+    an image. For a model of several channels the input is repeated and the output averaged over them.
 
     Args:
         model: the generator.
-        cases: what it is measured on.
-        scale: of the model.
-        channels: of the model.
+        cases: the validation images.
+        scale, channels: of the model.
         distance: LPIPS; None leaves it out.
-        pictures: how many images come back as strips.
+        pictures: number of images returned as strips.
     """
 
     @jax.jit
     def restore(params: Any, lr: jax.Array, strength: jax.Array) -> jax.Array:
         result = model.apply({"params": params}, jnp.repeat(lr, channels, axis=-1), strength)
-        return eight_bits(result.mean(axis=-1, keepdims=True))  # type: ignore[union-attr]
+        return round_to_eight_bits(result.mean(axis=-1, keepdims=True))  # type: ignore[union-attr]
 
-    enlarged = [np.asarray(eight_bits(bicubic(case.lr, scale=scale))) for case in cases]
-    truths = [case.truth[None, ..., None].astype(np.float32) / 255 for case in cases]
+    enlarged = [np.asarray(round_to_eight_bits(bicubic(case.lr, scale=scale))) for case in cases]
+    truths = [to_unit_range(case.truth[None, ..., None]) for case in cases]
     reference = [_psnr(image, case.truth) for image, case in zip(enlarged, cases, strict=True)]
     reference_distance = [] if distance is None else _distances(distance, enlarged, truths)
 
@@ -116,8 +116,8 @@ def make_validation(
     return validate
 
 
-def eight_bits(images: jax.Array) -> jax.Array:
-    """Clipped to [0, 1] and rounded to 255ths."""
+def round_to_eight_bits(images: jax.Array) -> jax.Array:
+    """Images clipped to [0, 1] and rounded to 255ths."""
     return jnp.rint(jnp.clip(images, 0.0, 1.0) * 255.0) / 255.0
 
 

@@ -1,1 +1,1 @@
-"""Training steps and what they are made of: losses, objective, state, update."""
+"""Training steps and their parts: losses, objective, state, update."""

@@ -1,8 +1,8 @@
 """Adversarial losses: functions of a discriminator's logits that return a scalar.
 
 Logits are (N, ...) of any further shape, one for each image or for each pixel: the loss is the mean over all. Every
-function takes the real images' logits first, for the relativistic game needs both on both sides, and the name of the
-axis that a batch is spread over, so that the relativistic average is the whole batch's.
+function takes the logits of real images first, since the relativistic losses need both on both sides, and the name of
+the axis over devices, so that the relativistic average is that of the whole batch.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ Loss = Callable[[jax.Array, jax.Array, str | None], jax.Array]
 
 @dataclasses.dataclass(frozen=True)
 class Adversarial:
-    """The two sides of one game.
+    """An adversarial loss of both networks.
 
     Attributes:
-        generator: (real, fake, axis) -> the loss that the generator lowers.
-        discriminator: (real, fake, axis) -> the loss that the discriminator lowers.
+        generator: (real, fake, axis) -> loss of the generator.
+        discriminator: (real, fake, axis) -> loss of the discriminator.
         relativistic: the generator's loss depends on the real logits.
     """
 
@@ -35,7 +35,8 @@ class Adversarial:
 
 def _cross_entropy(logits: jax.Array, *, real: bool) -> jax.Array:
     labels = jnp.full_like(logits, 1.0 if real else 0.0)
-    return optax.sigmoid_binary_cross_entropy(logits, labels).mean()
+    result: jax.Array = optax.sigmoid_binary_cross_entropy(logits, labels).mean()
+    return result
 
 
 def vanilla_generator(real: jax.Array, fake: jax.Array, axis: str | None = None) -> jax.Array:

@@ -1,8 +1,8 @@
-"""The update of the second stage: a generator and a discriminator against each other, data parallel over devices.
+"""The update of the second stage: generator and discriminator, data parallel over devices.
 
-Both gradients are taken at the parameters that the step began with, as where the generator's output is computed
-once, before either is updated (Real-ESRGAN, BasicSR). The discriminator's state (power iterations of its spectral
-norms) moves on at each of its passes, which see other images on every device but advance all copies alike.
+Both gradients are taken at the parameters before the step, as in Real-ESRGAN and BasicSR, which compute the
+generator's output once before either update. The discriminator's state (power iterations of its spectral norms)
+advances at each of its passes, equally on all devices.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import flax.linen as nn
 import jax
 import optax
 
-from medsr_jax.training.data.examples import Batch, Examples, sample_keys
+from medsr_jax.training.data.examples import Batch, Examples, step_keys
 from medsr_jax.training.steps import metrics
 from medsr_jax.training.steps.adversarial import r1
 from medsr_jax.training.steps.objective import Objective, discriminator_loss, generator_loss
@@ -35,7 +35,7 @@ def make_step(
     *,
     ema_decay: float,
     devices: list[jax.Device],
-    parts: int = 1,
+    accumulate: int = 1,
 ) -> Step:
     """The pmapped update of both networks.
 
@@ -44,10 +44,10 @@ def make_step(
         discriminator: `models.MultiScaleDiscriminator`, called with (images, train).
         optimizers: of the generator and of the discriminator.
         objective: of both.
-        examples, ema_decay, devices, parts: as in `restoration_step.make_step`.
+        examples, ema_decay, devices, accumulate: as in `restoration_step.make_step`.
 
     Returns:
-        As there. If anything of either network's update is not finite, neither is updated.
+        As there. If either network's update is not finite, neither is applied.
     """
     assert objective.adversarial is not None
     relativistic = objective.adversarial.relativistic
@@ -68,11 +68,11 @@ def make_step(
         loss, terms = generator_loss(
             objective, prediction, part.target, constants=constants, real=real, fake=fake, axis=AXIS
         )
-        spread = {
+        deviations = {
             "output_deviation": metrics.deviation(prediction),
             "target_deviation": metrics.deviation(part.target),
         }
-        return loss, (prediction, stats, {"loss": loss, **terms, **jax.lax.stop_gradient(spread)})
+        return loss, (prediction, stats, {"loss": loss, **terms, **jax.lax.stop_gradient(deviations)})
 
     def discriminator_side(
         params: Any, stats: Any, truth: jax.Array, prediction: jax.Array
@@ -95,7 +95,7 @@ def make_step(
     ) -> tuple[TrainState, metrics.Totals, metrics.StepHealth]:
         assert state.discriminator is not None
         ours, theirs = state.generator, state.discriminator
-        made = examples(batch, sample_keys(state.key, state.step, n=len(batch["hr"]), axis=AXIS))
+        made = examples(batch, step_keys(state.key, state.step, n=len(batch["hr"]), axis=AXIS))
 
         def part(stats: Any, part: Examples) -> tuple[Any, Any]:
             first = jax.value_and_grad(generator_side, has_aux=True)
@@ -105,7 +105,7 @@ def make_step(
             (_, (stats, more)), their_gradient = second(theirs.params, stats, part.truth, prediction)
             return stats, ({**terms, **more}, gradient, their_gradient)
 
-        stats, outputs = accumulated(part, theirs.stats, made, parts=parts)
+        stats, outputs = accumulated(part, theirs.stats, made, accumulate=accumulate)
         (terms, gradient, their_gradient), stats = over_devices((outputs, stats))
         norm, their_norm = optax.global_norm(gradient), optax.global_norm(their_gradient)
         scale = state.rate_scale
@@ -119,7 +119,7 @@ def make_step(
             "discriminator_gradient_norm": their_norm,
             "discriminator_update_norm": their_update,
         }
-        # Spectral norms and batch statistics are state, and no gradient tells of them.
+        # Spectral norms and batch statistics are state, which no gradient covers.
         finite = all_finite(values, optax.global_norm(opponent.params), stats)
         ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
         generator, ema, opponent = choose(finite, (generator, ema, opponent), (ours, state.ema_params, theirs))

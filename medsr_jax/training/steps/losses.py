@@ -33,8 +33,7 @@ def charbonnier(prediction: jax.Array, target: jax.Array, *, epsilon: float = 0.
 def log_mse(prediction: jax.Array, target: jax.Array, *, floor: float = 1e-6) -> jax.Array:
     """Mean over the batch of log(MSE of the image + floor): what the mean PSNR measures, up to a factor.
 
-    The logarithm gives an image that is easy as much say as one that is hard. ``floor`` (1e-6 is 60 dB) keeps flat
-    patches from having all of it.
+    The logarithm weights easy and hard images alike. ``floor`` (1e-6 is 60 dB) limits the weight of flat patches.
     """
     chex.assert_equal_shape([prediction, target])
     return jnp.log(jnp.square(prediction - target).mean(axis=(1, 2, 3)) + floor).mean()
@@ -46,8 +45,8 @@ def perceptual(
     """Sum over layers of weight times the mean absolute difference of features (Johnson et al., arXiv 1603.08155).
 
     Args:
-        prediction, target: features by layer, (N, h, w, c) each; Real-ESRGAN takes them before the ReLU.
-        weights: of the layers that count.
+        prediction, target: features by layer, (N, h, w, c) each; before the ReLU in Real-ESRGAN.
+        weights: by layer; the others are left out.
     """
     return sum((weight * l1(prediction[name], target[name]) for name, weight in weights.items()), jnp.zeros(()))
 

@@ -1,17 +1,17 @@
-"""What a step reports: averages that stay on the devices until they are logged, and a sign of life for each step."""
+"""Metrics of a step: averages that stay on the devices until they are logged, and per-step health."""
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import NamedTuple, TypeAlias
 
 import jax
 from clu import metrics as clu_metrics
-from clu.metrics import Collection as Totals
+from clu.metrics import Collection
 
 from medsr_jax.training.steps.objective import Objective
 
 _ALWAYS = ("loss", "pixel", "gradient_norm", "update_norm", "parameter_norm", "output_deviation", "target_deviation")
-_GAME = (
+_ADVERSARIAL = (
     "generator",
     "discriminator",
     "accuracy",
@@ -22,13 +22,16 @@ _GAME = (
 )
 
 
+Totals: TypeAlias = Collection
+
+
 class StepHealth(NamedTuple):
-    """Of one step, the same on all devices.
+    """Losses of one step and whether it was finite; the same on all devices.
 
     Attributes:
         loss: of the generator.
         discriminator_loss: zero in the first stage.
-        finite: losses, gradients, updates and what they make are; if not, the update was left out.
+        finite: losses, gradients, updates and the updated parameters are; if not, the update was not applied.
     """
 
     loss: jax.Array
@@ -37,29 +40,30 @@ class StepHealth(NamedTuple):
 
 
 def totals_for(objective: Objective) -> type[Totals]:
-    """The collection of all that a step with this objective reports."""
+    """The collection of all metrics of a step with this objective."""
     names = list(_ALWAYS)
     if objective.features is not None and objective.perceptual_weight:
         names.append("perceptual")
     if objective.adversarial is not None:
-        names += _GAME
+        names += _ADVERSARIAL
     if objective.r1_weight:
         names.append("r1")
-    return Totals.create(**{name: clu_metrics.Average.from_output(name) for name in names})
+    result: type[Totals] = Totals.create(**{name: clu_metrics.Average.from_output(name) for name in names})
+    return result
 
 
 def added(totals: Totals, values: dict[str, jax.Array], *, finite: jax.Array) -> Totals:
-    """The totals with a step's values, which are left out if the step was: NaN would spoil the average."""
+    """The totals with a step's values, unless it was not finite: NaN would spoil the average."""
     outputs = {name: value[None] for name, value in values.items()}
     return totals.merge(type(totals).single_from_model_output(**outputs, mask=finite[None]))
 
 
 def deviation(images: jax.Array) -> jax.Array:
-    """Mean over a batch of each image's standard deviation; near zero for a generator whose output is constant."""
+    """Mean over a batch of each image's standard deviation; near zero for a constant output."""
     return images.std(axis=(1, 2, 3)).mean()
 
 
 def computed(totals: Totals) -> dict[str, float]:
-    """Host numbers of totals that were taken from the first device; none of what no step has added to."""
+    """Averages as host numbers, of totals from the first device; those without a step are left out."""
     counted = {name: value for name, value in vars(totals).items() if getattr(value, "count", 0) > 0}
     return {name: float(value.compute()) for name, value in counted.items()}

@@ -1,10 +1,10 @@
-"""The objective of both stages, spelled out: what the generator lowers, and what the discriminator lowers.
+"""The objective of both stages: the losses of generator and discriminator.
 
     generator:      w_pixel pixel(G(x), y') + w_perceptual sum_l w_l |F_l(G(x)) - F_l(y')| + w_gan adversarial(D(G(x)))
     discriminator:  mean over scales of adversarial(D_s(y), D_s(G(x))), and w_r1 R1
 
-x is the input, y the truth and y' the target, which is y sharpened where the degradation says so: pixels and
-features are compared with y', and the discriminator sees y (Real-ESRGAN, arXiv 2107.10833, section 3.4 and its code).
+x is the input, y the truth and y' the target, which is y sharpened where the degradation does so: pixel and
+perceptual losses use y', and the discriminator y (Real-ESRGAN, arXiv 2107.10833, section 3.4 and its code).
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ class Objective:
     Attributes:
         pixel: a function of `losses.LOSSES`.
         pixel_weight: of it.
-        features: by layer, of constants and images; None leaves the perceptual term out.
-        constants: the weights of those features, host arrays. A step is given them as an argument: as constants of a
-            compiled program they would be copied into it.
+        features: by layer, of constants and images; None leaves the perceptual loss out.
+        constants: weights of the features' network, host arrays. They are an argument of the step, since a compiled
+            program would hold a copy of its constants.
         layer_weights: of the layers.
         perceptual_weight: of their sum.
-        adversarial: the game; None leaves it out.
-        adversarial_weight: of the generator's side of it.
+        adversarial: None leaves it out.
+        adversarial_weight: of the generator's adversarial loss.
         r1_weight: of the discriminator's gradient penalty; 0 leaves it out.
     """
 
@@ -55,7 +55,7 @@ class Objective:
 def restoration_loss(
     objective: Objective, prediction: jax.Array, target: jax.Array, *, constants: Any
 ) -> tuple[jax.Array, Terms]:
-    """The terms that need no discriminator: (their weighted sum, each by itself, unweighted)."""
+    """The losses without a discriminator: (their weighted sum, each of them unweighted)."""
     terms = {"pixel": objective.pixel(prediction, target)}
     loss = objective.pixel_weight * terms["pixel"]
     if objective.features is not None and objective.perceptual_weight:
@@ -75,21 +75,21 @@ def generator_loss(
     fake: Sequence[jax.Array],
     axis: str | None,
 ) -> tuple[jax.Array, Terms]:
-    """All terms of the generator; ``real`` and ``fake`` are logits, an entry for each scale."""
+    """All losses of the generator; ``real`` and ``fake`` are logits, an entry for each scale."""
     assert objective.adversarial is not None
     loss, terms = restoration_loss(objective, prediction, target, constants=constants)
-    game = objective.adversarial.generator
-    terms["generator"] = _mean_over_scales(game(r, f, axis) for r, f in zip(real, fake, strict=True))
+    loss_of = objective.adversarial.generator
+    terms["generator"] = _mean_over_scales(loss_of(r, f, axis) for r, f in zip(real, fake, strict=True))
     return loss + objective.adversarial_weight * terms["generator"], terms
 
 
 def discriminator_loss(
     objective: Objective, *, real: Sequence[jax.Array], fake: Sequence[jax.Array], axis: str | None
 ) -> tuple[jax.Array, Terms]:
-    """The discriminator's side of the game, and how often it is right: 0.5 is guessing, 1 is always."""
+    """The loss of the discriminator, and its accuracy: 0.5 is chance."""
     assert objective.adversarial is not None
-    game = objective.adversarial.discriminator
-    loss = _mean_over_scales(game(r, f, axis) for r, f in zip(real, fake, strict=True))
+    loss_of = objective.adversarial.discriminator
+    loss = _mean_over_scales(loss_of(r, f, axis) for r, f in zip(real, fake, strict=True))
     right = _mean_over_scales(_accuracy(objective.adversarial, r, f, axis) for r, f in zip(real, fake, strict=True))
     terms = {
         "discriminator": loss,
@@ -100,8 +100,8 @@ def discriminator_loss(
     return loss, jax.lax.stop_gradient(terms)
 
 
-def _accuracy(game: Adversarial, real: jax.Array, fake: jax.Array, axis: str | None) -> jax.Array:
-    if game.relativistic:
+def _accuracy(adversarial: Adversarial, real: jax.Array, fake: jax.Array, axis: str | None) -> jax.Array:
+    if adversarial.relativistic:
         means = jnp.stack([real.mean(), fake.mean()])
         middle = (means if axis is None else jax.lax.pmean(means, axis)).mean()
         real, fake = real - middle, fake - middle

@@ -1,4 +1,4 @@
-"""The update of the first stage: a generator against pixels (and features), data parallel over devices."""
+"""The update of the first stage: pixel and perceptual losses, data parallel over devices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import flax.linen as nn
 import jax
 import optax
 
-from medsr_jax.training.data.examples import Batch, Examples, sample_keys
+from medsr_jax.training.data.examples import Batch, Examples, step_keys
 from medsr_jax.training.steps import metrics
 from medsr_jax.training.steps.objective import Objective, restoration_loss
 from medsr_jax.training.steps.state import AXIS, TrainState, replicate
@@ -27,38 +27,38 @@ def make_step(
     *,
     ema_decay: float,
     devices: list[jax.Device],
-    parts: int = 1,
+    accumulate: int = 1,
 ) -> Step:
     """The pmapped update.
 
     Args:
         model: a generator, called with (lr, strength).
         optimizer: an Optax transformation.
-        objective: of the generator; its game is not used.
-        examples: what `examples.make_examples` gives.
-        ema_decay: weight of the past in the running average, .999 in Real-ESRGAN.
+        objective: of the generator; its adversarial loss is not used.
+        examples: of `examples.make_examples`.
+        ema_decay: of the moving average, .999 in Real-ESRGAN.
         devices: of all processes.
-        parts: micro-batches that a device's share is worked off in.
+        accumulate: gradient-accumulation steps per device.
 
     Returns:
         A function of a replicated `TrainState` and totals, whose buffers it consumes, and a batch with a leading
-        device axis. An update of which any number is not finite is left out, and its `metrics.StepHealth` says so.
+        device axis. An update with any number that is not finite is not applied; `metrics.StepHealth` reports it.
     """
 
     def objective_of(params: Any, part: Examples, constants: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
         prediction = model.apply({"params": params}, part.lr, part.strength)
         loss, terms = restoration_loss(objective, prediction, part.target, constants=constants)  # type: ignore[arg-type]
-        spread = {
+        deviations = {
             "output_deviation": metrics.deviation(prediction),  # type: ignore[arg-type]
             "target_deviation": metrics.deviation(part.target),
         }
-        return loss, {"loss": loss, **terms, **jax.lax.stop_gradient(spread)}
+        return loss, {"loss": loss, **terms, **jax.lax.stop_gradient(deviations)}
 
     def step(
         state: TrainState, totals: metrics.Totals, batch: Batch, constants: Any
     ) -> tuple[TrainState, metrics.Totals, metrics.StepHealth]:
         n = len(batch["hr"])
-        made = examples(batch, sample_keys(state.key, state.step, n=n, axis=AXIS))
+        made = examples(batch, step_keys(state.key, state.step, n=n, axis=AXIS))
 
         def part(carry: None, part: Examples) -> tuple[None, Any]:
             (_, terms), gradient = jax.value_and_grad(objective_of, has_aux=True)(
@@ -66,7 +66,7 @@ def make_step(
             )
             return carry, (terms, gradient)
 
-        _, outputs = accumulated(part, None, made, parts=parts)
+        _, outputs = accumulated(part, None, made, accumulate=accumulate)
         terms, gradient = over_devices(outputs)
         norm = optax.global_norm(gradient)
         generator, update_norm = updated(
@@ -92,7 +92,7 @@ def make_step(
 
 
 def bound(step: Callable[..., Any], objective: Objective, *, devices: list[jax.Device]) -> Step:
-    """A step over devices, its state and totals donated, with the objective's constants on all of them."""
+    """A step over devices, with donated state and totals, and the objective's constants copied to each device."""
     mapped = jax.pmap(step, axis_name=AXIS, devices=devices, donate_argnums=(0, 1))
     constants = replicate(objective.constants, devices)
     return lambda state, totals, batch: mapped(state, totals, batch, constants)

@@ -1,4 +1,4 @@
-"""What a run is at a step: its networks, their optimisers, the generator's running average, the random key."""
+"""The state of a run: networks, optimizer states, the generator's moving average, the random key."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 Params = Any
 
-# The axis of `jax.pmap` that a batch is spread over.
+# The axis of `jax.pmap` over devices.
 AXIS = "devices"
 
 
@@ -24,7 +24,7 @@ class Network:
     Attributes:
         params: its parameters, float32.
         opt_state: Optax's.
-        stats: what it keeps beside its parameters: spectral norms, batch statistics; empty for a generator.
+        stats: its other variables: spectral norms, batch statistics; empty for a generator.
     """
 
     params: Params
@@ -38,12 +38,12 @@ class TrainState:
 
     Attributes:
         step: batches seen, int32 scalar.
-        skipped: updates left out since something in them was not finite, int32 scalar.
-        key: data of the key that every batch's random numbers come from, uint32 (2,).
-        rate_scale: what the learning rates are multiplied by, float32 scalar; lowered on a plateau.
-        generator: the network that is trained for.
-        ema_params: the exponential moving average of its parameters, which is what is measured and shipped.
-        discriminator: its opponent, None in the first stage.
+        skipped: updates not applied since a value was not finite, int32 scalar.
+        key: data of the random key of the run, uint32 (2,).
+        rate_scale: factor on the learning rates, float32 scalar; lowered on a plateau.
+        generator: the network of the result.
+        ema_params: the exponential moving average of its parameters, which is validated and saved.
+        discriminator: None in the first stage.
     """
 
     step: jax.Array
@@ -73,8 +73,8 @@ def create(generator: Network, discriminator: Network | None = None, *, seed: in
     )
 
 
-def spread(tree: Any, devices: list[jax.Device]) -> Any:
-    """Host arrays whose leading axis is that of the local devices, put a row on each, as `jax.pmap` takes them."""
+def shard(tree: Any, devices: list[jax.Device]) -> Any:
+    """Copy host arrays with a leading axis of local devices to these devices, a row each, for `jax.pmap`."""
     local = [device for device in devices if device.process_index == jax.process_index()]
     return jax.device_put(tree, NamedSharding(Mesh(np.asarray(local), (AXIS,)), PartitionSpec(AXIS)))
 
@@ -83,7 +83,7 @@ def replicate(tree: Any, devices: list[jax.Device]) -> Any:
     """A copy of every leaf on each local device, with a leading device axis."""
     local = sum(device.process_index == jax.process_index() for device in devices)
     host = jax.device_get(tree)
-    return spread(jax.tree.map(lambda leaf: np.broadcast_to(leaf, (local, *np.shape(leaf))), host), devices)
+    return shard(jax.tree.map(lambda leaf: np.broadcast_to(leaf, (local, *np.shape(leaf))), host), devices)
 
 
 def unreplicate(tree: Any) -> Any:

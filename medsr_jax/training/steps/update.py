@@ -1,4 +1,4 @@
-"""What the steps of both stages share: gradients over micro-batches, and an update that is left out if not finite."""
+"""Parts of the steps of both stages: gradient accumulation, and an update that is skipped if it is not finite."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from medsr_jax.training.steps.state import AXIS, Network, Params
 
 
 def accumulated(
-    compute: Callable[[Any, Any], tuple[Any, Any]], carry: Any, examples: Any, *, parts: int
+    compute: Callable[[Any, Any], tuple[Any, Any]], carry: Any, examples: Any, *, accumulate: int
 ) -> tuple[Any, Any]:
-    """``compute`` over the parts of a batch one after the other, in the memory of one.
+    """``compute`` over the micro-batches of a batch one after the other, in the memory of one.
 
     Args:
-        compute: (carry, examples) -> (carry, outputs); the outputs are averaged over the parts.
-        carry: what one part hands to the next.
+        compute: (carry, examples) -> (carry, outputs); the outputs are averaged over the micro-batches.
+        carry: passed from one to the next.
         examples: a pytree whose leaves have the batch first.
-        parts: how many; the batch is a multiple of it.
+        accumulate: number of micro-batches; the batch is a multiple of it.
 
     Returns:
         (the last carry, the mean outputs).
     """
-    if parts == 1:
+    if accumulate == 1:
         return compute(carry, examples)
-    split = jax.tree.map(lambda leaf: leaf.reshape(parts, -1, *leaf.shape[1:]), examples)
+    split = jax.tree.map(lambda leaf: leaf.reshape(accumulate, -1, *leaf.shape[1:]), examples)
     carry, outputs = jax.lax.scan(compute, carry, split)
     return carry, jax.tree.map(lambda leaf: leaf.mean(axis=0), outputs)
 
 
 def all_finite(*trees: Any) -> jax.Array:
-    """Whether every number of every tree is."""
+    """Whether every number of every tree is finite."""
     leaves = jax.tree.leaves(trees)
     return jnp.stack([jnp.isfinite(leaf).all() for leaf in leaves]).all()
 
@@ -57,7 +57,7 @@ def updated(
 def averaged(past: Params, now: Params, *, decay: float, step: jax.Array) -> Params:
     """The exponential moving average after an update.
 
-    The decay is lowered at the start to (1 + step) / (10 + step), so that the initial weights are soon forgotten.
+    The decay begins at (1 + step) / (10 + step), so that the initial weights soon lose their weight.
     """
     weight = jnp.minimum(decay, (1.0 + step) / (10.0 + step))
     return jax.tree.map(lambda a, b: weight * a + (1.0 - weight) * b, past, now)

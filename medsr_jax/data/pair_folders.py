@@ -1,4 +1,4 @@
-"""Pairs of small and large images that exist as files, for fine-tuning on a link that no model describes."""
+"""Pairs of low- and high-resolution images in two folders, for fine-tuning on a link without a degradation model."""
 
 from __future__ import annotations
 
@@ -12,31 +12,31 @@ from medsr_jax.files import find_inputs
 from medsr_jax.imaging import read_image
 
 
-def load_pairs(
+def load_pair_folders(
     lr_folder: pathlib.Path, hr_folder: pathlib.Path, *, scale: int, window: Window = "auto", smallest: int = 1
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Small images and their large ones, from two folders with the same names below them; suffixes may differ.
+    """Low- and high-resolution images from two folders with the same names below them; suffixes may differ.
 
-    Images deeper than 8 bits are seen through the window of the large one, for which both must be stored alike.
+    Both images of a pair are mapped through the window of the high-resolution one, so they must store equal values.
 
     Args:
         lr_folder, hr_folder: PNG, JPEG, TIFF or DICOM files.
-        scale: rows and columns of a large image to those of its small one, exactly.
+        scale: ratio of their rows and columns, exactly.
         window: see `windows.through_window`.
-        smallest: pairs whose large image has a shorter side are left out.
+        smallest: pairs whose high-resolution image has a shorter side are left out.
 
     Raises:
-        MedsrError: a folder is missing, a file has no partner, or a pair does not fit; the file is named.
+        MedsrError: a folder is missing, a file has no partner, or a pair does not fit.
     """
-    small, large = _by_name(lr_folder), _by_name(hr_folder)
-    for files, others, folder in ((small, large, hr_folder), (large, small, lr_folder)):
+    lr_files, hr_files = _by_name(lr_folder), _by_name(hr_folder)
+    for files, others, folder in ((lr_files, hr_files, hr_folder), (hr_files, lr_files, lr_folder)):
         for name, file in files.items():
             if name not in others:
                 raise MedsrError(f"has no partner {name} in {folder}", path=file)
     lr_images: list[np.ndarray] = []
     hr_images: list[np.ndarray] = []
-    for name, file in small.items():
-        lr, hr = _pair(file, large[name], scale=scale, window=window)
+    for name, file in lr_files.items():
+        lr, hr = _pair(file, hr_files[name], scale=scale, window=window)
         if min(hr.shape[1:]) >= smallest:
             lr_images.extend(lr)
             hr_images.extend(hr)
@@ -60,7 +60,7 @@ def _pair(lr_file: pathlib.Path, hr_file: pathlib.Path, *, scale: int, window: W
     if (lr.value_range, lr.inverted) != (hr.value_range, hr.inverted):
         ranges = [f"{image.value_range[0]:g}..{image.value_range[1]:g}" for image in (hr, lr)]
         raise MedsrError(
-            f"stores values {ranges[0]}, but {lr_file} {ranges[1]}", path=hr_file, remedy="store both alike"
+            f"stores values {ranges[0]}, but {lr_file} {ranges[1]}", path=hr_file, remedy="both must store equal values"
         )
     return through_window(lr, window, like=hr).frames, through_window(hr, window).frames
 
