@@ -140,4 +140,4 @@ def _misused(*lines: str) -> NoReturn:
 
 if __name__ == "__main__":
     flags.mark_flags_as_required(["config", "workdir"])
-    app.run(main, flags_parser=parse_flags)  # type: ignore[no-untyped-call]
+    app.run(main, flags_parser=parse_flags)
