@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import importlib
 import pathlib
 import re
 import shlex
@@ -179,3 +180,13 @@ def test_every_public_name_can_be_imported() -> None:
 
 def test_the_readme_is_short() -> None:
     assert len((ROOT / "README.md").read_text().splitlines()) <= 150
+
+
+def test_the_equations_of_the_paper_are_where_the_page_has_them() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text()
+    table = text.split("## The paper's equations")[1].split("## ")[0]
+    names = re.findall(r"`([a-z]\w*(?:\.\w+)+)`", table)
+    assert len(names) >= 10
+    for name in names:
+        module, _, function = name.rpartition(".")
+        assert callable(getattr(importlib.import_module(f"medsr_jax.{module}"), function)), name

