@@ -1,7 +1,9 @@
 # make demo    a real chest radiograph through both ends of the link, with a picture of the result
 # make test    the test suite
+# make quick   the tests that need no network, no training and no large compilation: two minutes
 # make check   style and types
 # make nightly every script with --tiny; lists those that fail
+# make coverage the test suite, with the lines that it misses
 # make docs    the pages of docs/ as a site in out/site, with warnings as errors
 # make release wheel and sdist in out/dist, and the wheel tried in an empty environment
 # make fuzz    damaged files into every reader, SECONDS each; for a nightly run
@@ -14,13 +16,23 @@ BIN := $(VENV)/bin
 export JAX_PLATFORMS ?= cpu
 export JAX_COMPILATION_CACHE_DIR ?= $(CURDIR)/.cache/jax
 
-.PHONY: demo test check docs nightly release fuzz clean
+.PHONY: demo test quick coverage check docs nightly release fuzz clean
 
 demo: $(VENV)/.demo
 	$(BIN)/medsr demo --out out/demo
 
+WORKERS := --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder
 test: $(VENV)/.dev
-	$(BIN)/python -m pytest --numprocesses=auto --maxprocesses=4 --dist=loadfile --no-loadscope-reorder --durations=15
+	$(BIN)/python -m pytest $(WORKERS) --durations=15
+
+QUICK := tests/jpeg tests/imaging tests/transmission tests/data/test_crops.py tests/data/test_levels.py \
+	tests/data/test_patients.py tests/data/test_windows.py tests/training/test_config.py tests/evaluation/test_statistics.py \
+	$(wildcard tests/test_*.py)
+quick: $(VENV)/.dev
+	$(BIN)/python -m pytest $(WORKERS) $(QUICK) --ignore=tests/test_extras.py
+
+coverage: $(VENV)/.dev
+	$(BIN)/python -m pytest $(WORKERS) --cov=medsr_jax --cov-report=term:skip-covered
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
