@@ -79,7 +79,7 @@ def _opened(path: str | os.PathLike[str]) -> Iterator[io.BufferedReader]:
     with concerning(path):
         try:
             if path.is_dir():
-                held = any(not entry.name.startswith(".") for entry in os.scandir(path))
+                held = any(not entry.name.startswith(".") for entry in path.iterdir())
                 raise MedsrError("is a folder, not an image" if held else "is a folder that holds no file")
             if path.exists() and not path.is_file():
                 raise MedsrError("is a pipe, socket or device, not an image")

@@ -49,7 +49,7 @@ class Restorer:
         model: "auto" uses the packaged model for packets of its scale and bicubic interpolation for others, with a
             note. "bicubic" interpolates all. Else a packaged model's name, the path of a weights file,
             or weights, for packets of its scale alone; models of three channels are converted to one (`weights.grey`).
-        tile: small pixels on a side that a tile keeps, a multiple of 8; None restores each image whole.
+        tile: small pixels on a side that a tile keeps, a multiple of 8; None or 0 restores each image whole.
         halo: small pixels computed around a tile and not kept, a multiple of 8.
         batch: tiles or frames that go through the network at once.
         refine: project the result onto what the JPEG allows.
@@ -90,7 +90,7 @@ class Restorer:
         if halo < 0 or halo % GRID:
             raise ParameterError("halo", f"must be a multiple of {GRID}, not {halo}")
         check_choice("views", views, VIEWS)
-        self.tile, self.batch, self.refine = tile, batch, refine
+        self.tile, self.batch, self.refine = tile or None, batch, refine
         self._automatic = model == AUTO
         self._uncertainty = uncertainty
         self._interpolations: dict[int, Program] = {}

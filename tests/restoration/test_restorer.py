@@ -154,9 +154,9 @@ def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer: Any, radio
         restorer(compress(picture(radiograph), scale=2))
 
 
-@pytest.mark.parametrize("options", [{"tile": 12}, {"tile": 0}, {"batch": 0}, {"views": 3}])
+@pytest.mark.parametrize("options", [{"tile": 12}, {"tile": -8}, {"batch": 0}, {"views": 3}])
 def test_an_impossible_option_is_refused(tiny_weights: Any, options: dict[str, Any]) -> None:
-    with pytest.raises(MedsrError, match="^(tile|batch|views) must be"):
+    with pytest.raises(MedsrError, match="^(tile|batch|views): must be"):
         Restorer(tiny_weights, **options)
 
 
