@@ -8,6 +8,8 @@ exit status is 1 where a page is out of date; a test does the same.
 
 from __future__ import annotations
 
+import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one line
+
 # isort: split
 
 import argparse

@@ -7,7 +7,7 @@ import pathlib
 import numpy as np
 from PIL import Image
 
-from tests.imaging.dicom_objects import image_object, saved
+from tests.imaging.dicom.objects import image_object, saved
 
 
 def picture(seed: int, shape: tuple[int, int] = (48, 40), dtype: type = np.uint8) -> np.ndarray:

@@ -18,7 +18,7 @@ from medsr_jax.data.sources import load_images
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from tests.data.pictures import ct, picture, png
-from tests.imaging.dicom_objects import enhanced_mr, saved
+from tests.imaging.dicom.objects import enhanced_mr, saved
 
 SMALL = PrepareSettings(min_side=16, validation=0.3)
 

@@ -21,7 +21,7 @@ from medsr_jax.restoration.assembly import Assembly
 from medsr_jax.restoration.function import positive
 from medsr_jax.transmission.sender import compress
 from tests.data.pictures import ct, picture
-from tests.imaging.dicom_objects import image_object, saved
+from tests.imaging.dicom.objects import image_object, saved
 
 SIDE = 64
 

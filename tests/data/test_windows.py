@@ -10,7 +10,7 @@ from medsr_jax.data.windows import parse_window, through_window
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image, read_image
 from tests.data.pictures import ct, picture
-from tests.imaging.dicom_objects import image_object, saved
+from tests.imaging.dicom.objects import image_object, saved
 
 
 def stored(pixels: np.ndarray, *, value_range: tuple[float, float] = (0, 4095), **fields: Any) -> Image:

@@ -44,7 +44,7 @@ def test_the_full_version_is_valid(name: str) -> None:
 
 
 def test_an_unknown_variant_is_refused() -> None:
-    with pytest.raises(MedsrError, match="no variant 'large'; there are equal, tiny"):
+    with pytest.raises(MedsrError, match="config: has no variant 'large'; its variants are equal, tiny"):
         get("srcnn", "large")
 
 

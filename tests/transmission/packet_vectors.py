@@ -97,8 +97,8 @@ def block(vector: Vector) -> dict[str, Any]:
         "key": vector.key.hex() if vector.key else None,
         # A DICOM packet signs its data set in place of the line.
         "line": sealed_text(packet, key=None if packet.dataset is not None else vector.key),
-        "stream_bytes": len(packet.codes[0]),
-        "stream_sha256": hashlib.sha256(packet.codes[0]).hexdigest(),
+        "stream_bytes": len(packet.streams[0]),
+        "stream_sha256": hashlib.sha256(packet.streams[0]).hexdigest(),
         "first_codes": packet.decode()[0, 0, :4].tolist(),
         "fields": fields,
     }

@@ -215,7 +215,7 @@ def test_the_receiver_reads_vectors_to_their_fields(name: str) -> None:
         mask = packet.header.padding.pixels((header.frames, header.rows, header.columns))
         assert mask.sum() == padding["pixels"]
         assert hashlib.sha256(np.packbits(mask).tobytes()).hexdigest() == padding["mask_sha256"]
-    assert hashlib.sha256(packet.codes[0]).hexdigest() == vector["stream_sha256"]
+    assert hashlib.sha256(packet.streams[0]).hexdigest() == vector["stream_sha256"]
     codes = packet.decode()[0, 0, :4]
     np.testing.assert_allclose(codes, vector["first_codes"], atol=1)
 
