@@ -28,6 +28,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("-o", "--out", type=pathlib.Path, default=ROOT / "out" / "dist")
     parser.add_argument("--index-url", help="of another package index than pip's own")
+    parser.add_argument("--tiny", action="store_true", help="nothing is left out: for nightly runs")
     options = parser.parse_args()
     index = ["--index-url", options.index_url] if options.index_url else []
     version = source_version()

@@ -42,7 +42,9 @@ SHARED_FIELDS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true")
+    parser.add_argument("--tiny", action="store_true", help="as --check, in nightly runs")
     options = parser.parse_args()
+    options.check |= options.tiny
     stale = [page for page, text in pages().items() if page.read_text() != text]
     for page in stale:
         print(f"{page}: {'out of date; run scripts/release/pages.py' if options.check else 'rewritten'}")

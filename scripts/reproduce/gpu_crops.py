@@ -20,14 +20,17 @@ import argparse
 import csv
 import io
 import pathlib
+import shutil
 from collections.abc import Iterator
 
 import numpy as np
 from PIL import Image as PillowImage
 
-from medsr_jax.data.crops import random_window, through
+from medsr_jax.data.crops import random_window
+from medsr_jax.data.levels import to_eight_bits, to_levels
 from medsr_jax.data.windows import through_window
 from medsr_jax.errors import MedsrError
+from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import atomic_write, find_inputs
 from medsr_jax.imaging import Image, read_image
 
@@ -37,12 +40,19 @@ MIB = 1 << 20
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=pathlib.Path, required=True)
-    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("crops"))
+    parser.add_argument("--data", type=pathlib.Path, help="data set [$MEDSR_DATA, else data]")
+    parser.add_argument("-o", "--out", type=pathlib.Path, default=pathlib.Path("out/crops"))
     parser.add_argument("--side", type=int, default=384, help="of a training crop in pixels [384]")
     parser.add_argument("--mib", type=float, default=60.0, help="of all crops together, at most [60]")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument(
+        "--tiny", action="store_true", help="a trial run on images of installed packages, 2 MiB of crops"
+    )
     options = parser.parse_args()
+    options.data = data_set(options.data, tiny=options.tiny)
+    if options.tiny:
+        options.mib = 2.0
+        shutil.rmtree(options.out, ignore_errors=True)
     if options.out.exists():
         raise MedsrError("exists already", path=options.out, remedy="name a new folder with --out")
     random = np.random.default_rng(options.seed)
@@ -106,7 +116,7 @@ def _training_crops(
             top, left = (int(random.integers(extent - side + 1)) for extent in frame.shape)
             crop = frame[top : top + side, left : left + side]
             if crop.dtype != np.uint8:
-                crop = through(crop, *random_window(frame, random))
+                crop = to_levels(crop, *random_window(frame, random), dtype=np.uint8)
             yield path.with_name(f"{path.stem}-{number}.png"), crop
         number += 1
 
@@ -115,7 +125,7 @@ def _validation_crops(folder: pathlib.Path) -> Iterator[tuple[pathlib.Path, np.n
     for path, _ in find_inputs([folder]):
         frame = through_window(read_image(path)).frames[0]
         if frame.dtype != np.uint8:
-            frame = (frame >> 8).astype(np.uint8)
+            frame = to_eight_bits(frame)
         top, left = (max(extent - VALIDATION_SIDE, 0) // 2 for extent in frame.shape)
         crop = frame[top : top + VALIDATION_SIDE, left : left + VALIDATION_SIDE]
         yield path.relative_to(folder).with_suffix(".png"), crop

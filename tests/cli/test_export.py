@@ -76,7 +76,9 @@ def test_what_is_there_is_kept_unless_told_otherwise(
     (tmp_path / taken).write_text("mine")
     done = run(tiny_weights, "--format", format, "-o", tmp_path / "model")
     assert done.returncode == 2
-    assert done.stderr == f"{tmp_path / taken}: is there already; give --overwrite to replace it, or another name\n"
+    assert (
+        done.stderr == f"{tmp_path / taken}: is there already; give --overwrite to replace it, or choose another name\n"
+    )
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
     assert run(tiny_weights, "--format", format, "-o", tmp_path / "model", "--overwrite").returncode == 0
     assert (tmp_path / taken).read_bytes() != b"mine"

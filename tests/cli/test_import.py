@@ -57,7 +57,7 @@ def test_nothing_is_replaced_or_misnamed(imported: Any, tmp_path: pathlib.Path) 
     source = networks.srvgg().save(tmp_path)
     again = run("import", source, "-o", path)
     assert again.returncode == 2
-    assert again.stderr == f"{path}: is there already; give --overwrite to replace it, or another name\n"
+    assert again.stderr == f"{path}: is there already; overwrite it, or choose another name\n"
     assert path.read_bytes() == before
     assert "end in .safetensors" in run("import", source, "-o", tmp_path / "model.pth").stderr
     assert "no such folder" in run("import", source, "-o", tmp_path / "none" / "model.safetensors").stderr

@@ -48,15 +48,15 @@ def test_a_set_is_made_and_told_of(folder: Any, tmp_path: pathlib.Path) -> None:
     assert again.returncode == 2
     assert again.stdout == ""
     assert again.stderr.count("\n") == 1
-    assert "--overwrite" in again.stderr
+    assert "holds a training set already; overwrite it, or choose another" in again.stderr
 
 
 @pytest.mark.parametrize(
     ("arguments", "message", "status"),
     [
         ([], "no image was taken: 30 small, 1 unreadable", 1),
-        (["--window", "lung"], "--window is auto, full, voi or LOW:HIGH", 2),
-        (["--validation", "2"], "--validation 2", 2),
+        (["--window", "lung"], "--window: must be auto, full, voi or LOW:HIGH", 2),
+        (["--validation", "2"], "--validation: must be a share of the patients", 2),
         (["--manifest", "none.csv"], "none.csv: can't be read", 1),
         (["nowhere"], "nowhere: no such folder", 1),
     ],

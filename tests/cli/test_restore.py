@@ -106,7 +106,7 @@ def test_a_named_model_refuses_packets_of_other_scales_and_restores_its_own(
 ) -> None:
     result = restore(tiny_weights, mixed, "-o", tmp_path, "--batch", "2")
     assert result.exit_code == 1
-    refused = [line for line in result.stderr.splitlines() if "--model auto" in line]
+    refused = [line for line in result.stderr.splitlines() if "use the model 'auto'" in line]
     assert {pathlib.Path(line.split(": ")[0]).name for line in refused} >= {"b.avif", "c.j2k", "e.jpg"}
     assert (tmp_path / "a.png").exists()
 

@@ -141,7 +141,7 @@ def test_a_partners_window_gives_the_same_code_to_the_same_value() -> None:
 
 @pytest.mark.parametrize("text", ["data", "5", "5:4", "nan:3", "1:2:3", ""])
 def test_a_wrong_window_is_refused(text: str) -> None:
-    with pytest.raises(MedsrError, match="--window"):
+    with pytest.raises(MedsrError, match="^window: must be auto, full, voi or LOW:HIGH"):
         parse_window(text)
 
 

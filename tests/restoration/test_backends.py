@@ -59,7 +59,7 @@ def test_openvino_in_half_precision_is_near(weights: Any, example: Any) -> None:
     try:
         network = open_backend("openvino", weights, dtype=jnp.bfloat16)
     except MedsrError as error:
-        if "this CPU has no bfloat16" not in str(error):
+        if "bfloat16 is not part of this CPU" not in str(error):
             raise
         pytest.skip(str(error))
     assert np.abs(network(x, strength) - expected).mean() < 0.01
@@ -73,17 +73,19 @@ def test_sides_that_are_no_multiples_are_an_error(name: Any, weights: Any) -> No
 
 
 def test_onnxruntime_has_no_half_precision(weights: Any) -> None:
-    with pytest.raises(MedsrError, match="onnxruntime has no bfloat16 on a CPU"):
+    with pytest.raises(
+        MedsrError, match="precision: bfloat16 is not part of onnxruntime on a CPU; use openvino, or float32"
+    ):
         open_backend("onnxruntime", weights, dtype=jnp.bfloat16)
 
 
 def test_other_types_are_refused(weights: Any) -> None:
-    with pytest.raises(MedsrError, match="computes in float32 or bfloat16, not float16"):
+    with pytest.raises(MedsrError, match="precision: must be float32 or bfloat16 with openvino, not float16"):
         open_backend("openvino", weights, dtype=jnp.float16)
 
 
 def test_a_backend_that_is_not_known_is_answered_with_those_that_are(weights: Any) -> None:
-    with pytest.raises(MedsrError, match="backend must be one of xla, onnxruntime, openvino, not tensorrt"):
+    with pytest.raises(MedsrError, match="backend: must be one of xla, onnxruntime, openvino, not tensorrt"):
         open_backend("tensorrt", weights, dtype=jnp.float32)
 
 

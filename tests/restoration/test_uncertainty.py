@@ -141,7 +141,10 @@ def test_a_map_that_was_not_computed_or_cannot_be_written_is_named(
 ) -> None:
     packet = compress(Image(pixels=radiograph[None], value_range=(0, 255), kind="png"))
     (tmp_path / "u.png").mkdir()
-    with pytest.raises(MedsrError, match=r"u\.png: is a folder.*the image beside it, which is written"):
+    with pytest.raises(
+        MedsrError,
+        match=r"u\.png: is a folder; name a file to write \(the image beside it is written, without its map\)$",
+    ):
         write_restored(
             tmp_path / "a.png", packet, restored_from(radiograph[None]), model="tiny", uncertainty=tmp_path / "u.png"
         )

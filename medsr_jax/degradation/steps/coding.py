@@ -79,10 +79,10 @@ class FinalJpegAndSinc:
         checks.probability("final.jpeg_last", self.jpeg_last)
 
     def __call__(self, images: Images, keys: jax.Array) -> Images:
-        last, jpeg_keys = coin(stream(keys, "order"), self.jpeg_last), stream(keys, "jpeg")
-        images = _where(last, images, self.jpeg(images, jpeg_keys))
+        last = coin(stream(keys, "order"), self.jpeg_last)
+        images = _where(last, images, self.jpeg(images, stream(keys, "first jpeg")))
         images = self.sinc(self.downscale(images, stream(keys, "downscale")), stream(keys, "sinc"))
-        return _where(last, self.jpeg(images, jpeg_keys), images)
+        return _where(last, self.jpeg(images, stream(keys, "last jpeg")), images)
 
 
 @dataclasses.dataclass(frozen=True)
