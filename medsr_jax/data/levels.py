@@ -9,6 +9,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from medsr_jax.transmission.mapping import to_codes
+
 ArrayT = TypeVar("ArrayT", bound=Any)
 
 
@@ -23,14 +25,7 @@ def to_levels(values: np.ndarray, low: float, high: float, *, dtype: type[np.uns
     top = np.iinfo(dtype).max
     if low == 0 and high == top and values.dtype == dtype:
         return values
-    if high <= low:
-        return np.zeros(values.shape, dtype)
-    # float32 where it holds the values exactly.
-    wide = values.dtype.itemsize > 2 and values.dtype != np.float32
-    levels: np.ndarray = values.astype(np.float64 if wide else np.float32)
-    levels -= low
-    levels *= top / (high - low)
-    return np.clip(np.rint(levels, out=levels), 0, top, out=levels).astype(dtype)
+    return to_codes(values, low=low, high=high, levels=int(top))
 
 
 def to_eight_bits(levels: np.ndarray) -> np.ndarray:

@@ -25,6 +25,7 @@ from medsr_jax.imaging import Image, write_image
 from medsr_jax.tables import csv_bytes
 from medsr_jax.text import visible
 from medsr_jax.transmission.ceilings import ratio_label, ratio_text
+from medsr_jax.transmission.mapping import to_codes
 
 PAGE, TABLE = "index.html", "images.csv"
 PICTURES = "pictures"
@@ -76,8 +77,8 @@ def write_pictures(folder: pathlib.Path, stem: str, image: Image, measured: Meas
     high = max(high, low + 1e-6)
     paths = []
     for view, pixels in zip(_VIEWS, (image.pixels, measured.bicubic, measured.restored.pixels), strict=True):
-        codes = np.clip(np.rint((pixels[0].astype(np.float64) - low) * (255.0 / (high - low))), 0, 255)
-        shown = (255 - codes if image.inverted else codes).astype(np.uint8)
+        codes = to_codes(pixels[0], low=low, high=high, levels=255)
+        shown = 255 - codes if image.inverted else codes
         path = pathlib.PurePosixPath(PICTURES, f"{_short(stem)}-{view}.png")
         target = folder / path
         target.parent.mkdir(parents=True, exist_ok=True)

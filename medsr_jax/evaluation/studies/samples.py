@@ -8,6 +8,8 @@ import sys
 
 import numpy as np
 
+from medsr_jax.transmission.mapping import to_codes
+
 CONFIG = pathlib.Path(__file__).parents[3] / "configs" / "xray_x4.py"
 
 
@@ -26,7 +28,7 @@ def radiograph(path: pathlib.Path | None) -> np.ndarray:
     else:
         # The ends of the histogram are markers and padding.
         low, high = np.percentile(pixels, (0.1, 99.9))
-        levels = np.clip(np.rint((pixels - low) * (255.0 / max(high - low, 1e-6))), 0, 255).astype(np.uint8)
+        levels = to_codes(pixels, low=float(low), high=float(high), levels=255)
     result: np.ndarray = 255 - levels if image.inverted else levels
     return result
 
