@@ -43,7 +43,8 @@ class Lesion:
         at = (np.arange(side * _FINER) + 0.5) / _FINER - side / 2
         inside = np.maximum(1.0 - (at[:, None] ** 2 + at[None] ** 2) / radius**2, 0.0)
         fine = np.where(inside > 0, inside**self.exponent, 0.0)
-        return self.contrast * fine.reshape(side, _FINER, side, _FINER).mean((1, 3))
+        result: np.ndarray = self.contrast * fine.reshape(side, _FINER, side, _FINER).mean((1, 3))
+        return result
 
 
 def places(

@@ -54,7 +54,8 @@ def matched_filter(
     """
 
     def train(present: np.ndarray, absent: np.ndarray) -> np.ndarray:
-        return present.mean(0) - absent.mean(0)
+        result: np.ndarray = present.mean(0) - absent.mean(0)
+        return result
 
     ours, theirs = (_without_mean(a).reshape(len(a), -1) for a in (present, absent))
     return _crossed(ours, theirs, groups, folds, train)
@@ -135,7 +136,8 @@ def _crossed(
 
 def _without_mean(patches: np.ndarray) -> np.ndarray:
     """A reader does not take a brighter region for a lesion."""
-    return patches - patches.mean((1, 2), keepdims=True)
+    result: np.ndarray = patches - patches.mean((1, 2), keepdims=True)
+    return result
 
 
 def _distance(side: int) -> np.ndarray:
