@@ -111,7 +111,9 @@ def busy(file: Any) -> None:
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_the_process_ends_with_its_parent(folder: Any, number: Any) -> None:
     code = (
-        "import pathlib, sys\nfrom medsr_jax.cli.decoding import Call, Decoding\n"
+        # Of a job in the background SIGINT is ignored, and its children inherit that.
+        "import pathlib, signal\nsignal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from medsr_jax.cli.decoding import Call, Decoding\n"
         "from medsr_jax.terminal import session\n"
         f"files = sorted(pathlib.Path({str(folder)!r}).glob('*.png'))\n"
         "with session(), Decoding(Call('tests.cli.test_decoding', 'busy', {}), files) as decoding: list(decoding)"
