@@ -40,6 +40,7 @@ check: $(VENV)/.dev
 	$(BIN)/mypy
 
 nightly: $(VENV)/.dev
+	MEDSR_SLOW=1 $(BIN)/python -m pytest $(WORKERS) -m slow
 	$(BIN)/python scripts/check/nightly.py
 
 # Not --quiet, which silences --strict too.

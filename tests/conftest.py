@@ -55,6 +55,10 @@ LONGEST = (
 
 
 def pytest_collection_modifyitems(items: Any) -> None:
-    """Long files first; the order within a file stays."""
+    """Long files first; the order within a file stays. Slow tests run where $MEDSR_SLOW is set."""
+    if not os.environ.get("MEDSR_SLOW"):
+        for item in items:
+            if item.get_closest_marker("slow"):
+                item.add_marker(pytest.mark.skip(reason="takes a minute; make nightly runs it"))
     place = {name: number for number, name in enumerate(LONGEST)}
     items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))

@@ -48,7 +48,14 @@ def test_an_unknown_variant_is_refused() -> None:
         get("srcnn", "large")
 
 
-@pytest.mark.parametrize("name", sorted(CONFIGS.keys() - TRAINED_ELSEWHERE))
+# Of the configs with a discriminator realesrgan_xray stands for the others, which compile for a minute each.
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=pytest.mark.slow if name in ADVERSARIAL - {"realesrgan_xray"} else ())
+        for name in sorted(CONFIGS.keys() - TRAINED_ELSEWHERE)
+    ],
+)
 def test_the_tiny_version_trains(name: str, tmp_path: pathlib.Path, radiograph: np.ndarray) -> None:
     folder = tmp_path / "images"
     folder.mkdir()

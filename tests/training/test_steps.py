@@ -128,12 +128,14 @@ def test_an_update_that_is_not_finite_is_not_applied(spoil: Any) -> None:
         np.testing.assert_array_equal(a, b)
 
 
+@pytest.mark.slow
 def test_bfloat16_nearly_matches_float32(on_one: Any) -> None:
     losses, final, _ = run(setup_of("realesrgan_xray", devices=1, compute_dtype="bfloat16"), 3)
     np.testing.assert_allclose(losses[:, 0], on_one[0][:3, 0], rtol=0.05)
     assert {leaf.dtype for leaf in jax.tree.leaves(final.generator.params)} == {np.dtype(np.float32)}
 
 
+@pytest.mark.slow
 def test_scales_r1_and_hinge_of_the_discriminator_run() -> None:
     changes = {"discriminator.scales": (1, 2), "objective.r1_weight": 1.0, "objective.adversarial": "hinge"}
     losses, final, logged = run(setup_of("realesrgan_xray", devices=1, **changes), 2)
