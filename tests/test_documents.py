@@ -190,3 +190,13 @@ def test_the_equations_of_the_paper_are_where_the_page_has_them() -> None:
     for name in names:
         module, _, function = name.rpartition(".")
         assert callable(getattr(importlib.import_module(f"medsr_jax.{module}"), function)), name
+
+
+@pytest.mark.parametrize(
+    "page",
+    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))],
+    ids=lambda page: page.name,
+)
+def test_files_that_pages_mention_exist(page: pathlib.Path) -> None:
+    for name in re.findall(r"(?:medsr_jax|scripts|tests|configs)/[\w/]+\.py", page.read_text()):
+        assert (ROOT / name).is_file(), name

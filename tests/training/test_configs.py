@@ -4,6 +4,8 @@ import json
 import math
 import pathlib
 import runpy
+import subprocess
+import sys
 
 import jax
 import numpy as np
@@ -41,6 +43,14 @@ def test_the_full_version_is_valid(name: str) -> None:
         sizes = [sum(leaf.size for leaf in jax.tree.leaves(tree)) for tree in (single.generator.params,)]
         assert sizes == [16_697_987 - 2 * (64 * 9 * 2) - 2]  # of 3 channels, less what grey saves at both ends
     assert config.card.name
+
+
+def test_an_unknown_variant_is_one_line_of_the_command(tmp_path: pathlib.Path) -> None:
+    command = [sys.executable, "-m", "medsr_jax.training", f"--config={CONFIGS['srcnn']}:large"]
+    done = subprocess.run([*command, f"--workdir={tmp_path / 'run'}"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == "config: has no variant 'large'; its variants are equal, tiny\n"
+    assert not (tmp_path / "run").exists()
 
 
 def test_an_unknown_variant_is_refused() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from ml_collections import ConfigDict
 
-from medsr_jax.errors import ParameterError
+from medsr_jax.errors import UsageError
 
 # A version of any run that takes minutes on a CPU, to try it; its networks are in each config.
 TINY: dict[str, Any] = {
@@ -69,12 +69,13 @@ def varied(c: ConfigDict, variant: str, **variants: dict[str, Any]) -> ConfigDic
             include `EQUAL`.
 
     Raises:
-        ParameterError: there is no such variant.
+        UsageError: there is no such variant.
     """
     if not variant:
         return c
     if variant not in variants:
-        raise ParameterError("config", f"has no variant {variant!r}", remedy=f"its variants are {', '.join(variants)}")
+        # Not ParameterError: absl makes ValueErrors of a flag anew from a text alone.
+        raise UsageError(f"config: has no variant {variant!r}", remedy=f"its variants are {', '.join(variants)}")
     changes = variants[variant]
     if variant == "tiny":
         # Milestones of a long run don't fit into a short one.
