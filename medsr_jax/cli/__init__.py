@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from medsr_jax import terminal
-from medsr_jax.cli import compress, evaluate, export, import_, info, prepare, restore
+from medsr_jax.cli import compress, evaluate, export, import_, info, prepare, restore, unpack
 from medsr_jax.cli.group import OneLineGroup
 
 app = typer.Typer(
@@ -44,6 +44,7 @@ def _root(
 
 compress.register(app)
 restore.register(app)
+unpack.register(app)
 evaluate.register(app)
 prepare.register(app)
 import_.register(app)

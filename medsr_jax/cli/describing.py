@@ -13,7 +13,8 @@ from medsr_jax.files import first_bytes, read_file
 from medsr_jax.imaging.reading import decode_image
 from medsr_jax.imaging.sniffing import kind_of
 from medsr_jax.transmission.containers import container_of
-from medsr_jax.transmission.packet_io import packet_text, parse_packet
+from medsr_jax.transmission.packet_io import holds_packet, parse_packet
+from medsr_jax.transmission.thin.header import is_thin
 
 # JPEG Baseline and Extended, PS3.5 8.2.1, which always lose something.
 _LOSSY_SYNTAXES = ("1.2.840.10008.1.2.4.50", "1.2.840.10008.1.2.4.51")
@@ -47,7 +48,7 @@ def described(file: pathlib.Path, *, key: bytes | None = None) -> Description:
         return _weights(file)
     data = read_file(file)
     with concerning(file):
-        if kind == PACKET or packet_text(data) is not None:
+        if kind == PACKET or holds_packet(data):
             return _packet(data, key)
     return _image(data, file)
 
@@ -59,6 +60,8 @@ def _kind(start: bytes, file: pathlib.Path) -> str:
     """What a file may be by its first bytes: weights, an image, or what is a packet or nothing."""
     from medsr_jax.weights.file_kinds import kind_of as weights_kind_of
 
+    if is_thin(start):
+        return PACKET
     try:
         kind_of(start)
     except MedsrError:
@@ -150,18 +153,19 @@ def _packet(data: bytes, key: bytes | None) -> Description:
     before = header.preprocess or "none"
     original = f"{header.kind}, {header.rows} rows x {header.columns} columns{frames}, {header.bits} bits"
     lines = [
-        ("packet", f"format {header.version}, {header.codec} quality {header.quality}"),
+        ("packet", f"{packet.container}, format {header.version}, {header.codec} quality {header.quality}"),
         ("original", f"{original}, {header.dtype}"),
         ("values", f"{header.value_range[0]:g}..{header.value_range[1]:g}, sent {header.low:g}..{header.high:g}"),
         ("sent", f"{rows} x {columns}, 1/{header.scale} by {header.kernel}, {header.levels + 1} levels"),
         ("pre-processing", before),
         *(("note", note) for note in header.notes),
-        ("bytes", f"{size} in all, {packet.coded_bytes} of them pixels"),
+        ("size", packet.size_text(size)),
         ("ratio", ratio_label(ratio)),
         ("", f"pixels of the original at {header.bits} bits each to bytes of pixels here; not for primary diagnosis"),
     ]
     facts = {
         "kind": "packet",
+        "container": packet.container,
         "version": header.version,
         "codec": header.codec,
         "quality": header.quality,

@@ -8,7 +8,7 @@ from medsr_jax.errors import MedsrError, concerning
 from medsr_jax.files import read_file
 from medsr_jax.imaging.limits import MAX_PIXELS
 from medsr_jax.transmission.packet import Packet
-from medsr_jax.transmission.packet_io import assumed_packet, check_start, packet_text, parse_packet
+from medsr_jax.transmission.packet_io import assumed_packet, check_start, holds_packet, parse_packet
 
 
 def received(
@@ -31,7 +31,7 @@ def received(
         try:
             packet = parse_packet(data, max_pixels=limit, key=key)
         except MedsrError:
-            if assume_scale is None or key is not None or packet_text(data) is not None:
+            if assume_scale is None or key is not None or holds_packet(data):
                 raise
             packet = assumed_packet(data, scale=assume_scale, max_pixels=limit)
         packet.decode()

@@ -70,7 +70,7 @@ def encoded(
     header, size = packet.header, len(data)
     ratio = packet.ratio()
     parts = [
-        f"{size} bytes, {packet.coded_bytes} of them pixels",
+        packet.size_text(size),
         f"{ratio_text(ratio)} of the original's pixels at {header.bits} bits each",
         f"1/{header.scale} of the side",
         f"{header.codec} q {header.quality}",
@@ -111,16 +111,24 @@ def original(file: pathlib.Path, *, max_pixels: int | None, pseudonyms: bytes | 
     from medsr_jax.imaging.reading import decode_image
     from medsr_jax.imaging.sniffing import kind_of
     from medsr_jax.transmission.packet_io import has_packet
+    from medsr_jax.transmission.thin.header import is_thin
 
-    data = read_file(file, check=kind_of)
+    def check(start: bytes) -> None:
+        if is_thin(start):
+            raise _already_packet(file)
+        kind_of(start)
+
+    data = read_file(file, check=check)
     source = decode_image(data, name=str(file), max_pixels=MAX_PIXELS if max_pixels is None else max_pixels)
     if has_packet(data, source.dataset):
         # In a watched folder it would be shrunk again at each pass.
-        raise MedsrError(
-            "is a packet of `medsr compress` already", path=file, remedy="restore it, or send its original"
-        )
+        raise _already_packet(file)
     if pseudonyms is None:
         return source
     from medsr_jax.imaging.dicom.deidentification import deidentify
 
     return deidentify(source, secret=pseudonyms)
+
+
+def _already_packet(file: pathlib.Path) -> MedsrError:
+    return MedsrError("is a packet of `medsr compress` already", path=file, remedy="restore it, or send its original")

@@ -13,7 +13,7 @@ import typer
 
 from medsr_jax.cli.key import key_of
 from medsr_jax.errors import ParameterError, UsageError, missing_part
-from medsr_jax.transmission.options import AUTO, CODECS, HEADERS, KERNELS, WINDOWS, SendingOptions, Window
+from medsr_jax.transmission.options import AUTO, CODECS, CONTAINERS, HEADERS, KERNELS, WINDOWS, SendingOptions, Window
 
 _TABLE = "dicomanonymizer"
 
@@ -67,6 +67,13 @@ class Sending:
             " minimal, without private elements and those that restoring, routing and the standard do not need.",
         ),
     ] = HEADERS[0]
+    container: Annotated[
+        str,
+        typer.Option(
+            autocompletion=lambda: (AUTO, *CONTAINERS),
+            help="standard, which any viewer opens, or thin, the fewest bytes. auto: thin with --max-bytes.",
+        ),
+    ] = AUTO
     deidentify: Annotated[
         bool,
         typer.Option(
@@ -100,6 +107,7 @@ class Sending:
             kernel=self.kernel,
             window=_window(self.window),
             headers=self.headers,
+            container=self.container,
         )
 
     def pseudonym_secret(self, *, signing: bytes | None, resume: bool) -> bytes | None:

@@ -17,6 +17,7 @@ _OTHERS = {
     b"%PDF": "a PDF",
     b"PK\x03\x04": "a ZIP archive",
     b"\x1f\x8b": "a gzip archive",
+    b"\xd3\x6d": "a thin packet",
     b"SIMPLE": "a FITS file",
 }
 

@@ -13,6 +13,8 @@ from medsr_jax.lazy import lazily
 if TYPE_CHECKING:
     from medsr_jax.transmission.codecs import CODECS as CODECS
     from medsr_jax.transmission.codecs import Codec as Codec
+    from medsr_jax.transmission.conversion import to_standard as to_standard
+    from medsr_jax.transmission.conversion import to_thin as to_thin
     from medsr_jax.transmission.downscaling import downscale as downscale
     from medsr_jax.transmission.options import SendingOptions as SendingOptions
     from medsr_jax.transmission.packet import Packet as Packet
@@ -38,6 +40,8 @@ __all__ = [
     "is_packet",
     "packet_suffix",
     "read_packet",
+    "to_standard",
+    "to_thin",
     "write_packet",
 ]
 
@@ -50,5 +54,7 @@ _HOMES = {
     "compress": "sender",
     "compress_file": "sender",
     "downscale": "downscaling",
+    "to_standard": "conversion",
+    "to_thin": "conversion",
 }
 __getattr__ = lazily(__name__, {name: _HOMES.get(name, "packet_io") for name in __all__})

@@ -14,6 +14,7 @@ KERNELS = ("area", "bicubic", "lanczos")
 CODECS = ("jpeg", "jpeg2000", "avif")
 WINDOWS = ("data", "full")
 HEADERS = ("all", "minimal")
+CONTAINERS = ("standard", "thin")
 
 Window = str | tuple[float, float]
 
@@ -35,6 +36,8 @@ class SendingOptions:
         window: the stored values that are mapped to the range of the codes (`mapping.choose_window`): "data", "full",
             (low, high), or None for "full" at 8 bits and "data" above.
         headers: of DICOM: "all" attributes are sent, or the "minimal" ones (`headers.MODULES`).
+        container: "standard", a file that any viewer opens, or "thin", the fewest bytes. "auto" is thin with a budget
+            and standard without.
 
     Raises:
         ParameterError: a value is none of these.
@@ -48,6 +51,7 @@ class SendingOptions:
     kernel: str = KERNELS[0]
     window: Window | None = None
     headers: str = HEADERS[0]
+    container: str = AUTO
 
     def __post_init__(self) -> None:
         for name in ("scale", "codec"):  # None is another way to write "auto"
@@ -57,11 +61,17 @@ class SendingOptions:
         _check_choice("codec", self.codec, (AUTO, *CODECS))
         _check_choice("kernel", self.kernel, KERNELS)
         _check_choice("headers", self.headers, HEADERS)
+        _check_choice("container", self.container, (AUTO, *CONTAINERS))
         if self.max_bytes is not None and self.max_bytes < 1:
             raise ParameterError("max_bytes", f"must be a number of bytes from 1 up, not {self.max_bytes}")
         check_window(self.window)
         if self.codec == "avif" and not has_avif():
             raise ParameterError("codec", "avif is not part of Pillow here", remedy="choose jpeg or jpeg2000")
+
+    @property
+    def thin(self) -> bool:
+        """Whether packets are thin."""
+        return self.container == "thin" or (self.container == AUTO and self.max_bytes is not None)
 
 
 def check_window(window: Window | None) -> None:

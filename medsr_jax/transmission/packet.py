@@ -19,6 +19,7 @@ from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.downscaling import small_shape
 from medsr_jax.transmission.options import KERNELS, QUALITIES, SCALES
 from medsr_jax.transmission.padding import Padding
+from medsr_jax.transmission.thin.av1 import code_stream
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -270,12 +271,14 @@ class Packet:
             reading, with what the way there lawfully changed (`dicom_seal`).
         sent: for DICOM, after reading: the packet's own identity, history and marks of lossy compression, which the
             restored object's begin with.
+        container: of its file: "standard" or "thin". Either can be written of any packet.
     """
 
     streams: tuple[bytes, ...]
     header: PacketHeader
     dataset: Dataset | None = None
     sent: Dataset | None = None
+    container: str = "standard"
 
     def __repr__(self) -> str:
         h = self.header
@@ -285,9 +288,12 @@ class Packet:
 
     @property
     def sha256(self) -> str:
-        """Hexadecimal SHA-256 of header and code streams: what UIDs of derived objects are computed from."""
+        """Hexadecimal SHA-256 of header and code streams: what UIDs of derived objects are computed from.
+
+        The same in both containers: of an AVIF file the picture's units count, and not the boxes around them.
+        """
         digest = hashlib.sha256(header_text(self.header).encode())
-        for stream in self.streams:
+        for stream in self.code_streams:
             digest.update(len(stream).to_bytes(8, "big") + stream)
         return digest.hexdigest()
 
@@ -349,10 +355,24 @@ class Packet:
         frames = [coefficients_of(parts) for parts in self.jpeg_parts]
         return None if any(frame is None for frame in frames) else np.stack(frames)  # type: ignore[arg-type]
 
+    @functools.cached_property
+    def code_streams(self) -> tuple[bytes, ...]:
+        """The streams of a codec without the boxes of a file: of JPEG and JPEG 2000, `streams`."""
+        return tuple(map(code_stream, self.streams)) if self.header.codec == "avif" else self.streams
+
     @property
     def coded_bytes(self) -> int:
-        """Size of the code streams alone, as (0028,2112) LossyImageCompressionRatio counts it."""
-        return sum(map(len, self.streams))
+        """Size of the code streams alone, as (0028,2112) LossyImageCompressionRatio counts it.
+
+        A thin packet may be smaller than that: it carries its code streams without what can be rebuilt.
+        """
+        return sum(map(len, self.code_streams))
+
+    def size_text(self, size: int) -> str:
+        """The bytes of the packet's file, and how many of them are pixels."""
+        if self.container == "thin":
+            return f"{size} bytes for a code stream of {self.coded_bytes}"
+        return f"{size} bytes, {self.coded_bytes} of them pixels"
 
     def ratio(self) -> float:
         """The compression ratio, as the standard counts it and all commands and attributes state it.

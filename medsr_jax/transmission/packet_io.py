@@ -1,6 +1,7 @@
-"""Packets as files: JPEG, JPEG 2000 and AVIF with the header in their comments (`containers`), and DICOM.
+"""Packets as files.
 
-The header ends with a checksum, and with a signature if there is a key (`sealing`).
+Standard ones are JPEG, JPEG 2000 and AVIF with the header in their comments (`containers`), and DICOM. The header ends
+with a checksum, and with a signature if there is a key (`sealing`). Thin ones have a form of their own (`thin.file`).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from medsr_jax.transmission.containers import CONTAINERS, container_of
 from medsr_jax.transmission.options import SCALES
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.sealing import open_sealed, sealed_text
+from medsr_jax.transmission.thin.file import SUFFIX, is_thin, read_thin, thin_bytes
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -30,15 +32,19 @@ _LARGEST_SMALL_IMAGE = 1 << 28
 
 def packet_suffix(packet: Packet) -> str:
     """The suffix of the file that the packet becomes, such as ".jpg"."""
+    if packet.container == "thin":
+        return SUFFIX
     return ".dcm" if packet.dataset is not None else CODECS[packet.header.codec].suffix
 
 
 def packet_bytes(packet: Packet, *, key: bytes | None = None) -> bytes:
-    """The whole file of a packet, signed with the key where there is one.
+    """The whole file of a packet, in its container, signed with the key where there is one.
 
     Raises:
         MedsrError: for several frames in a file that holds one, and for a codec without a DICOM transfer syntax.
     """
+    if packet.container == "thin":
+        return thin_bytes(packet, key=key)
     if packet.dataset is not None:
         from medsr_jax.transmission.dicom_packet import dicom_bytes  # pydicom is slow to import
 
@@ -82,13 +88,22 @@ def read_packet(path: str | os.PathLike[str], *, max_pixels: int = MAX_PIXELS, k
 def is_packet(path: str | os.PathLike[str]) -> bool:
     """Whether a file carries a packet's header, damaged or not. False for a file that can't be read."""
     try:
-        return packet_text(read_file(path, check=check_start)) is not None
+        return holds_packet(read_file(path, check=check_start))
     except MedsrError:
         return False
 
 
+def holds_packet(data: bytes) -> bool:
+    """Whether the bytes of a file are a packet, damaged or not.
+
+    Raises:
+        MedsrError: a DICOM object can't be read.
+    """
+    return is_thin(data) or packet_text(data) is not None
+
+
 def packet_text(data: bytes) -> str | None:
-    """The sealed header in the bytes of a file, damaged or not; None where they are no packet.
+    """The sealed header in the bytes of a standard file, damaged or not; None where they are no such packet.
 
     Raises:
         MedsrError: a DICOM object can't be read.
@@ -110,7 +125,7 @@ def has_packet(data: bytes, dataset: Dataset | None) -> bool:
         dataset: of DICOM, as parsed from it.
     """
     if dataset is None:
-        return packet_text(data) is not None
+        return holds_packet(data)
     from medsr_jax.transmission.dicom_packet import is_dicom_packet
 
     return is_dicom_packet(dataset)
@@ -184,12 +199,14 @@ def _is_dicom(start: bytes) -> bool:
 
 def check_start(start: bytes) -> None:
     """Refuse a file of another kind by its first bytes, before the rest is read."""
-    if not _is_dicom(start) and container_of(start) is None:
-        raise MedsrError("is no packet: neither a JPEG, JPEG 2000 or AVIF image nor a DICOM object")
+    if not _is_dicom(start) and not is_thin(start) and container_of(start) is None:
+        raise MedsrError("is no packet: neither a JPEG, JPEG 2000 or AVIF image nor a DICOM object nor a thin packet")
 
 
 def _parsed(data: bytes, key: bytes | None) -> Packet:
     check_start(data[:256])
+    if is_thin(data):
+        return read_thin(data, key=key)
     container = container_of(data)
     if container is None:
         from medsr_jax.transmission.dicom_packet import read_dicom_packet

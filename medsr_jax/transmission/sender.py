@@ -47,13 +47,15 @@ def compress(
     kernel: str = "area",
     window: Window | None = None,
     headers: str = "all",
+    container: str = AUTO,
     key: bytes | None = None,
 ) -> Packet:
     """Make the packet of an image.
 
     Args:
         image: any size and any stored type.
-        scale, quality, codec, max_bytes, preprocess, kernel, window, headers: as the attributes of `SendingOptions`.
+        scale, quality, codec, max_bytes, preprocess, kernel, window, headers, container: as the attributes of
+            `SendingOptions`.
         key: that the file will be signed with (`packet_bytes`), since a budget counts the signature.
 
     Returns:
@@ -72,6 +74,7 @@ def compress(
         kernel=kernel,
         window=window,
         headers=headers,
+        container=container,
     )
     if not isinstance(image, Image):
         raise MedsrError(
@@ -113,7 +116,8 @@ def _within(max_bytes: int, source: _Source, key: bytes | None) -> Packet:
     scale = COARSEST_SCALE if free else int(source.options.scale or DEFAULT_SCALE)
     if source.dataset is not None:
         # Attributes don't depend on pixels: a budget that they exceed is refused before anything is coded.
-        stub = Packet((_SHORTEST_STREAM,) * len(source.frames), source.header(scale), source.dataset)
+        streams = (_SHORTEST_STREAM,) * len(source.frames)
+        stub = Packet(streams, source.header(scale), source.dataset, container=source.container)
         attributes = size(stub) - stub.coded_bytes
         if attributes >= max_bytes:
             minimal = " or send minimal headers" if source.options.headers == "all" else ""
@@ -225,7 +229,13 @@ class _Source:
         low, high = self.low - self.base, self.high - self.base
         small = (downscale(frame, scale=scale, kernel=self.options.kernel) for frame in self.frames)
         frames = [to_codes(frame, low=low, high=high, levels=self.levels) for frame in small]
-        return _Shrunk(frames, self.header(scale), self.codec, self.dataset)
+        return _Shrunk(frames, self.header(scale), self.codec, self.dataset, self.container)
+
+    @property
+    def container(self) -> str:
+        """Of the packet's file."""
+        asked = self.options.container == "thin" or self.dataset is None
+        return "thin" if self.options.thin and asked else "standard"
 
     def of_quality(self) -> Packet:
         """The packet of the quality and scale of the options."""
@@ -245,11 +255,14 @@ class _Shrunk:
         frames: of codes, (rows, columns) each.
         header: with any quality.
         codec: that codes them.
-        dataset: of the packet.
+        dataset, container: of the packet.
     """
 
-    def __init__(self, frames: list[np.ndarray], header: PacketHeader, codec: Codec, dataset: Dataset | None) -> None:
+    def __init__(
+        self, frames: list[np.ndarray], header: PacketHeader, codec: Codec, dataset: Dataset | None, container: str
+    ) -> None:
         self.frames, self.header, self._codec, self._dataset = frames, header, codec, dataset
+        self._container = container
         self.middle = len(frames) // 2
         self.fidelity = Fidelity(frames[self.middle])
 
@@ -266,7 +279,8 @@ class _Shrunk:
         return self._packet(tuple(one.stream(self._codec, quality) for one in measured), quality)
 
     def _packet(self, streams: tuple[bytes, ...], quality: int) -> Packet:
-        return Packet(streams, dataclasses.replace(self.header, quality=quality), self._dataset)
+        header = dataclasses.replace(self.header, quality=quality)
+        return Packet(streams, header, self._dataset, container=self._container)
 
 
 def _codec(image: Image, options: SendingOptions) -> Codec:
@@ -274,6 +288,8 @@ def _codec(image: Image, options: SendingOptions) -> Codec:
     dicom = image.dataset is not None
     codec = CODECS[codec_for(options, dicom=dicom, deep_frames=dicom and _has_deep_frames(image))]
     if image.dataset is not None:
+        if options.container == "thin":
+            raise MedsrError("can't be sent as a thin packet: it is a DICOM object", remedy="choose standard packets")
         codec.check_dicom()
         from medsr_jax.imaging.dicom.sop_class import check_derivable
 

@@ -18,6 +18,7 @@ from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRLittleEndian, SecondaryCaptureImageStorage
 
 from medsr_jax.imaging.image import Image
+from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes
 from medsr_jax.transmission.sealing import sealed_text
 from medsr_jax.transmission.sender import compress
@@ -47,6 +48,7 @@ def vectors() -> dict[str, Vector]:
     signed = (ramp(32, 40, 2000) - 1000).astype(np.int16)
     signed[:, :6] = -2000
     padded = Image(signed[None], (-2048, 2047), "tiff", padding=(-2000, -2000), inverted=True)
+    wide = Image(ramp(48, 80, 256).astype(np.uint8)[None], (0, 255), "png")
     floats = Image((ramp(24, 24, 128) / 64).astype(np.float32)[None], (0.0, 1.984375), "tiff")
     return {
         "jpeg": Vector(plain, {"codec": "jpeg", "quality": 60}),
@@ -55,6 +57,11 @@ def vectors() -> dict[str, Vector]:
         "jpeg-padding": Vector(padded, {"codec": "jpeg", "quality": 50}),
         "avif-float": Vector(floats, {"codec": "avif", "quality": 60, "scale": 2, "kernel": "bicubic"}),
         "dicom": Vector(_dicom(), {"codec": "jpeg", "quality": 60}),
+        "thin-jpeg-signed": Vector(plain, {"codec": "jpeg", "quality": 60, "container": "thin"}, key=KEY),
+        "thin-jpeg2000-16bit": Vector(twelve, {"codec": "jpeg2000", "quality": 75, "container": "thin"}),
+        "thin-jpeg-padding": Vector(padded, {"codec": "jpeg", "quality": 50, "container": "thin"}),
+        "thin-avif": Vector(wide, {"codec": "avif", "quality": 60, "scale": 2, "container": "thin"}),
+        "thin-avif-float": Vector(floats, {"codec": "avif", "quality": 60, "container": "thin", "window": (-0.1, 1.5)}),
     }
 
 
@@ -77,6 +84,7 @@ def block(vector: Vector) -> dict[str, Any]:
     packet = compress(vector.image, preprocess=False, key=vector.key, **vector.options)
     text = base64.b64encode(packet_bytes(packet, key=vector.key)).decode()
     header = packet.header
+    stream = packet.code_streams[0] if packet.container == "thin" else packet.streams[0]
     fields: dict[str, Any] = {
         field.name: getattr(header, field.name)
         for field in dataclasses.fields(header)
@@ -95,13 +103,19 @@ def block(vector: Vector) -> dict[str, Any]:
     return {
         "packet": [text[at : at + 96] for at in range(0, len(text), 96)],
         "key": vector.key.hex() if vector.key else None,
-        # A DICOM packet signs its data set in place of the line.
-        "line": sealed_text(packet, key=None if packet.dataset is not None else vector.key),
-        "stream_bytes": len(packet.streams[0]),
-        "stream_sha256": hashlib.sha256(packet.streams[0]).hexdigest(),
+        "line": _line(packet, vector),
+        "stream_bytes": len(stream),
+        "stream_sha256": hashlib.sha256(stream).hexdigest(),
         "first_codes": packet.decode()[0, 0, :4].tolist(),
         "fields": fields,
     }
+
+
+def _line(packet: Packet, vector: Vector) -> str | None:
+    if packet.container == "thin":
+        return None
+    # A DICOM packet signs its data set in place of the line.
+    return sealed_text(packet, key=None if packet.dataset is not None else vector.key)
 
 
 def shown(name: str, facts: dict[str, Any]) -> str:
