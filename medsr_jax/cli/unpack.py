@@ -32,8 +32,8 @@ def unpack(
 ) -> None:
     """Write thin packets as the standard files that they stand for: JPEG, JPEG 2000, AVIF or DICOM.
 
-    With a key the file is signed anew. A viewer opens the result, and `medsr restore` reads it as it does the thin
-    packet.
+    A viewer opens the result, and `medsr restore` reads it as it does the thin packet. Of a DICOM object whose small
+    picture is AV1, which DICOM has no place for, it is the picture alone. With a key the file is signed anew.
     """
     with failing(usage=True):
         secret = key_of(key)

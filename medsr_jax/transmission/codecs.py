@@ -195,5 +195,6 @@ CODECS: dict[str, Codec] = {
         decoder=decode_avif,
         bits=8,
         suffix=".avif",
+        method="AOM_AV1",  # the standard has no term for it
     ),
 }

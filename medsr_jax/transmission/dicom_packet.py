@@ -24,7 +24,7 @@ from pydicom.dataelem import DataElement
 from pydicom.dataset import Dataset
 from pydicom.encaps import generate_frames
 from pydicom.tag import Tag
-from pydicom.uid import UID
+from pydicom.uid import JPEG2000, UID
 
 from medsr_jax.errors import MedsrError, first_line
 from medsr_jax.imaging.dicom.parsing import is_deflated
@@ -37,7 +37,7 @@ from medsr_jax.transmission.sealing import open_sealed
 
 GROUP, CREATOR = 0x6D73, "MEDSR_JAX"
 SERIES_OFFSET = 91
-_MOST_NOTES, _LONGEST_NOTE = 32, 300
+MOST_NOTES, LONGEST_NOTE = 32, 300
 _HEADER, _NOTES, _FORM, _MARKS, _SEAL = 0x01, 0x02, 0x03, 0x05, 0x06
 
 # What the restored object's history begins with.
@@ -59,22 +59,27 @@ _HISTORY = (
 
 
 def sent_dataset(packet: Packet) -> Dataset:
-    """The data set of a packet's DICOM object, without the private block.
-
-    Raises:
-        MedsrError: for a codec without a transfer syntax.
-    """
+    """The data set of a packet's DICOM object, without the private block."""
     return _derived(packet)[1]
 
 
+def history(dataset: Dataset) -> Dataset:
+    """The elements of a packet's data set that the restored object's history begins with."""
+    sent = Dataset()
+    for keyword in _HISTORY:
+        if keyword in dataset:
+            sent[keyword] = dataset[keyword]
+    return sent
+
+
 def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
-    """The original's data set, parsed, and the packet's."""
+    """The original's data set, parsed, and the packet's: without a transfer syntax of its codec, as it would be."""
     from medsr_jax.imaging.dicom.derive import damage_named, derive_dataset, parsed_copy
 
     header, codec = packet.header, CODECS[packet.header.codec]
-    codec.check_dicom()
     assert packet.dataset is not None
-    assert codec.transfer_syntax is not None
+    # Several frames of 8 bits may have no class that allows their rescale; AV1 is in no object that needs one.
+    wide = header.levels > 255 or (codec.transfer_syntax is None and header.frames > 1)
     with damage_named():
         source = parsed_copy(packet.dataset)
     ratio = packet.ratio()
@@ -84,8 +89,8 @@ def _derived(packet: Packet) -> tuple[Dataset, Dataset]:
     derived = derive_dataset(
         source,
         frames=packet.streams,
-        transfer_syntax=codec.transfer_syntax,
-        bits_stored=8 if header.levels == 255 else 16,
+        transfer_syntax=codec.transfer_syntax or JPEG2000,
+        bits_stored=16 if wide else 8,
         signed=False,
         rows=header.small_shape[0],
         columns=header.small_shape[1],
@@ -115,6 +120,7 @@ def dicom_bytes(packet: Packet, text: str, *, key: bytes | None = None) -> bytes
     Raises:
         MedsrError: for a codec without a transfer syntax.
     """
+    CODECS[packet.header.codec].check_dicom()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # about values that the original had and pydicom finds odd
         return _sealed(*_derived(packet), packet, text, key=key)
@@ -246,17 +252,14 @@ def _packet(dataset: Dataset, text: str, *, key: bytes | None) -> Packet:
     for tag in [tag for tag in dataset.keys() if tag.element == 0]:  # noqa: SIM118
         del dataset[tag]  # group lengths, which some archives add
     _drop_block(dataset)
-    sent = Dataset()
-    for keyword in _HISTORY:
-        if keyword in dataset:
-            sent[keyword] = dataset[keyword]
+    sent = history(dataset)
     return Packet(streams=streams, header=header, dataset=rebuilt(dataset, form), sent=sent)
 
 
 def _sender_notes(dataset: Dataset, start: int) -> list[str]:
     """What the sender noted, within bounds: whoever made the packet should not flood a terminal."""
     lines = (_value(dataset, start | _NOTES) or b"").rstrip(b" \0").decode("latin-1").splitlines()
-    return [line[:_LONGEST_NOTE] for line in lines[:_MOST_NOTES]]
+    return [line[:LONGEST_NOTE] for line in lines[:MOST_NOTES]]
 
 
 def is_dicom_packet(dataset: Dataset) -> bool:

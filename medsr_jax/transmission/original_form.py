@@ -105,7 +105,7 @@ def without_bulk(dataset: Dataset) -> tuple[Dataset, tuple[str, ...]]:
                 what = "overlay" if tag >> 16 >= 0x6000 else "curve"
                 notes.append(f"{what} {tag >> 16:04X} does not travel: {size} bytes deflated")
         elif name in _BULKY_SEQUENCES:
-            size = len(_deflated(_only(dataset, tag)))
+            size = len(deflated(_only(dataset, tag)))
             if size > LARGEST_BULK:
                 dropped.append(tag)
                 notes.append(f"{name} does not travel: {size} bytes deflated")
@@ -136,7 +136,7 @@ def original_form(source: Dataset, derived: Dataset) -> bytes:
         item[_ABSENT] = DataElement(_ABSENT, "AT", absent)
     if "SpecificCharacterSet" in source:
         item.SpecificCharacterSet = source.SpecificCharacterSet
-    return _deflated(item)
+    return deflated(item)
 
 
 def rebuilt(dataset: Dataset, form: bytes) -> Dataset:
@@ -149,7 +149,7 @@ def rebuilt(dataset: Dataset, form: bytes) -> Dataset:
     Raises:
         MedsrError: for an element that no sender puts there, or a damaged form.
     """
-    item = _inflated(form)
+    item = inflated(form)
     absent = item[_ABSENT].value if _ABSENT in item else []
     item.pop(_ABSENT, None)
     for value in [absent] if isinstance(absent, BaseTag | int) else absent or []:
@@ -184,22 +184,36 @@ def _bytes_of(value: object) -> bytes:
     return value if isinstance(value, bytes) else b""
 
 
-def _deflated(item: Dataset) -> bytes:
+def deflated(item: Dataset, *, dictionary: bytes = b"") -> bytes:
+    """A data set in explicit VR little endian, as a raw deflate stream; look-up tables as differences.
+
+    Args:
+        item: parsed; its look-up tables are changed in place.
+        dictionary: that the stream begins after (RFC 1950, 2.2, FDICT); both ends have it.
+    """
     _filter_tables(item, _differences)
     target = DicomBytesIO()
     target.is_implicit_VR, target.is_little_endian = False, True
     write_dataset(target, item)
-    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15, 9, zlib.Z_DEFAULT_STRATEGY, dictionary)
     return deflate.compress(target.getvalue()) + deflate.flush()
 
 
-def _inflated(form: bytes) -> Dataset:
+def inflated(form: bytes, *, dictionary: bytes = b"") -> Dataset:
+    """The inverse of `deflated`.
+
+    Raises:
+        MedsrError: the stream is damaged, too large, or no data set.
+    """
     try:
-        data = zlib.decompressobj(-15).decompress(form, _LARGEST_FORM + 1)
+        stream = zlib.decompressobj(-15, dictionary)
+        data = stream.decompress(form, _LARGEST_FORM + 1)
         if len(data) > _LARGEST_FORM:
             raise MedsrError(
                 f"the packet's attributes take more than {_LARGEST_FORM >> 20} MB", remedy="don't trust it"
             )
+        if not stream.eof:
+            raise ValueError("the stream ends early")
         item = read_dataset(io.BytesIO(data), is_implicit_VR=False, is_little_endian=True, bytelength=len(data))
         character_set = item.get("SpecificCharacterSet") or pydicom.charset.default_encoding
         item.set_original_encoding(False, True, pydicom.charset.convert_encodings(character_set))

@@ -234,8 +234,7 @@ class _Source:
     @property
     def container(self) -> str:
         """Of the packet's file."""
-        asked = self.options.container == "thin" or self.dataset is None
-        return "thin" if self.options.thin and asked else "standard"
+        return "thin" if self.options.thin else "standard"
 
     def of_quality(self) -> Packet:
         """The packet of the quality and scale of the options."""
@@ -286,11 +285,10 @@ class _Shrunk:
 def _codec(image: Image, options: SendingOptions) -> Codec:
     """The codec, refused where the image can't be sent with it."""
     dicom = image.dataset is not None
-    codec = CODECS[codec_for(options, dicom=dicom, deep_frames=dicom and _has_deep_frames(image))]
+    codec = CODECS[codec_for(options, dicom=dicom and not options.thin, deep_frames=dicom and _has_deep_frames(image))]
     if image.dataset is not None:
-        if options.container == "thin":
-            raise MedsrError("can't be sent as a thin packet: it is a DICOM object", remedy="choose standard packets")
-        codec.check_dicom()
+        if not options.thin:
+            codec.check_dicom()
         from medsr_jax.imaging.dicom.sop_class import check_derivable
 
         check_derivable(image.dataset)  # before any work: doses and segmentations aren't pictures

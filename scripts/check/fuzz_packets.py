@@ -65,8 +65,7 @@ def seeds() -> list[tuple[str, bytes]]:
         for codec in ("jpeg", "jpeg2000", *(() if image.dataset else ("avif",))):
             packet = compress(image, codec=codec, quality=50)
             files.append((f"{name}-{codec}", packet_bytes(packet)))
-            if image.dataset is None:
-                files.append((f"thin-{name}-{codec}", packet_bytes(to_thin(packet))))
+            files.append((f"thin-{name}-{codec}", packet_bytes(to_thin(packet))))
     files.append(("signed", packet_bytes(compress(images()["CT_small.dcm"]), key=KEY)))
     random = np.random.default_rng(1)
     dicom = [pair for pair in files if pair[1][128:132] == b"DICM"]

@@ -97,11 +97,14 @@ def test_under_a_budget_each_kind_of_file_gets_the_codec_that_serves_it_best(tmp
     Pillow.fromarray(made(120, 130).pixels[0]).save(tmp_path / "a.png")
     (tmp_path / "b.dcm").write_bytes((BUNDLED / "693_J2KI.dcm").read_bytes())
     files = [str(tmp_path / "a.png"), str(tmp_path / "b.dcm")]
-    done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out"), "--max-bytes", "4000"])
+    done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out"), "--max-bytes", "4000", "--scale", "4"])
     assert done.exit_code == 0, done.output
-    assert _files(tmp_path / "out") == {"a.medsr", "b.dcm"}
-    assert [read_packet(tmp_path / "out" / name).header.codec for name in ("a.medsr", "b.dcm")] == ["avif", "jpeg2000"]
+    assert _files(tmp_path / "out") == {"a.medsr", "b.medsr"}
+    assert [read_packet(path).header.codec for path in (tmp_path / "out").iterdir()] == ["avif", "avif"]
     assert all(path.stat().st_size <= 4000 for path in (tmp_path / "out").iterdir())
+    standard = ["-o", str(tmp_path / "standard"), "--max-bytes", "6000", "--container", "standard"]
+    done = RUN.invoke(app, ["compress", files[1], *standard])
+    assert read_packet(tmp_path / "standard" / "b.dcm").header.codec == "jpeg2000", done.output
     few = RUN.invoke(
         app, ["compress", files[0], "-o", str(tmp_path / "few"), "--max-bytes", "400", "--container", "standard"]
     )
@@ -121,7 +124,7 @@ def test_what_is_named_beside_a_budget_is_kept(tmp_path: pathlib.Path) -> None:
 
 def test_a_dicom_object_as_avif_is_refused_in_a_line(tmp_path: pathlib.Path) -> None:
     command = ["compress", str(BUNDLED / "CT_small.dcm"), "-o", str(tmp_path / "out"), "--codec", "avif"]
-    for budget in ([], ["--max-bytes", "9000"]):
+    for budget in ([], ["--max-bytes", "9000", "--container", "standard"]):
         done = RUN.invoke(app, [*command, *budget])
         assert done.exit_code == 1
         assert "can't be sent as avif: DICOM has no transfer syntax for it; choose jpeg or jpeg2000" in done.stderr

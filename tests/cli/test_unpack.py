@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from medsr_jax.cli import app
 from medsr_jax.transmission.packet_io import read_packet
-from tests.transmission.images import made
+from tests.transmission.images import BUNDLED, made
 
 RUN = CliRunner()
 
@@ -69,3 +69,17 @@ def test_a_signed_thin_packet_is_signed_anew(image: pathlib.Path, tmp_path: path
     assert "no key was given" in run("unpack", packet, "-o", tmp_path / "plain.avif")
     with pytest.raises(Exception, match="not signed"):
         read_packet(tmp_path / "plain.avif", key=key.read_bytes())
+
+
+def test_a_thin_dicom_packet_becomes_a_dicom_object_or_the_picture_alone(tmp_path: pathlib.Path) -> None:
+    ct = BUNDLED / "CT_small.dcm"
+    run("compress", ct, "-o", tmp_path / "a.medsr", "--container", "thin", "--codec", "jpeg2000")
+    run("unpack", tmp_path / "a.medsr", "-o", tmp_path / "opened")
+    thin, standard = read_packet(tmp_path / "a.medsr"), read_packet(tmp_path / "opened" / "a.dcm")
+    assert (thin.header, thin.sha256) == (standard.header, standard.sha256)
+    run("compress", ct, "-o", tmp_path / "b.medsr", "--max-bytes", 2500, "--scale", 4)
+    said = run("unpack", tmp_path / "b.medsr", "-o", tmp_path / "opened")
+    assert "DICOM has no transfer syntax for AV1" in said
+    with Pillow.open(tmp_path / "opened" / "b.avif") as picture:
+        assert picture.size == (32, 32)
+    assert "is an image but no packet" in run("unpack", tmp_path / "opened" / "b.avif", "-o", tmp_path / "c", status=1)

@@ -62,6 +62,7 @@ def vectors() -> dict[str, Vector]:
         "thin-jpeg-padding": Vector(padded, {"codec": "jpeg", "quality": 50, "container": "thin"}),
         "thin-avif": Vector(wide, {"codec": "avif", "quality": 60, "scale": 2, "container": "thin"}),
         "thin-avif-float": Vector(floats, {"codec": "avif", "quality": 60, "container": "thin", "window": (-0.1, 1.5)}),
+        "thin-dicom": Vector(_dicom(), {"codec": "avif", "quality": 60, "container": "thin"}),
     }
 
 

@@ -34,6 +34,9 @@ PAGE = (pathlib.Path(__file__).parents[2] / "docs" / "packet-format.md").read_te
 VECTORS: dict[str, dict[str, Any]] = {
     name: json.loads(text) for name, text in re.findall(r"^### ([\w-]+)\n\n```json\n(.*?)```", PAGE, re.M | re.S)
 }
+PACKAGE = pathlib.Path(__file__).parents[2] / "medsr_jax"
+# File meta information of a data set in explicit VR little endian: the transfer syntax alone.
+EXPLICIT_META = b"\x02\0\x10\0UI\x14\x001.2.840.10008.1.2.1\0"
 UUID = bytes.fromhex("88EC00F115DF56BF95648125" + "2065ADBF")
 TYPES = {"u": "uint", "i": "int", "f": "float"}
 TEXTS = {"SH", "LO", "ST", "PN", "LT", "UC", "UT"}
@@ -274,9 +277,22 @@ def test_a_reader_of_the_page_alone_agrees_about_thin_packets(name: str) -> None
     if key:
         assert data[end:] == hmac.new(key, data[:end], hashlib.sha256).digest()[:16]
     assert int.from_bytes(data[end - 4 : end], "big") == zlib.crc32(data[: end - 4])
+    assert (thin.attributes is not None) == (thin.fields["kind"] == "dicom")
     stream = rebuilt(thin, data[thin.end : end - 4])
     assert len(stream) == vector["stream_bytes"]
     assert hashlib.sha256(stream).hexdigest() == vector["stream_sha256"]
+
+
+def test_the_attributes_of_the_thin_dicom_vector_are_a_data_set() -> None:
+    attributes = read_thin(_file(VECTORS["thin-dicom"])).attributes
+    assert attributes is not None
+    (name, size, digest) = re.findall(rf"\| {attributes[0]} \| `(\S+)` \| ([\d,]+) \| `(\w+)` \|", PAGE)[0]
+    dictionary = (PACKAGE / "transmission" / "thin" / name).read_bytes()
+    assert (f"{len(dictionary):,}", hashlib.sha256(dictionary).hexdigest()) == (size, digest)
+    data = zlib.decompressobj(wbits=-15, zdict=dictionary).decompress(attributes[1:])
+    dataset = pydicom.dcmread(io.BytesIO(bytes(128) + b"DICM" + EXPLICIT_META + data))
+    assert (dataset.PatientName, dataset.StudyInstanceUID, dataset.Rows) == ("Vector^Test", "2.25.2", 32)
+    assert [element.tag for element in dataset if element.tag.is_private] == [0x6D731007]
 
 
 def _section(page: str, heading: str) -> str:

@@ -28,7 +28,9 @@ def thin_bytes(packet: Packet, *, key: bytes | None = None) -> bytes:
     """
     attributes = None
     if packet.dataset is not None:
-        raise MedsrError("can't be sent as a thin packet: it is a DICOM object", remedy="choose the standard container")
+        from medsr_jax.transmission.thin.attributes import attribute_bytes  # pydicom is slow to import
+
+        attributes = attribute_bytes(packet)
     form, payloads = streams.split(packet.header, packet.streams)
     lengths = tuple(map(len, payloads[:-1]))
     data = header_bytes(ThinHeader(packet.header, form, lengths, attributes, signed=key is not None))
@@ -53,7 +55,14 @@ def read_thin(data: bytes, *, key: bytes | None = None) -> Packet:
     header = thin.header
     if thin.signed and key is None:
         header = dataclasses.replace(header, notes=("the packet is signed, and no key was given to check that",))
-    return Packet(streams=streams.join(header, thin.form, payloads), header=header, container="thin")
+    if (thin.attributes is None) != (header.kind != "dicom"):
+        raise damaged("it has attributes and is no DICOM object, or the other way round")
+    packet = Packet(streams=streams.join(header, thin.form, payloads), header=header, container="thin")
+    if thin.attributes is None:
+        return packet
+    from medsr_jax.transmission.thin.attributes import with_attributes
+
+    return with_attributes(packet, thin.attributes)
 
 
 def _payloads(thin: ThinHeader, data: bytes) -> tuple[bytes, ...]:

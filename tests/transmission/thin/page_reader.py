@@ -40,6 +40,7 @@ class Thin:
     signed: bool
     end: int
     mask: bytes | None = None
+    attributes: bytes | None = None
 
 
 def read_thin(data: bytes) -> Thin:
@@ -116,8 +117,9 @@ def read_thin(data: bytes) -> Thin:
         texts += [f"smoothed {varint() / 10:.1f}%"] if flags & 2 else []
         texts += [take(varint()).decode()] if flags & 4 else []
     fields["preprocess"] = ", ".join(texts)
-    assert options < 1 << 9
+    assert options < 1 << 10
     assert not options & 128
+    thin.attributes = take(varint()) if options & 512 else None
     fields |= {"frames": 1, "kind": KINDS[kind >> 4 & 3], "inverted": bool(kind & 64)}
     thin.end = at
     return thin
