@@ -159,7 +159,7 @@ def best_that_fits(
     if best is None:
         packet = make(1)
         header, smallest = packet.header, min(sizes.values())
-        part = "" if packet.dataset is None else f", {smallest - packet.coded_bytes} of them attributes and no pixels"
+        part = "" if packet.dataset is None else f", {smallest - packet.carried_bytes} of them attributes and no pixels"
         remedies = ["raise the budget"]
         remedies += ["raise the scale"] if header.scale < SCALES_TRIED[0] else []
         remedies += ["choose the codec jpeg2000"] if header.codec != "jpeg2000" else []

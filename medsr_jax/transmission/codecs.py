@@ -74,7 +74,8 @@ class Codec:
         """
         if self.transfer_syntax is None:
             raise MedsrError(
-                f"can't be sent as {self.name}: DICOM has no transfer syntax for it", remedy="choose jpeg or jpeg2000"
+                f"can't be sent as {self.name}: DICOM has no transfer syntax for it",
+                remedy="choose jpeg or jpeg2000, or thin packets",
             )
 
 

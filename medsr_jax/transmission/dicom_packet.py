@@ -193,7 +193,7 @@ def _open(data: bytes) -> Dataset:
 
 def sealed_text_of(data: bytes) -> str | None:
     """The packet's header in a DICOM file, or None."""
-    with _damage_told():
+    with damage_told():
         return _text(_open(data))
 
 
@@ -204,7 +204,8 @@ def _text(dataset: Dataset) -> str | None:
 
 
 @contextlib.contextmanager
-def _damage_told() -> Iterator[None]:
+def damage_told() -> Iterator[None]:
+    """Makes whatever damaged attributes raise one line, and keeps pydicom from warning."""
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about what is odd in the original too
@@ -223,7 +224,7 @@ def read_dicom_packet(data: bytes, *, key: bytes | None = None) -> Packet:
     Raises:
         MedsrError: where it's no packet, damaged, changed beyond what an archive may, or not signed with the key.
     """
-    with _damage_told():
+    with damage_told():
         dataset = _open(data)
         text = _text(dataset)
         if text is None:

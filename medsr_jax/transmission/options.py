@@ -15,6 +15,7 @@ CODECS = ("jpeg", "jpeg2000", "avif")
 WINDOWS = ("data", "full")
 HEADERS = ("all", "minimal")
 CONTAINERS = ("standard", "thin")
+THIN_SUFFIX = ".medsr"
 
 Window = str | tuple[float, float]
 

@@ -20,6 +20,7 @@ from medsr_jax.transmission.downscaling import small_shape
 from medsr_jax.transmission.options import KERNELS, QUALITIES, SCALES
 from medsr_jax.transmission.padding import Padding
 from medsr_jax.transmission.thin.av1 import code_stream
+from medsr_jax.transmission.thin.streams import split
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -367,6 +368,12 @@ class Packet:
         A thin packet may be smaller than that: it carries its code streams without what can be rebuilt.
         """
         return sum(map(len, self.code_streams))
+
+    @functools.cached_property
+    def carried_bytes(self) -> int:
+        """Bytes of the packet's file that are code streams, as they travel in its container."""
+        payloads = split(self.header, self.streams)[1] if self.container == "thin" else self.streams
+        return sum(map(len, payloads))
 
     def size_text(self, size: int) -> str:
         """The bytes of the packet's file, and how many of them are pixels."""

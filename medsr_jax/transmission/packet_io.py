@@ -19,10 +19,11 @@ from medsr_jax.jpeg.headers import too_many_scans
 from medsr_jax.jpeg.tables import nearest_quality
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.containers import CONTAINERS, container_of
-from medsr_jax.transmission.options import SCALES
+from medsr_jax.transmission.options import SCALES, THIN_SUFFIX
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.sealing import open_sealed, sealed_text
-from medsr_jax.transmission.thin.file import SUFFIX, is_thin, read_thin, thin_bytes
+from medsr_jax.transmission.thin.file import read_thin, thin_bytes
+from medsr_jax.transmission.thin.header import is_thin
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -33,7 +34,7 @@ _LARGEST_SMALL_IMAGE = 1 << 28
 def packet_suffix(packet: Packet) -> str:
     """The suffix of the file that the packet becomes, such as ".jpg"."""
     if packet.container == "thin":
-        return SUFFIX
+        return THIN_SUFFIX
     return ".dcm" if packet.dataset is not None else CODECS[packet.header.codec].suffix
 
 

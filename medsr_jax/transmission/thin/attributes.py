@@ -21,7 +21,14 @@ from medsr_jax import __version__
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging.dicom.derive import STALE, damage_named, parsed_copy
 from medsr_jax.imaging.dicom.differences import differing
-from medsr_jax.transmission.dicom_packet import GROUP, LONGEST_NOTE, MOST_NOTES, history, sent_dataset
+from medsr_jax.transmission.dicom_packet import (
+    GROUP,
+    LONGEST_NOTE,
+    MOST_NOTES,
+    damage_told,
+    history,
+    sent_dataset,
+)
 from medsr_jax.transmission.original_form import deflated, inflated
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.thin.numbers import damaged
@@ -81,6 +88,11 @@ def with_attributes(packet: Packet, data: bytes) -> Packet:
     """
     if not data or data[0] not in _DICTIONARIES:
         raise MedsrError("the packet's attributes need a later version of this software: update medsr-jax")
+    with damage_told():
+        return _with_dataset(packet, data)
+
+
+def _with_dataset(packet: Packet, data: bytes) -> Packet:
     item = inflated(data[1:], dictionary=_dictionary(data[0]))
     notes, version, sent = (item.pop(tag, None) for tag in (_NOTES, _VERSION, _HISTORY))
     if any(not _travels(tag) for tag in item.keys()):  # noqa: SIM118

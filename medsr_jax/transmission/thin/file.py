@@ -13,10 +13,9 @@ import zlib
 from medsr_jax.errors import MedsrError
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.thin import streams
-from medsr_jax.transmission.thin.header import ThinHeader, header_bytes, is_thin, read_header
+from medsr_jax.transmission.thin.header import ThinHeader, header_bytes, read_header
 from medsr_jax.transmission.thin.numbers import damaged
 
-SUFFIX = ".medsr"
 _CHECKSUM, _SIGNATURE = 4, 16
 
 
@@ -94,6 +93,3 @@ def _check_signature(thin: ThinHeader, data: bytes, key: bytes | None) -> None:
 
 def _signature(data: bytes, key: bytes) -> bytes:
     return hmac.digest(key, data, "sha256")[:_SIGNATURE]
-
-
-__all__ = ["SUFFIX", "is_thin", "read_thin", "thin_bytes"]

@@ -49,6 +49,8 @@ def test_both_containers_hold_the_same_packet(codec: str, dtype: str) -> None:
         if codec != "avif":
             assert other.streams == packet.streams
     assert thin(again) == data
+    assert received.carried_bytes == len(data) - read_header(data).end - 4
+    assert again.carried_bytes == sum(map(len, again.streams))
 
 
 def headers(count: int) -> list[PacketHeader]:
