@@ -29,12 +29,15 @@ _DRAFT, _COMPARED = 9, 6
 _COMPARED_TO_DRAFT, _SLOW_TO_COMPARED = 0.95, 0.975
 # The data at one quantiser against that at the next coarser one, and the first quantiser that is tried.
 _STEP, _FIRST = 0.065, 20
-# Of a budget: what is aimed at, first and with the measured ratio; and what is good enough to end with.
-_FIRST_AIM, _AIM, _ENOUGH = 0.991, 0.994, 0.985
+# Of a budget: what is aimed at, first and with the measured ratio; what is good enough to end with; and what is so poor
+# that one more try is made.
+_FIRST_AIM, _AIM, _ENOUGH, _POOR = 0.991, 0.993, 0.986, 0.984
+# What suffices to compare scales by.
+_COMPARABLE = 0.93
 _LEAST_CONTRAST = 0.85
 # Bytes of an AVIF that don't depend on the image, and of a window in the header's text.
 _BOXES, _WINDOW = 269, 8
-_SMALL, _LARGE = 1 << 20, 1 << 21
+_QUICKEST, _QUICK, _SMALL, _LARGE = 300_000, 600_000, 1 << 20, 1 << 21
 
 
 @dataclasses.dataclass(frozen=True)
@@ -43,21 +46,23 @@ class Pace:
 
     Attributes:
         speed: of the last encodings.
-        tries: how many of them; one more where none of them fits.
+        tries: how many of them; one more where none of them uses the budget well.
     """
 
     speed: int
     tries: int
 
 
-def pace_of(effort: str, pixels: int) -> Pace:
-    """The pace for an effort of `SendingOptions` and an image of so many pixels."""
+def pace_of(effort: str, *, pixels: int, max_bytes: int) -> Pace:
+    """The pace for an effort of `SendingOptions`, an image of so many pixels and a budget."""
     if effort == "fast":
         return Pace(speed=6, tries=2)
     if effort == "thorough":
         return Pace(speed=2 if pixels <= _LARGE else 4, tries=3)
     if pixels <= _SMALL:
-        return Pace(speed=4, tries=2)
+        # The time of an encoding rises with the pixels and, as 120 of them, with each byte.
+        cost = pixels + 120 * max_bytes
+        return Pace(speed=4, tries=5 if cost <= _QUICKEST else 3 if cost <= _QUICK else 2)
     return Pace(speed=5, tries=2 if pixels <= _LARGE else 1)
 
 
@@ -75,7 +80,7 @@ class Av1Rate:
         self._code, self._budget, self._pace = code, budget, pace
         self._at = min(max(_FIRST if first is None else first, 0), len(SETTINGS) - 1)
         self._drafts: dict[int, int] = {}
-        self._ratio = _COMPARED_TO_DRAFT
+        self._ratio, self._ratios = _COMPARED_TO_DRAFT, list[float]()
         self._overhead = {False: 0, True: 0}
         self._fitting: Packet | None = None
 
@@ -95,7 +100,7 @@ class Av1Rate:
         """
         tried: set[int] = set()
         found: dict[int, Packet] = {}
-        while len(tried) < 4:
+        while len(tried) < 4 and not any(map(self._is_comparable, found.values())):
             index = max(self._highest(self._budget.most), 0)
             if index in tried:
                 break
@@ -112,15 +117,19 @@ class Av1Rate:
         self._fitting = found[max(found)]
         return self._fitting
 
+    def _is_comparable(self, packet: Packet) -> bool:
+        return self._budget.size(packet) >= _COMPARABLE * self._budget.most
+
     def finished(self) -> Packet:
-        """The packet at the low speed that uses the budget best, or that of `compared` where none at that speed fits."""
+        """The packet at the low speed that uses the budget best; that of `compared` where none at that speed fits."""
         budget, pace = self._budget, self._pace
         fitting = self._fitting or self.compared()
         goal = budget.least or budget.most
         if pace.speed < _COMPARED:
             self._ratio *= _SLOW_TO_COMPARED
+        self._ratios.clear()
         coded: dict[tuple[int, float], Packet] = {}
-        while len(coded) <= pace.tries:
+        while True:
             plan = self._plan(budget.least, goal, first=not coded and pace.speed < _COMPARED)
             if plan in coded:
                 break
@@ -128,7 +137,8 @@ class Av1Rate:
             sizes = [budget.size(packet) for packet in coded.values()]
             if _is_enough(sizes[-1], budget, goal):
                 return coded[plan]
-            if len(coded) >= pace.tries and (budget.least or min(sizes) <= budget.most):
+            used = max((size for size in sizes if size <= budget.most), default=0)
+            if len(coded) > pace.tries or (len(coded) == pace.tries and (budget.least or used >= _POOR * goal)):
                 break
         packets = sorted(coded.values(), key=budget.size)
         if not budget.least:
@@ -145,7 +155,7 @@ class Av1Rate:
         aim = goal * (1 + short if least else 1 - short)
         index = self._highest(aim)
         data = aim - self._overhead[False]
-        enough = 0 <= index and self._drafts[index] * self._ratio >= _ENOUGH * data
+        enough = index >= 0 and self._drafts[index] * self._ratio >= _ENOUGH * data
         if index == len(SETTINGS) - 1 or (enough and not least):
             return index, 1.0
         finer = index + 1
@@ -175,7 +185,9 @@ class Av1Rate:
     def _coded(self, index: int, contrast: float, speed: int) -> Packet:
         """A packet, from which the ratio is measured anew."""
         packet = self._code(SETTINGS[index], contrast, speed)
-        self._ratio = _data(packet) / (self._draft(index) * contrast)
+        self._ratios.append(_data(packet) / (self._draft(index) * contrast))
+        # Sizes differ by a hundredth for no reason that could be foreseen: all that were measured count.
+        self._ratio = sum(self._ratios) / len(self._ratios)
         self._overhead[contrast < 1] = self._budget.size(packet) - _data(packet)
         return packet
 

@@ -7,6 +7,7 @@ depends on the image, so the sender does what a receiver without a network would
 from __future__ import annotations
 
 import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -30,11 +31,11 @@ radiographs (256x256 and 512x512) the two are even at about 1100 bytes, of CT sl
 _MOST_BITS, _MOST_BITS_AV1 = 0.5, 0.15
 # Errors near the best scale differ little and not always in order: the search ends where one is this many times the
 # least. And sizes rise with the setting but for a hundredth here and there, with AVIF.
-_CLEARLY_WORSE, _NEARLY = 1.1, 1.02
+_CLEARLY_WORSE, _NEARLY, _NEARLY_USED = 1.1, 1.02, 0.9
 # The setting that is tried first, about what the logarithm of the size rises by with each, and when to bisect.
 _FIRST, _SLOPE, _GUESSES = 40, 0.03, 6
 # Of a budget: what ends a search between whole settings, which has so many steps, fewer where images are large.
-_ENOUGH, _STEPS, _STEPS_LARGE, _LARGE = 0.995, 6, 2, 1 << 21
+_ENOUGH, _STEPS, _STEPS_LARGE, _LARGE = 0.995, 4, 2, 1 << 21
 
 Maker = Callable[[float], Packet]
 
@@ -75,9 +76,7 @@ Attempts = Callable[[int, int | None], Attempt]
 """(scale, the setting to try first or None) -> attempt."""
 
 
-def codec_for(
-    options: SendingOptions, *, dicom: bool, deep_frames: bool = False, max_bytes: int | None = None
-) -> str:
+def codec_for(options: SendingOptions, *, dicom: bool, deep_frames: bool = False, max_bytes: int | None = None) -> str:
     """The name of the codec that an image is sent with.
 
     Args:
@@ -127,10 +126,11 @@ def best_scale(attempts: Attempts, frames: np.ndarray, *, budget: Budget, codec:
         except MedsrError as error:
             refusals.append(error)
             return False
-        gain = expected_gain(scale, codec, bits)
-        error = packet_error(attempt.packet, frames[len(frames) // 2]) * 10 ** (-gain / 10)
-        found.append((error, attempt))
-        return error <= _CLEARLY_WORSE * min(error for error, _ in found)
+        # Halving the bytes about doubles the error: what the last steps will gain is counted in.
+        used = max(budget.size(attempt.packet) / budget.most, _NEARLY_USED)
+        gain = 10 ** (-expected_gain(scale, codec, bits) / 10)
+        found.append((packet_error(attempt.packet, frames[len(frames) // 2]) * used * gain, attempt))
+        return found[-1][0] <= _CLEARLY_WORSE * min(error for error, _ in found)
 
     start = _start(bits, most=_MOST_BITS_AV1 if codec == "avif" else _MOST_BITS)
     for scale in SCALES_TRIED[start:]:
@@ -162,7 +162,7 @@ def packet_error(packet: Packet, frame: np.ndarray) -> float:
 
 
 def best_that_fits(
-    make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST
+    make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST, monotone: bool = False
 ) -> tuple[Packet, int]:
     """The packet of the highest setting whose size is at most `max_bytes`, and the setting.
 
@@ -174,6 +174,7 @@ def best_that_fits(
         max_bytes: the budget for the whole file.
         size: packet -> bytes of its file.
         first: the setting to try first.
+        monotone: sizes always rise with the setting.
 
     Raises:
         MedsrError: nothing fits; the error has the smallest possible size.
@@ -196,7 +197,7 @@ def best_that_fits(
         low, high = (setting, high) if fits(setting) else (low, setting)
         meets = _meeting(sizes, max_bytes) if len(sizes) < _GUESSES else (low + high) / 2
         setting = min(max(math.floor(meets), low + 1), high - 1)
-    if high <= 100 and sizes[high] <= _NEARLY * max_bytes:
+    if not monotone and high <= 100 and sizes[high] <= _NEARLY * max_bytes:
         for setting in range(high + 1, min(high + 3, 101)):
             if setting not in sizes:
                 fits(setting)
@@ -231,26 +232,27 @@ def attempt(make: Maker, *, budget: Budget, first: int | None, fractions: bool) 
     Raises:
         MedsrError: nothing fits.
     """
+    make = functools.cache(make)
     first = _FIRST if first is None else min(max(first, 1), 100)
-    packet, setting = best_that_fits(make, max_bytes=budget.most, size=budget.size, first=first)
+    packet, setting = best_that_fits(make, max_bytes=budget.most, size=budget.size, first=first, monotone=fractions)
     return Attempt(packet, setting, _SLOPE, lambda: _finished(make, packet, setting, budget, fractions=fractions))
 
 
 def _finished(make: Maker, packet: Packet, setting: int, budget: Budget, *, fractions: bool) -> Packet:
-    """The packet between a setting that fits and the next one that uses the budget best."""
-    rows, columns = packet.header.small_shape
-    steps = (_STEPS if rows * columns <= _LARGE else _STEPS_LARGE) if fractions else 0
-    if setting == 100 or not (steps or budget.least):
+    """The packet that uses the budget best, between a setting that fits and the next one."""
+    if setting == 100 or not (fractions or budget.least) or budget.size(packet) == budget.most:
         return packet
     low, high, below, above = float(setting), setting + 1.0, packet, make(setting + 1)
     while budget.least and budget.size(above) < budget.least and high < 100:
-        high, above = high + 1, make(high + 1)
-    for _ in range(steps):
-        if budget.size(below) >= max(_ENOUGH * budget.most, budget.least):
-            return below
-        if budget.least and budget.size(above) <= budget.least / _ENOUGH:
+        high += 1
+        above = make(high)
+    rows, columns = packet.header.small_shape
+    for _ in range((_STEPS if rows * columns <= _LARGE else _STEPS_LARGE) if fractions else 0):
+        goal = above if budget.least else below
+        if _ENOUGH <= budget.size(goal) / budget.most <= 1 / _ENOUGH or budget.size(above) <= budget.size(below):
             break
-        middle = (low + high) / 2
+        place = math.log(budget.most / budget.size(below)) / math.log(budget.size(above) / budget.size(below))
+        middle = low + (high - low) * min(max(place, 0.2), 0.8)
         between = make(middle)
         if budget.size(between) <= budget.most:
             low, below = middle, max(below, between, key=budget.size)

@@ -153,12 +153,14 @@ def encode_avif_at(image: np.ndarray, setting: float, speed: int) -> bytes:
     """As `encode_avif`, at a speed of 0 (slowest) to 10.
 
     Tuning for squared error instead of for looks saves a quarter of the bytes at equal PSNR, and superblocks of 64
-    pixels 0.2 %. One thread: the encoder gains nothing from more, and its tiles would differ by machine.
+    pixels 0.2 %. At speeds 4 and 5 no blocks below 8x8 are tried, which takes a seventh of the time and 0.5 % of the
+    bytes. One thread: the encoder gains nothing from more, and its tiles would differ by machine.
     """
     from PIL import Image  # imagecodecs' encoder can't be tuned
 
     target = io.BytesIO()
-    options = {"speed": speed, "advanced": {"tune": "psnr", "sb-size": "64"}, "max_threads": 1}
+    advanced = {"tune": "psnr", "sb-size": "64"} | ({"min-partition-size": "8"} if speed in (4, 5) else {})
+    options = {"speed": speed, "advanced": advanced, "max_threads": 1}
     Image.fromarray(image).save(
         target, "AVIF", quality=int(setting), subsampling="4:0:0", range="full", codec="aom", **options
     )

@@ -74,11 +74,10 @@ class SendingOptions:
                 names = ", ".join(RATIOS)
                 raise ParameterError("ratio", f"must be {names} or a number from 1 up, not {self.ratio}")
             if self.max_bytes is not None:
-                raise ParameterError("ratio", "can't be met together with a budget of bytes", remedy="choose one of them")
+                raise ParameterError("ratio", "contradicts a budget of bytes", remedy="give one of them")
         check_window(self.window)
         if self.codec == "avif" and not has_avif():
             raise ParameterError("codec", "avif is not part of Pillow here", remedy="choose jpeg or jpeg2000")
-
 
     @property
     def ratio_number(self) -> float | None:

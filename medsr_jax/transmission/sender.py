@@ -289,7 +289,7 @@ class _Source:
         small = self.shrunk(scale)
         if self.codec.paced is None:
             return attempt(small.packet, budget=budget, first=first, fractions=self.codec.setting_of is not None)
-        pace = pace_of(self.options.effort, small.frames[0].size)
+        pace = pace_of(self.options.effort, pixels=small.frames[0].size, max_bytes=budget.most)
         found = Av1Rate(small.paced, budget=budget, pace=pace, first=first).attempt()
         return dataclasses.replace(found, finish=lambda: small.with_quality(found.finish()))
 
