@@ -9,7 +9,6 @@ from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.imaging.image import Image
 from medsr_jax.transmission import expected_gain as gains
 from medsr_jax.transmission.av1_rate import SETTINGS, pace_of
-from medsr_jax.transmission.budget import packet_error
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.expected_gain import expected_gain
 from medsr_jax.transmission.mapping import from_codes, to_codes, widened
@@ -17,7 +16,7 @@ from medsr_jax.transmission.options import EFFORTS, SendingOptions
 from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
 from medsr_jax.transmission.sender import compress
 from tests.transmission.images import made
-from tests.transmission.test_budget import photographed
+from tests.transmission.test_budget import photographed, squared_error
 
 
 def test_each_quantiser_of_the_encoder_has_one_setting() -> None:
@@ -41,7 +40,7 @@ def test_budgets_are_used_to_the_last_percent() -> None:
 def test_more_effort_gives_less_error_at_equal_bytes() -> None:
     image = photographed("693_J2KI.dcm")
     errors = [
-        packet_error(compress(image, scale=2, codec="avif", max_bytes=2500, effort=effort), image.pixels[0])
+        squared_error(compress(image, scale=2, codec="avif", max_bytes=2500, effort=effort), image)
         for effort in EFFORTS
     ]
     assert errors[2] < errors[0]
