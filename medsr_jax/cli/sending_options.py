@@ -13,7 +13,18 @@ import typer
 
 from medsr_jax.cli.key import key_of
 from medsr_jax.errors import ParameterError, UsageError, missing_part
-from medsr_jax.transmission.options import AUTO, CODECS, CONTAINERS, HEADERS, KERNELS, WINDOWS, SendingOptions, Window
+from medsr_jax.transmission.ceilings import RATIOS
+from medsr_jax.transmission.options import (
+    AUTO,
+    CODECS,
+    CONTAINERS,
+    EFFORTS,
+    HEADERS,
+    KERNELS,
+    WINDOWS,
+    SendingOptions,
+    Window,
+)
 
 _TABLE = "dicomanonymizer"
 
@@ -40,6 +51,21 @@ class Sending:
             " are chosen for it unless given."
         ),
     ] = None
+    ratio: Annotated[
+        str | None,
+        typer.Option(
+            autocompletion=lambda: RATIOS,
+            help="The compression ratio to reach and not to exceed, such as 25; or german (10) or canadian (30), the"
+            " published ceilings for chest radiographs. Chooses as --max-bytes does.",
+        ),
+    ] = None
+    effort: Annotated[
+        str,
+        typer.Option(
+            autocompletion=lambda: EFFORTS,
+            help="Of AVIF's encoder with --max-bytes or --ratio: fast, normal or thorough.",
+        ),
+    ] = EFFORTS[1]
     codec: Annotated[
         str,
         typer.Option(
@@ -103,6 +129,8 @@ class Sending:
             quality=_number(self.quality),
             codec=self.codec,
             max_bytes=_size(self.max_bytes),
+            ratio=_ratio(self.ratio),
+            effort=self.effort,
             preprocess=self.preprocess,
             kernel=self.kernel,
             window=_window(self.window),
@@ -161,6 +189,16 @@ def _size(text: str | None) -> int | None:
     if found is None or found[2] not in _UNITS:
         raise ParameterError("max_bytes", f"must be a number of bytes such as 2000, 2KB or 2KiB, not {text}")
     return int(float(found[1]) * _UNITS[found[2]])
+
+
+def _ratio(text: str | None) -> float | str | None:
+    """A number, also of 25:1; `SendingOptions` refuses other texts."""
+    if text is None:
+        return None
+    try:
+        return float(text.removesuffix(":1"))
+    except ValueError:
+        return text
 
 
 def _window(text: str | None) -> Window | None:

@@ -6,6 +6,8 @@ depends on the image, so the sender does what a receiver without a network would
 
 from __future__ import annotations
 
+import dataclasses
+import functools
 import math
 from collections.abc import Callable
 
@@ -14,6 +16,7 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.enlargement import enlargement_error
+from medsr_jax.transmission.expected_gain import expected_gain
 from medsr_jax.transmission.options import AUTO, SendingOptions, has_avif
 from medsr_jax.transmission.packet import Packet
 
@@ -24,90 +27,133 @@ AVIF_FROM = 1000
 radiographs (256x256 and 512x512) the two are even at about 1100 bytes, of CT slices at about 600. In thin packets AVIF
 is better at any size: by 1 dB at 200 bytes."""
 
-# Radiographs are best sent with a tenth of a bit for each small pixel, give or take a factor of four.
-_MOST_BITS = 0.5
+# Radiographs are best sent with a tenth of a bit for each small pixel, give or take a factor of four. The search begins
+# at the coarsest scale with fewer bits than these.
+_MOST_BITS, _MOST_BITS_AV1 = 0.5, 0.15
 # Errors near the best scale differ little and not always in order: the search ends where one is this many times the
 # least. And sizes rise with the setting but for a hundredth here and there, with AVIF.
-_CLEARLY_WORSE, _NEARLY = 1.1, 1.02
+_CLEARLY_WORSE, _NEARLY, _NEARLY_USED = 1.1, 1.02, 0.9
 # The setting that is tried first, about what the logarithm of the size rises by with each, and when to bisect.
 _FIRST, _SLOPE, _GUESSES = 40, 0.03, 6
+# Of a budget: what ends a search between whole settings, which has so many steps, fewer where images are large.
+_ENOUGH, _STEPS, _STEPS_LARGE, _LARGE = 0.995, 4, 2, 1 << 21
 
-Maker = Callable[[int], Packet]
+Maker = Callable[[float], Packet]
 
 
-def codec_for(options: SendingOptions, *, dicom: bool, deep_frames: bool = False) -> str:
+@dataclasses.dataclass(frozen=True)
+class Budget:
+    """What a packet's size may be.
+
+    Attributes:
+        most: bytes, for the packets that are compared and, without `least`, for the result.
+        size: packet -> bytes that count.
+        least: the result has at least so many bytes, and as few more as the codec allows; 0 for no such bound.
+    """
+
+    most: int
+    size: Callable[[Packet], int]
+    least: int = 0
+
+
+@dataclasses.dataclass(frozen=True)
+class Attempt:
+    """One scale's search, so far that scales can be compared.
+
+    Attributes:
+        packet: that fits.
+        setting: that was found.
+        slope: about what the logarithm of the size rises by with each setting.
+        finish: gives the packet that uses the budget up.
+    """
+
+    packet: Packet
+    setting: int
+    slope: float
+    finish: Callable[[], Packet]
+
+
+Attempts = Callable[[int, int | None], Attempt]
+"""(scale, the setting to try first or None) -> attempt."""
+
+
+def codec_for(options: SendingOptions, *, dicom: bool, deep_frames: bool = False, max_bytes: int | None = None) -> str:
     """The name of the codec that an image is sent with.
 
     Args:
         options: codec and budget.
+        max_bytes: the budget where it follows from a ratio.
         dicom: the image is a DICOM object, which has no transfer syntax for AVIF.
         deep_frames: it has several frames of more than 8 bits: 8-bit codes of them have no class that allows their
             rescale.
     """
     if options.codec is not None and options.codec != AUTO:
         return options.codec
-    if options.max_bytes is None:
+    budget = options.max_bytes if max_bytes is None else max_bytes
+    if budget is None:
         return "jpeg2000" if deep_frames else "jpeg"
-    small = options.max_bytes < AVIF_FROM and not options.thin
+    small = budget < AVIF_FROM and not options.thin
     return "jpeg2000" if dicom or small or not has_avif() else "avif"
 
 
-def best_scale(
-    maker: Callable[[int], Maker], frames: np.ndarray, *, max_bytes: int, size: Callable[[Packet], int]
-) -> Packet:
+def best_scale(attempts: Attempts, frames: np.ndarray, *, budget: Budget, codec: str) -> Packet:
     """The packet that fits and whose small image, enlarged by bicubic interpolation, is nearest to the original.
 
-    Each scale is tried with the highest setting that fits: finer ones until one doesn't fit or is clearly worse than
-    the best, and coarser ones where none of them was better than the first.
+    Scales are tried from the one that leaves each small pixel a usual number of bits: finer ones until one doesn't fit
+    or is clearly worse than the best, and coarser ones where none of them was better than the first. The best alone is
+    finished. What the receiver's network is expected to gain at each scale counts too (`expected_gain`).
 
     Args:
-        maker: scale -> setting 1..100 of the codec -> packet.
+        attempts: of each scale.
         frames: (frames, rows, columns) of the original, stored values; the middle one stands for all.
-        max_bytes, size: as of `best_that_fits`.
+        budget: that the packet must meet.
+        codec: name of the codec.
 
     Raises:
         MedsrError: where nothing fits.
     """
-    found: list[tuple[float, Packet]] = []
-    settings: list[int] = []
+    found: list[tuple[float, Attempt]] = []
     refusals: list[MedsrError] = []
+    bits = 8 * budget.most / frames.size
 
     def promising(scale: int) -> bool:
         """Tries a scale; whether the next one in the same direction may be better."""
-        first = _FIRST
+        first = None
         if found:
+            last = found[-1][1]
             # At one setting the size rises with the pixels to the power of 0.6.
-            first = settings[-1] - round(1.2 * math.log(found[-1][1].header.scale / scale) / _SLOPE)
+            first = last.setting - round(1.2 * math.log(last.packet.header.scale / scale) / last.slope)
         try:
-            first = min(max(first, 1), 100)
-            packet, setting = best_that_fits(maker(scale), max_bytes=max_bytes, size=size, first=first)
+            attempt = attempts(scale, first)
         except MedsrError as error:
             refusals.append(error)
             return False
-        found.append((packet_error(packet, frames[len(frames) // 2]), packet))
-        settings.append(setting)
+        # Halving the bytes about doubles the error: what the last steps will gain is counted in.
+        used = max(budget.size(attempt.packet) / budget.most, _NEARLY_USED)
+        gain = 10 ** (-expected_gain(scale, codec, bits) / 10)
+        found.append((packet_error(attempt.packet, frames[len(frames) // 2]) * used * gain, attempt))
         return found[-1][0] <= _CLEARLY_WORSE * min(error for error, _ in found)
 
-    start = _start(8 * max_bytes / frames.size)
+    start = _start(bits, most=_MOST_BITS_AV1 if codec == "avif" else _MOST_BITS)
     for scale in SCALES_TRIED[start:]:
         if not promising(scale):
             break
-    if not found or _best(found).header.scale == SCALES_TRIED[start]:
+    if not found or _best(found).packet.header.scale == SCALES_TRIED[start]:
         for scale in reversed(SCALES_TRIED[:start]):
             if not promising(scale) and found:
                 break
     if not found:
         raise refusals[-1]
-    return _best(found)
+    return _best(found).finish()
 
 
-def _best(found: list[tuple[float, Packet]]) -> Packet:
-    return min(found, key=lambda pair: (pair[0], -pair[1].header.scale))[1]
+def _best(found: list[tuple[float, Attempt]]) -> Attempt:
+    return min(found, key=lambda pair: (pair[0], -pair[1].packet.header.scale))[1]
 
 
-def _start(bits: float) -> int:
+def _start(bits: float, *, most: float) -> int:
     """The place in `SCALES_TRIED` to begin at, where each pixel of the original has so many bits."""
-    return next((at for at, scale in enumerate(SCALES_TRIED) if bits * scale**2 <= _MOST_BITS), len(SCALES_TRIED) - 1)
+    return next((at for at, scale in enumerate(SCALES_TRIED) if bits * scale**2 <= most), len(SCALES_TRIED) - 1)
 
 
 def packet_error(packet: Packet, frame: np.ndarray) -> float:
@@ -118,7 +164,7 @@ def packet_error(packet: Packet, frame: np.ndarray) -> float:
 
 
 def best_that_fits(
-    make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST
+    make: Maker, *, max_bytes: int, size: Callable[[Packet], int], first: int = _FIRST, monotone: bool = False
 ) -> tuple[Packet, int]:
     """The packet of the highest setting whose size is at most `max_bytes`, and the setting.
 
@@ -130,6 +176,7 @@ def best_that_fits(
         max_bytes: the budget for the whole file.
         size: packet -> bytes of its file.
         first: the setting to try first.
+        monotone: sizes always rise with the setting.
 
     Raises:
         MedsrError: nothing fits; the error has the smallest possible size.
@@ -152,23 +199,68 @@ def best_that_fits(
         low, high = (setting, high) if fits(setting) else (low, setting)
         meets = _meeting(sizes, max_bytes) if len(sizes) < _GUESSES else (low + high) / 2
         setting = min(max(math.floor(meets), low + 1), high - 1)
-    if high <= 100 and sizes[high] <= _NEARLY * max_bytes:
+    if not monotone and high <= 100 and sizes[high] <= _NEARLY * max_bytes:
         for setting in range(high + 1, min(high + 3, 101)):
             if setting not in sizes:
                 fits(setting)
     if best is None:
-        packet = make(1)
-        header, smallest = packet.header, min(sizes.values())
-        part = "" if packet.dataset is None else f", {smallest - packet.carried_bytes} of them attributes and no pixels"
-        remedies = ["raise the budget"]
-        remedies += ["raise the scale"] if header.scale < SCALES_TRIED[0] else []
-        remedies += ["choose the codec jpeg2000"] if header.codec != "jpeg2000" else []
-        raise MedsrError(
-            f"doesn't fit into {max_bytes} bytes: its smallest packet with scale {header.scale} and {header.codec} has "
-            f"{smallest}{part}",
-            remedy=" or ".join(remedies),
-        )
+        raise refusal(make(1), smallest=min(sizes.values()), max_bytes=max_bytes)
     return best
+
+
+def refusal(packet: Packet, *, smallest: int, max_bytes: int) -> MedsrError:
+    """The error where even the smallest packet, of so many bytes, is beyond the budget."""
+    header, attributes = packet.header, smallest - packet.carried_bytes
+    part = "" if packet.dataset is None or attributes <= 0 else f", {attributes} of them attributes and no pixels"
+    remedies = ["raise the budget"]
+    remedies += ["raise the scale"] if header.scale < SCALES_TRIED[0] else []
+    remedies += ["choose the codec jpeg2000"] if header.codec != "jpeg2000" else []
+    return MedsrError(
+        f"doesn't fit into {max_bytes} bytes: its smallest packet with scale {header.scale} and {header.codec} has "
+        f"{smallest}{part}",
+        remedy=" or ".join(remedies),
+    )
+
+
+def attempt(make: Maker, *, budget: Budget, first: int | None, fractions: bool) -> Attempt:
+    """The search of a codec whose speed can't be chosen.
+
+    Args:
+        make: setting 1..100 of the codec -> packet.
+        budget: that the packet must meet.
+        first: the setting to try first.
+        fractions: settings need not be whole.
+
+    Raises:
+        MedsrError: nothing fits.
+    """
+    make = functools.cache(make)
+    first = _FIRST if first is None else min(max(first, 1), 100)
+    packet, setting = best_that_fits(make, max_bytes=budget.most, size=budget.size, first=first, monotone=fractions)
+    return Attempt(packet, setting, _SLOPE, lambda: _finished(make, packet, setting, budget, fractions=fractions))
+
+
+def _finished(make: Maker, packet: Packet, setting: int, budget: Budget, *, fractions: bool) -> Packet:
+    """The packet that uses the budget best, between a setting that fits and the next one."""
+    if setting == 100 or not (fractions or budget.least) or budget.size(packet) == budget.most:
+        return packet
+    low, high, below, above = float(setting), setting + 1.0, packet, make(setting + 1)
+    while budget.least and budget.size(above) < budget.least and high < 100:
+        high += 1
+        above = make(high)
+    rows, columns = packet.header.small_shape
+    for _ in range((_STEPS if rows * columns <= _LARGE else _STEPS_LARGE) if fractions else 0):
+        goal = above if budget.least else below
+        if _ENOUGH <= budget.size(goal) / budget.most <= 1 / _ENOUGH or budget.size(above) <= budget.size(below):
+            break
+        place = math.log(budget.most / budget.size(below)) / math.log(budget.size(above) / budget.size(below))
+        middle = low + (high - low) * min(max(place, 0.2), 0.8)
+        between = make(middle)
+        if budget.size(between) <= budget.most:
+            low, below = middle, max(below, between, key=budget.size)
+        else:
+            high, above = middle, between
+    return above if budget.least else below
 
 
 def _meeting(sizes: dict[int, int], budget: int) -> float:

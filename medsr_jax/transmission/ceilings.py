@@ -6,6 +6,9 @@ guideline of the Canadian Association of Radiologists. Other kinds of images hav
 
 from __future__ import annotations
 
+RATIOS = {"german": 10, "canadian": 30}
+"""The ceilings by the words for them in options."""
+
 CEILINGS = {10: "German consensus", 30: "Canadian guideline"}
 """Published ceilings of the ratio for lossy chest radiographs, the lowest first."""
 

@@ -15,6 +15,8 @@ import numpy as np
 
 from medsr_jax.transmission.options import Window, check_window
 
+_WHOLE_FROM = 128
+
 
 def choose_window(
     pixels: np.ndarray,
@@ -74,14 +76,49 @@ def above(values: np.ndarray, low: float) -> np.ndarray:
     return result
 
 
-def to_codes(values: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:
-    """Stored values to uint8 (levels 255) or uint16 (levels 65535) codes, rounded to the nearest."""
+def to_codes(values: np.ndarray, *, low: float, high: float, levels: int, dithered: bool = False) -> np.ndarray:
+    """Stored values to uint8 (levels 255) or uint16 (levels 65535) codes, rounded to the nearest.
+
+    Args:
+        values: (rows, columns) stored values, or any shape where they aren't dithered.
+        low, high, levels: of the line.
+        dithered: round up or down by a fixed pattern of thresholds, so that the mean over a few pixels is kept. Whole
+            values whose contrast is lowered by a few percent need it: rounded to the nearest, areas of many pixels are
+            off by the same half a code, which a lossy codec keeps; the noise of the pattern it leaves out.
+    """
     dtype = np.uint8 if levels == 255 else np.uint16
     if high <= low:
         return np.zeros(values.shape, dtype)
     codes = above(values, low) * np.float32(levels / (high - low))
-    np.rint(codes, out=codes)
+    if dithered:
+        codes += _thresholds(*codes.shape)
+        np.floor(codes, out=codes)
+    else:
+        np.rint(codes, out=codes)
     return np.clip(codes, 0, levels, out=codes).astype(dtype)
+
+
+def _thresholds(rows: int, columns: int) -> np.ndarray:
+    """(rows, columns) float32 in [0, 1), evenly spread in every neighbourhood: a lattice of the plastic number."""
+    down = (np.arange(rows) * 0.7548776662466927 % 1).astype(np.float32)
+    across = (np.arange(columns) * 0.5698402909980532 % 1).astype(np.float32)
+    pattern: np.ndarray = np.add.outer(down, across)
+    np.subtract(pattern, 1, out=pattern, where=pattern >= 1)
+    return pattern
+
+
+def widened(low: float, high: float, *, contrast: float) -> float:
+    """The `high` that lowers the contrast of codes to about a fraction; whole where both ends are, which is shorter.
+
+    Args:
+        low, high: of the line.
+        contrast: above 0, up to 1.
+    """
+    if contrast == 1:
+        return high
+    wide = low + (high - low) / contrast
+    whole = float(low).is_integer() and float(high).is_integer() and high - low >= _WHOLE_FROM
+    return max(round(wide) if whole else float(f"{wide:.7g}"), high)
 
 
 def from_codes(codes: np.ndarray, *, low: float, high: float, levels: int) -> np.ndarray:

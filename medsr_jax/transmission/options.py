@@ -6,6 +6,7 @@ import dataclasses
 import math
 
 from medsr_jax.errors import ParameterError
+from medsr_jax.transmission.ceilings import RATIOS
 
 AUTO = "auto"
 SCALES = range(1, 9)
@@ -16,6 +17,7 @@ WINDOWS = ("data", "full")
 HEADERS = ("all", "minimal")
 CONTAINERS = ("standard", "thin")
 THIN_SUFFIX = ".medsr"
+EFFORTS = ("fast", "normal", "thorough")
 
 Window = str | tuple[float, float]
 
@@ -32,6 +34,10 @@ class SendingOptions:
         codec: "jpeg", "jpeg2000" or "avif". "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more than 8
             bits; with a budget, the one that gives the least error (`budget.codec_for`).
         max_bytes: a budget for the packet's whole file: the best quality that fits replaces `quality`. None for none.
+        ratio: a compression ratio as (0028,2112) counts it (`Packet.ratio`), or a name of `ceilings.RATIOS`: the result
+            has that ratio or a little less, whatever `quality` is. None for none. Not together with `max_bytes`.
+        effort: the encoder's, where it has a choice (AV1) and a budget or ratio is given: "fast", "normal" or
+            "thorough" (`av1_rate.pace_of`).
         preprocess: smooth images that are dark or noisy; others are never touched.
         kernel: of the downscaling (`downscale`): "area", "bicubic" or "lanczos".
         window: the stored values that are mapped to the range of the codes (`mapping.choose_window`): "data", "full",
@@ -48,6 +54,8 @@ class SendingOptions:
     quality: int | str = AUTO
     codec: str | None = AUTO
     max_bytes: int | None = None
+    ratio: float | str | None = None
+    effort: str = EFFORTS[1]
     preprocess: bool = True
     kernel: str = KERNELS[0]
     window: Window | None = None
@@ -65,6 +73,14 @@ class SendingOptions:
         _check_choice("container", self.container, (AUTO, *CONTAINERS))
         if self.max_bytes is not None and self.max_bytes < 1:
             raise ParameterError("max_bytes", f"must be a number of bytes from 1 up, not {self.max_bytes}")
+        _check_choice("effort", self.effort, EFFORTS)
+        if self.ratio is not None:
+            number = self.ratio_number
+            if number is None or not 1 <= number < math.inf:
+                names = ", ".join(RATIOS)
+                raise ParameterError("ratio", f"must be {names} or a number from 1 up, not {self.ratio}")
+            if self.max_bytes is not None:
+                raise ParameterError("ratio", "contradicts a budget of bytes", remedy="give one of them")
         check_window(self.window)
         if self.codec == "avif" and not has_avif():
             raise ParameterError("codec", "avif is not part of Pillow here", remedy="choose jpeg or jpeg2000")
@@ -73,6 +89,11 @@ class SendingOptions:
     def thin(self) -> bool:
         """Whether packets are thin."""
         return self.container == "thin" or (self.container == AUTO and self.max_bytes is not None)
+
+    @property
+    def ratio_number(self) -> float | None:
+        """The ratio as a number; None where none is given, or no such name."""
+        return RATIOS.get(self.ratio) if isinstance(self.ratio, str) else self.ratio
 
 
 def check_window(window: Window | None) -> None:

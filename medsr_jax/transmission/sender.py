@@ -8,6 +8,7 @@ several scales (`budget`).
 from __future__ import annotations
 
 import dataclasses
+import math
 import os
 from typing import TYPE_CHECKING
 
@@ -15,12 +16,13 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError, concerning
 from medsr_jax.imaging.image import Image
-from medsr_jax.transmission.budget import best_scale, best_that_fits, codec_for
+from medsr_jax.transmission.av1_rate import Av1Rate, pace_of
+from medsr_jax.transmission.budget import Attempt, Budget, attempt, best_scale, codec_for
 from medsr_jax.transmission.codecs import CODECS, Codec
 from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.enlargement import enlargement_error
 from medsr_jax.transmission.fidelity import Fidelity
-from medsr_jax.transmission.mapping import above, choose_window, to_codes
+from medsr_jax.transmission.mapping import above, choose_window, to_codes, widened
 from medsr_jax.transmission.options import AUTO, SendingOptions, Window
 from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.packet_io import packet_bytes
@@ -43,6 +45,8 @@ def compress(
     quality: int | str = AUTO,
     codec: str | None = AUTO,
     max_bytes: int | None = None,
+    ratio: float | str | None = None,
+    effort: str = "normal",
     preprocess: bool = True,
     kernel: str = "area",
     window: Window | None = None,
@@ -54,8 +58,8 @@ def compress(
 
     Args:
         image: any size and any stored type.
-        scale, quality, codec, max_bytes, preprocess, kernel, window, headers, container: as the attributes of
-            `SendingOptions`.
+        scale, quality, codec, max_bytes, ratio, effort, preprocess, kernel, window, headers, container: as the
+            attributes of `SendingOptions`.
         key: that the file will be signed with (`packet_bytes`), since a budget counts the signature.
 
     Returns:
@@ -70,6 +74,8 @@ def compress(
         quality=quality,
         codec=codec,
         max_bytes=max_bytes,
+        ratio=ratio,
+        effort=effort,
         preprocess=preprocess,
         kernel=kernel,
         window=window,
@@ -82,10 +88,13 @@ def compress(
             " Image.from_array(array) makes one"
         )
     with concerning(image.name):
-        source = _Source.of(image, options)
-        if max_bytes is None:
-            return source.of_quality()
-        return _within(max_bytes, source, key)
+        coded_bytes = None if options.ratio_number is None else _coded_bytes(image, options.ratio_number)
+        source = _Source.of(image, options, coded_bytes)
+        if coded_bytes is not None:
+            return _of_ratio(coded_bytes, source)
+        if max_bytes is not None:
+            return _within(max_bytes, source, key)
+        return source.of_quality()
 
 
 def compress_file(
@@ -112,8 +121,8 @@ def _within(max_bytes: int, source: _Source, key: bytes | None) -> Packet:
     def size(packet: Packet) -> int:
         return len(packet_bytes(packet, key=key))
 
-    free = source.options.scale == AUTO
-    scale = COARSEST_SCALE if free else int(source.options.scale or DEFAULT_SCALE)
+    fixed = source.fixed_scale
+    scale = fixed or COARSEST_SCALE
     if source.dataset is not None:
         # Attributes don't depend on pixels: a budget that they exceed is refused before anything is coded.
         streams = (_SHORTEST_STREAM,) * len(source.frames)
@@ -125,9 +134,37 @@ def _within(max_bytes: int, source: _Source, key: bytes | None) -> Packet:
                 f"doesn't fit into {max_bytes} bytes: its attributes alone take {attributes}",
                 remedy=f"raise the budget{minimal}",
             )
-    if free:
-        return best_scale(lambda scale: source.shrunk(scale).packet, source.pixels, max_bytes=max_bytes, size=size)
-    return best_that_fits(source.shrunk(scale).packet, max_bytes=max_bytes, size=size)[0]
+    return source.within(Budget(most=max_bytes, size=size))
+
+
+def _coded_bytes(image: Image, ratio: float) -> int:
+    """The least bytes of code streams whose ratio, as `Packet.ratio` counts it, is not above one."""
+    header = PacketHeader(
+        rows=image.pixels.shape[1],
+        columns=image.pixels.shape[2],
+        frames=len(image.pixels),
+        dtype=image.pixels.dtype.name,
+        value_range=image.value_range,
+        low=0,
+        high=0,
+        levels=255,
+        scale=1,
+        kernel="area",
+        quality=1,
+        codec="jpeg",
+    )
+    return max(math.ceil(header.source_bytes / ratio), 1)
+
+
+def _of_ratio(coded_bytes: int, source: _Source) -> Packet:
+    """The packet whose code streams have so many bytes, or a few more."""
+    budget = Budget(most=coded_bytes, size=lambda packet: packet.coded_bytes, least=coded_bytes)
+    try:
+        return source.within(budget)
+    except MedsrError as error:
+        remedy = None if error.remedy is None else error.remedy.replace("raise the budget", "lower the ratio")
+        ratio = f"a ratio of {source.options.ratio_number:g}:1 leaves {coded_bytes} bytes"
+        raise MedsrError(f"{error.problem}; {ratio}", remedy=remedy) from error
 
 
 @dataclasses.dataclass(frozen=True)
@@ -161,9 +198,9 @@ class _Source:
     notes: tuple[str, ...]
 
     @classmethod
-    def of(cls, image: Image, options: SendingOptions) -> _Source:
-        """Smoothing, mapping and attributes, none of which depends on the scale."""
-        codec = _codec(image, options)
+    def of(cls, image: Image, options: SendingOptions, max_bytes: int | None) -> _Source:
+        """Smoothing, mapping and attributes, none of which depends on the scale; `max_bytes` is of the ratio if any."""
+        codec = _codec(image, options, max_bytes)
         pixels, window, done = image.pixels, options.window, list[str]()
         if window is None and options.preprocess and _is_dark_and_may_be_rescaled(image):
             # A gain that the mapping records and the receiver inverts: restored brightness is the original's.
@@ -228,13 +265,46 @@ class _Source:
         """The frames' codes at a scale."""
         low, high = self.low - self.base, self.high - self.base
         small = (downscale(frame, scale=scale, kernel=self.options.kernel) for frame in self.frames)
-        frames = [to_codes(frame, low=low, high=high, levels=self.levels) for frame in small]
-        return _Shrunk(frames, self.header(scale), self.codec, self.dataset, self.container)
+        values = list(small) if self._is_paced else None  # else a frame at a time, since there may be thousands
+        frames = [to_codes(frame, low=low, high=high, levels=self.levels) for frame in values or small]
+        first = None if values is None else values[0]
+        return _Shrunk(
+            frames, self.header(scale), self.codec, self.dataset, self.container, values=first, base=self.base
+        )
+
+    @property
+    def _is_paced(self) -> bool:
+        """Whether the codec's speed can be chosen; the windows of several frames can't be widened one by one."""
+        return self.codec.paced is not None and len(self.frames) == 1
 
     @property
     def container(self) -> str:
         """Of the packet's file."""
         return "thin" if self.options.thin else "standard"
+
+    @property
+    def fixed_scale(self) -> int | None:
+        """The scale, where the options leave no choice."""
+        return None if self.options.scale == AUTO else int(self.options.scale or DEFAULT_SCALE)
+
+    def within(self, budget: Budget) -> Packet:
+        """The best packet of a budget."""
+        if self.fixed_scale is not None:
+            return self._attempt(self.fixed_scale, None, budget).finish()
+        return best_scale(
+            lambda scale, first: self._attempt(scale, first, budget),
+            self.pixels,
+            budget=budget,
+            codec=self.codec.name,
+        )
+
+    def _attempt(self, scale: int, first: int | None, budget: Budget) -> Attempt:
+        small = self.shrunk(scale)
+        if not self._is_paced:
+            return attempt(small.packet, budget=budget, first=first, fractions=self.codec.setting_of is not None)
+        pace = pace_of(self.options.effort, pixels=small.frames[0].size, max_bytes=budget.most)
+        found = Av1Rate(small.paced, budget=budget, pace=pace, first=first).attempt()
+        return dataclasses.replace(found, finish=lambda: small.with_quality(found.finish()))
 
     def of_quality(self) -> Packet:
         """The packet of the quality and scale of the options."""
@@ -255,13 +325,24 @@ class _Shrunk:
         header: with any quality.
         codec: that codes them.
         dataset, container: of the packet.
+        values: of the one frame, less `base`, before they became codes; where the codec has speeds.
+        base: was subtracted from `values`.
     """
 
     def __init__(
-        self, frames: list[np.ndarray], header: PacketHeader, codec: Codec, dataset: Dataset | None, container: str
+        self,
+        frames: list[np.ndarray],
+        header: PacketHeader,
+        codec: Codec,
+        dataset: Dataset | None,
+        container: str,
+        *,
+        values: np.ndarray | None = None,
+        base: float = 0,
     ) -> None:
         self.frames, self.header, self._codec, self._dataset = frames, header, codec, dataset
         self._container = container
+        self._values, self._base = values, base
         self.middle = len(frames) // 2
         self.fidelity = Fidelity(frames[self.middle])
 
@@ -269,6 +350,27 @@ class _Shrunk:
         """Of one setting of the codec for all frames."""
         streams = tuple(self._codec.encode(frame, setting) for frame in self.frames)
         return self._packet(streams, self.fidelity.quality_of(self._codec, setting, streams[self.middle]))
+
+    def paced(self, setting: float, contrast: float, speed: int) -> Packet:
+        """Of one setting of a codec with speeds; its quality is 100 until `with_quality`."""
+        header = self.header
+        header = dataclasses.replace(header, high=widened(header.low, header.high, contrast=contrast), quality=100)
+        stream = self._codec.encode(self._codes(header), setting, speed=speed)
+        return Packet((stream,), header, self._dataset, container=self._container)
+
+    def with_quality(self, packet: Packet) -> Packet:
+        """A packet of `paced` with its quality."""
+        codes = self._codes(packet.header)
+        fidelity = self.fidelity if codes is self.frames[0] else Fidelity(codes)
+        quality = fidelity.quality_of(self._codec, 1, packet.streams[0])
+        return dataclasses.replace(packet, header=dataclasses.replace(packet.header, quality=quality))
+
+    def _codes(self, header: PacketHeader) -> np.ndarray:
+        """The codes of the one frame under a header's window."""
+        if header.high == self.header.high or self._values is None:
+            return self.frames[0]
+        low, high = header.low - self._base, header.high - self._base
+        return to_codes(self._values, low=low, high=high, levels=header.levels, dithered=True)
 
     def of_quality(self, quality: int) -> Packet:
         """Of one quality: each frame has the fidelity that it would have as a JPEG."""
@@ -282,10 +384,12 @@ class _Shrunk:
         return Packet(streams, header, self._dataset, container=self._container)
 
 
-def _codec(image: Image, options: SendingOptions) -> Codec:
+def _codec(image: Image, options: SendingOptions, max_bytes: int | None) -> Codec:
     """The codec, refused where the image can't be sent with it."""
     dicom = image.dataset is not None
-    codec = CODECS[codec_for(options, dicom=dicom and not options.thin, deep_frames=dicom and _has_deep_frames(image))]
+    deep_frames = dicom and _has_deep_frames(image)
+    name = codec_for(options, dicom=dicom and not options.thin, deep_frames=deep_frames, max_bytes=max_bytes)
+    codec = CODECS[name]
     if image.dataset is not None:
         if not options.thin:
             codec.check_dicom()

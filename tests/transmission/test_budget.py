@@ -27,6 +27,11 @@ def photographed(name: str) -> Image:
     return dataclasses.replace(bundled(name), kind="png", dataset=None)
 
 
+def squared_error(packet: Packet, image: Image) -> float:
+    """Of bicubic enlargement, in stored values: windows differ."""
+    return packet_error(packet, image.pixels[0]) * (packet.header.high - packet.header.low) ** 2
+
+
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("budget", [600, 1000, 2500])
 def test_budget_counts_the_whole_file_and_is_used_up(codec: str, budget: int) -> None:
@@ -34,8 +39,8 @@ def test_budget_counts_the_whole_file_and_is_used_up(codec: str, budget: int) ->
     packet = compress(image, scale=4, codec=codec, max_bytes=budget)
     assert len(packet_bytes(packet)) <= budget
     best = len(packet_bytes(compress(image, scale=4, codec=codec, quality=100, container="thin")))
-    # A step of an encoder's own scale is worth so much.
-    assert len(packet_bytes(packet)) >= min(0.85 * budget, best - 1)
+    # A step of libjpeg's scale is worth so much; the others can be steered between steps.
+    assert len(packet_bytes(packet)) >= min({"jpeg": 0.85, "jpeg2000": 0.95, "avif": 0.93}[codec] * budget, best - 1)
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
@@ -116,8 +121,8 @@ def test_the_scale_is_about_the_best_of_all_that_fit(codec: str, budget: int) ->
             packet = compress(image, scale=scale, codec=codec, max_bytes=budget)
         except MedsrError:
             continue
-        errors.append(packet_error(packet, image.pixels[0]))
-    assert packet_error(chosen, image.pixels[0]) <= 1.05 * min(errors)
+        errors.append(squared_error(packet, image))
+    assert squared_error(chosen, image) <= 1.05 * min(errors)
 
 
 def test_finer_scales_are_for_larger_budgets() -> None:
@@ -248,7 +253,7 @@ def test_few_codings_are_enough(monkeypatch: pytest.MonkeyPatch, budget: int) ->
     monkeypatch.setitem(CODECS, "jpeg2000", dataclasses.replace(CODECS["jpeg2000"], encoder=counted))
     compress(made(256, 256), codec="jpeg2000", max_bytes=budget)
     assert len(sizes) < 40
-    assert sum(sizes) < 16 * 256 * 256
+    assert sum(sizes) < 18 * 256 * 256
 
 
 def test_sizes_that_fall_here_and_there_end_at_the_best_that_fits() -> None:
