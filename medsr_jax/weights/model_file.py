@@ -52,6 +52,17 @@ class Weights:
         return sum(leaf.size for leaf in flatten(self.params).values())
 
     @property
+    def scales(self) -> tuple[int, ...]:
+        """Enlargements that it has parameters for: several of a family, one of others."""
+        return tuple(self.fields["scales"]) if "scales" in self.fields else (int(self.fields.get("scale", 1)),)
+
+    def at_scale(self, scale: int) -> Weights:
+        """The same with another of its `scales` applied; for models of one scale the same."""
+        if "scales" not in self.fields:
+            return self
+        return dataclasses.replace(self, fields={**self.fields, "scale": scale})
+
+    @property
     def gain(self) -> float | None:
         """The card's measured gain over bicubic interpolation in dB; None if it states none."""
         if found := re.match(r"([+-]?\d+(?:\.\d+)?) dB", self.card.get(GAIN, "")):
@@ -72,7 +83,10 @@ class Weights:
     @functools.cached_property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of model, fields and parameters, whatever the file."""
-        digest = hashlib.sha256(json.dumps([self.model, self.fields], sort_keys=True, default=str).encode())
+        fields = dict(self.fields)
+        if "scales" in fields:
+            fields.pop("scale", None)  # which of them is applied is no property of the parameters
+        digest = hashlib.sha256(json.dumps([self.model, fields], sort_keys=True, default=str).encode())
         for name, leaf in sorted(flatten(self.params).items()):
             digest.update(f"{name} {leaf.shape} {leaf.dtype}".encode())
             digest.update(np.ascontiguousarray(leaf).tobytes())

@@ -90,7 +90,7 @@ class Setup:
         keys = jax.random.split(jax.random.key(config.seed, impl="rbg"))
         if params is None:
             small = jnp.zeros((1, side // self.scale, side // self.scale, self.channels))
-            params = self.model.init(keys[0], small, jnp.zeros((1,)))["params"]
+            params = self.model.init(keys[0], small)["params"]
         generator = state.network(params, self.optimizers[0])
         discriminator = self.discriminator
         if discriminator is None:
