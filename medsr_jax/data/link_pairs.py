@@ -17,7 +17,7 @@ from medsr_jax.data.crops import ENDLESS
 from medsr_jax.data.levels import to_levels
 from medsr_jax.data.sender_pairs import draw_target, random_zoom
 from medsr_jax.data.sources import folder_images
-from medsr_jax.fields import above_up_to, between, distinct, field, interval, multiple_of, weighted
+from medsr_jax.fields import above_up_to, between, field, interval, multiple_of, numbers_from, weighted
 from medsr_jax.imaging.av1_quantiser import base_quantiser
 from medsr_jax.jpeg.coefficients import parse
 from medsr_jax.models.conditions import CONDITIONS, condition_of_avif, condition_of_jpeg, condition_of_jpeg2000
@@ -35,7 +35,9 @@ class LinkSettings:
     """How source `link` draws a pair, by the sender's own code."""
 
     side: int = field(160, "side of a target in pixels", multiple_of(32))
-    scales: tuple[int, ...] = field((1, 2, 4), "downscaling factors, each that of every so-manyth batch", distinct(1))
+    scales: tuple[int, ...] = field(
+        (1, 2, 4), "downscaling factors of successive batches, from the first again after the last", numbers_from(1)
+    )
     codecs: tuple[tuple[str, float], ...] = field(
         (("avif", 0.6), ("jpeg", 0.2), ("jpeg2000", 0.2)),
         "codecs, each with its share of the pairs",

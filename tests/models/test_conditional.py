@@ -42,9 +42,7 @@ def test_each_scale_enlarges_and_begins_as_interpolation(
     assert result.shape == (2, 8 * scale, 16 * scale, 1)
 
 
-def test_all_scales_share_the_trunk_and_have_ends_of_their_own(
-    params: dict[str, jax.Array], image: jax.Array
-) -> None:
+def test_all_scales_share_the_trunk_and_have_ends_of_their_own(params: dict[str, jax.Array], image: jax.Array) -> None:
     def gradient(scale: int) -> dict[str, np.ndarray]:
         member = at_scale(FAMILY, scale)
         loss = lambda p: jnp.abs(member.apply({"params": p}, image)).sum()  # noqa: E731

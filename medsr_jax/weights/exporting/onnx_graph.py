@@ -36,9 +36,9 @@ def onnx_model(weights: Weights) -> onnx.ModelProto:
 
     Returns:
         A model from ``image`` (batch, channels, height, width), float32 in [0, 1], and, for models with that input,
-        ``strength`` (batch,) or (batch, 3), to ``restored`` (batch, channels, scale height, scale width), unclipped. The sides are
-        multiples of the metadata's ``multiple``. The metadata also carry the model's name, fields and card, and a
-        warning.
+        ``strength`` (batch,) or (batch, 3), to ``restored`` (batch, channels, scale height, scale width), unclipped.
+        The sides are multiples of the metadata's ``multiple``. The metadata also carry the model's name, fields and
+        card, and a warning.
 
     Raises:
         MedsrError: onnx is not installed, or the network has no graph here.
