@@ -11,7 +11,7 @@ from medsr_jax.training.config.variants import varied
 def get_config(variant: str = "") -> ml_collections.ConfigDict:
     """The fields of the run; any can be set with ``--config.FIELD=VALUE``."""
     c = defaults()
-    c.steps = 6_000
+    c.steps = 9_000
     c.batch = 8
     c.objective.pixel = "log_mse"
 
@@ -24,7 +24,8 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
     c.optimizer.clip_norm = 1.0
 
     c.data.source = "link"
-    c.data.link.scales = (1, 2)
+    c.data.link.scales = (1, 1, 2)
+    c.data.link.codecs = (("avif", 0.75), ("jpeg", 0.1), ("jpeg2000", 0.15))
     c.data.folders = (("data/train/chest", 0.9), ("data/train/ct", 0.05), ("data/train/mammo", 0.05))
 
     c.card.name = "xray-fast"

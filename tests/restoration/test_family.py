@@ -32,7 +32,7 @@ def family(tmp_path_factory: pytest.TempPathFactory) -> pathlib.Path:
     path = tmp_path_factory.mktemp("family") / "family.safetensors"
     shapes = jax.eval_shape(build("conditional_rrdbnet", FIELDS).init, jax.random.key(0), jnp.zeros((1, 8, 8, 1)))
     random = np.random.default_rng(0)
-    params = jax.tree.map(lambda leaf: random.normal(0, 0.15, leaf.shape).astype(np.float32), shapes["params"])
+    params = jax.tree.map(lambda leaf: random.normal(0, 0.3, leaf.shape).astype(np.float32), shapes["params"])
     model_file.save(path, model="conditional_rrdbnet", fields=FIELDS, params=params, card={"name": "family"})
     return path
 

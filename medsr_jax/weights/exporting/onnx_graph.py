@@ -15,6 +15,7 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.jpeg.dct import BLOCK
 from medsr_jax.models import build
 from medsr_jax.models.compact import DETAIL_GAIN, OUTPUT_GAIN, scaled_dct
+from medsr_jax.models.conditional import CORRECTION_GAIN
 from medsr_jax.models.conditions import CONDITIONS
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS, RESIDUAL_SCALE
 from medsr_jax.weights.exporting.interface import IMAGE, RESULT, STRENGTH, interface, metadata
@@ -136,7 +137,7 @@ def _conditional_rrdbnet(graph: Graph, module: Any, params: Tree) -> str:
     shallow = _layer(graph, graph.concat(folded, level), params, f"first_x{module.scale}")
     deep = _residual_blocks(graph, shallow, params["body"], blocks=module.blocks)
     y = _leaky(graph, graph.add("Add", shallow, _layer(graph, deep, params, "conv_body")))
-    y = _layer(graph, y, params, f"last_x{module.scale}", gain=OUTPUT_GAIN)
+    y = _layer(graph, y, params, f"last_x{module.scale}", gain=CORRECTION_GAIN)
     plain = IMAGE if module.scale == 1 else graph.bicubic(IMAGE, channels=1, scale=module.scale)
     return graph.add("Add", plain, graph.depth_to_space(y, block=module.grid))
 
