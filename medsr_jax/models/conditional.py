@@ -20,8 +20,8 @@ from medsr_jax.models.convolution import Conv
 from medsr_jax.models.rrdb import leaky, scan_blocks
 from medsr_jax.models.shuffling import depth_to_space, space_to_depth
 
-# What a codec took away at full size is a few thousandths of the range. With the gain of `compact` (0.25) one step of Adam
-# moves the output by more, and 200 steps end 0.02 dB below the input instead of level with it.
+# What a codec took away at full size is a few thousandths of the range. With the gain of `compact` (0.25) one step of
+# Adam moves the output by more, and 200 steps end 0.02 dB below the input instead of level with it.
 CORRECTION_GAIN = 0.05
 
 

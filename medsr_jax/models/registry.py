@@ -75,7 +75,8 @@ def _built(what: str, known: Mapping[str, type[nn.Module]], name: str, fields: M
         least = 0 if field.name in _OPTIONAL else 1
         if field.name not in fields:
             continue
-        value, default = fields[field.name], field.default
+        value: Any = fields[field.name]
+        default: Any = field.default
         if field.name in _LISTS and isinstance(value, list | tuple) and value:
             default = default[:1] * len(value)
         if not _is_like(default, value, least=least):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import pathlib
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -22,7 +21,7 @@ from medsr_jax.weights import model_file
 from medsr_jax.weights.grey import for_grey
 
 DEFAULT_MODEL = "xray-x4"
-AUTOMATIC = {4: DEFAULT_MODEL, 2: "xray-fast", 1: "xray-fast"}
+AUTOMATIC = {4: DEFAULT_MODEL}
 """The packaged model that "auto" takes for a scale. On 12 validation radiographs at q 60 xray-x4 gains 0.95 dB over
 bicubic interpolation with JPEG and, though trained on no other, 0.77 dB with JPEG 2000 and 0.74 dB with AVIF."""
 _EMISSION = {"NM", "PT"}
@@ -99,13 +98,14 @@ class Restorer:
         self.scales: tuple[int, ...] | None = None
         options: dict[str, Any] = {"halo": halo, "dtype": dtype, "backend": backend}
         options |= {"ensemble": ensemble, "views": views, "uncertainty": uncertainty}
-        self._make = functools.partial(network_program, **options)
+        self._make: Callable[[model_file.Weights], Program] = lambda weights: network_program(weights, **options)
         self._programs: dict[int, Program] = {}
         if not self._automatic and model != BICUBIC:
             self.weights = for_grey(model if isinstance(model, model_file.Weights) else model_file.load(model))
-            self.scales = self.weights.scales
-            for scale in self.scales:
-                self._program(scale)
+            if not self.weights.scales:
+                program = self._make(self.weights)
+                self._programs[program.scale] = program
+            self.scales = self.weights.scales or tuple(self._programs)
 
     @property
     def name(self) -> str:
@@ -177,7 +177,7 @@ class Restorer:
         """Of the model for a scale; made when it is first used, since reading weights takes part of a start."""
         if scale not in self._programs:
             weights = self.weights or model_file.load(AUTOMATIC[scale])
-            self._programs[scale] = self._make(weights.at_scale(scale))
+            self._programs[scale] = self._make(weights.at_scale(scale) if weights.scales else weights)
         return self._programs[scale]
 
     def _chosen(self, packet: Packet) -> tuple[Program, tuple[str, ...]]:
@@ -188,7 +188,7 @@ class Restorer:
             warning = "" if self.weights is None else self.weights.warning
             return self._program(scale), (f"model {self.name}: {warning}",) if warning else ()
         if self.weights is not None:
-            own = " or ".join(map(str, self.weights.scales))
+            own = " or ".join(map(str, self.scales or ()))
             raise MedsrError(
                 f"the packet was shrunk by {scale} and the model enlarges by {own}: use the model 'auto' or one"
                 f" of this scale (`medsr models` lists them), or send with a scale of {own}"

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.files import atomic_write
 from medsr_jax.weights.file_kinds import SAFETENSORS, kind_of
 from medsr_jax.weights.parameters import as_float32, flatten, unflatten
@@ -53,13 +53,20 @@ class Weights:
 
     @property
     def scales(self) -> tuple[int, ...]:
-        """Enlargements that it has parameters for: several of a family, one of others."""
-        return tuple(self.fields["scales"]) if "scales" in self.fields else (int(self.fields.get("scale", 1)),)
+        """Of a family the enlargements that it has parameters for; empty for a model of one scale."""
+        return tuple(self.fields.get("scales", ()))
 
     def at_scale(self, scale: int) -> Weights:
-        """The same with another of its `scales` applied; for models of one scale the same."""
-        if "scales" not in self.fields:
-            return self
+        """A member of the family.
+
+        Raises:
+            ParameterError: it has no such scale, or is no family.
+        """
+        if scale not in self.scales:
+            own = (
+                f"must be {' or '.join(map(str, self.scales))}" if self.scales else "requires a model of several scales"
+            )
+            raise ParameterError("scale", f"{own}, not {scale}" if self.scales else own)
         return dataclasses.replace(self, fields={**self.fields, "scale": scale})
 
     @property

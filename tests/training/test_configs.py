@@ -74,7 +74,7 @@ def test_the_tiny_version_trains(name: str, tmp_path: pathlib.Path, radiograph: 
     config.data.folders = ((str(folder), 1.0),)
     config.validation.folder = str(folder)
     config.validation.side = 64
-    config.data.side, config.data.sender.patch = 32, 8
+    config.data.side, config.data.sender.patch, config.data.link.side = 32, 8, 32
     if name == "esrgan_xray":
         config.discriminator.fields.side = 32
     config.steps, config.log_every, config.validate_every, config.checkpoint_every = 2, 1, 2, 2

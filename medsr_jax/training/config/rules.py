@@ -162,7 +162,7 @@ def _link(config: Config) -> Faults:
     elif missing := [scale for scale in link.scales if scale not in scales]:
         yield "data.link.scales", f"must be among {tuple(scales)}, the model's, not {missing[0]}"
     elif link.side % model.grid:  # type: ignore[attr-defined]
-        yield "data.link.side", f"must be a multiple of the model's grid, not {link.side}"
+        yield "data.link.side", f"must be a multiple of the model's grid, {model.grid}, not {link.side}"
     if unknown := [name for name, _ in link.codecs if name not in CONDITIONED_CODECS]:
         yield "data.link.codecs", f"{unknown[0]!r} is none of {', '.join(CONDITIONED_CODECS)}"
 

@@ -47,7 +47,7 @@ class Case(NamedTuple):
     @property
     def scale(self) -> int:
         """Of the truth's sides to the input's."""
-        return self.truth.shape[0] // self.lr.shape[1]
+        return int(self.truth.shape[0] // self.lr.shape[1])
 
 
 def packet_cases(truths: Iterable[np.ndarray], *, scale: int, quality: int) -> list[Case]:
