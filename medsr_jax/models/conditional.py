@@ -85,14 +85,20 @@ class ConditionalRRDBNet(nn.Module):
 
     def _ends(self, x: jax.Array, strength: jax.Array, trunk: Any, *, scale: int) -> jax.Array:
         """The first convolution of a scale, the trunk, the last convolution."""
+        first_name, last_name = ends_of(scale)
         views = jnp.concatenate([2.0 * x - 1.0, DETAIL_GAIN * (x - local_mean(x))], axis=-1)
         folded = space_to_depth(views.astype(self.dtype), block=self.grid // scale)
         level = jnp.broadcast_to(strength[:, None, None].astype(self.dtype), (*folded.shape[:3], CONDITIONS))
-        first = Conv(self.features, dtype=self.dtype, name=f"first_x{scale}")
+        first = Conv(self.features, dtype=self.dtype, name=first_name)
         y = trunk(first(jnp.concatenate([folded, level], axis=-1)))
         # Zero at first: noise of its own would be what it first has to unlearn (twice the gain after 200 steps).
-        y = Conv(self.grid**2, scale=0.0, dtype=self.dtype, name=f"last_x{scale}")(y)
+        y = Conv(self.grid**2, scale=0.0, dtype=self.dtype, name=last_name)(y)
         return CORRECTION_GAIN * depth_to_space(y, block=self.grid)
+
+
+def ends_of(scale: int) -> tuple[str, str]:
+    """The names of a scale's own convolutions."""
+    return f"first_x{scale}", f"last_x{scale}"
 
 
 def at_scale(model: nn.Module, scale: int) -> nn.Module:
