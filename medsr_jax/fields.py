@@ -106,6 +106,11 @@ def distinct(low: int) -> Range:
     )
 
 
+def numbers_from(low: int) -> Range:
+    """One or more numbers from ``low``, in any order, with or without repetition."""
+    return Range(lambda value: len(value) > 0 and min(value) >= low, f"numbers from {low}, such as (1, 1, 2)")
+
+
 not_empty = Range(bool, "a name, not empty")
 
 

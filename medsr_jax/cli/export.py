@@ -38,6 +38,10 @@ def export(
             autocompletion=lambda: list(_WRITERS), help="onnx or stablehlo, the latter for programs that have JAX."
         ),
     ] = "onnx",
+    scale: Annotated[
+        int | None,
+        typer.Option(help="Of a model of several scales: the one to write.", show_default="the model's first"),
+    ] = None,
     grey: Annotated[bool, typer.Option("--grey", help="Fold a model of colours to one of grey images.")] = False,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace older files.")] = False,
 ) -> None:
@@ -59,6 +63,8 @@ def export(
 
         weights = model_file.load(model)
         weights = for_grey(weights) if grey else weights
+        if weights.scales or scale is not None:
+            weights = weights.at_scale(weights.scales[0] if scale is None else scale)
         how = _WRITERS[format](weights, out)
         for file in files:
             say(f"{file}: {file.stat().st_size:,} bytes")
@@ -98,6 +104,7 @@ def _stablehlo(weights: model_file.Weights, out: pathlib.Path) -> str:
 
 def _ends(weights: model_file.Weights, *, channels_first: bool) -> list[str]:
     """Inputs and output with their axes."""
+    from medsr_jax.models.conditions import CONDITIONED_CODECS
     from medsr_jax.weights.exporting.interface import IMAGE, RESULT, STRENGTH, interface
 
     ends = interface(weights)
@@ -110,7 +117,12 @@ def _ends(weights: model_file.Weights, *, channels_first: bool) -> list[str]:
     lines = [f"input  {IMAGE} ({axes(ends.channels, 1)}) float32 in [0, 1], bone white{multiple}"]
     if ends.strength:
         quantised = "the mean of the 15 lowest frequencies' JPEG quantisation steps over 16; 0 if never JPEG-coded"
-        lines.append(f"input  {STRENGTH} (batch) float32, {quantised}")
+        if ends.conditional:
+            quantised = (
+                f"a number for each of {', '.join(CONDITIONED_CODECS)} (see the file's metadata), 0 for the others"
+            )
+        shape = "batch, 3" if ends.conditional else "batch"
+        lines.append(f"input  {STRENGTH} ({shape}) float32, {quantised}")
     return [*lines, f"output {RESULT} ({axes(ends.out_channels, ends.scale)}) float32, not clipped"]
 
 

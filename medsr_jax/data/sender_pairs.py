@@ -68,7 +68,13 @@ class SenderPairs:
         sender = self._sender
         random = np.random.default_rng((self._seed, int(index)))
         group = self._groups[random.choice(len(self._groups), p=self._shares)]
-        hr = _draw_target(group[random.integers(len(group))], sender, random)
+        hr = draw_target(
+            group[random.integers(len(group))],
+            random,
+            side=sender.patch * sender.scale,
+            zoom=random_zoom(random, smallest=sender.zoom, share=sender.zoomed),
+            contrast=sender.contrast,
+        )
         # Kernels other than "area" overshoot at edges.
         lr = to_levels(downscale(hr, scale=sender.scale, kernel=sender.kernel), 0, 255, dtype=np.uint8)
         strength = 0.0
@@ -80,10 +86,23 @@ class SenderPairs:
         return {"lr": lr[..., None], "hr": hr[..., None], "strength": np.float32(strength)}
 
 
-def _draw_target(image: np.ndarray, sender: SenderSettings, random: np.random.Generator) -> np.ndarray:
-    """(scale patch, scale patch) uint8: a random crop, shrunk, mirrored, and with another contrast."""
-    side = sender.patch * sender.scale
-    zoom = random.uniform(sender.zoom, 1.0) if random.random() < sender.zoomed else 1.0
+def random_zoom(random: np.random.Generator, *, smallest: float, share: float) -> float:
+    """A factor from ``smallest`` to 1 for a share of the draws, else 1."""
+    return random.uniform(smallest, 1.0) if random.random() < share else 1.0
+
+
+def draw_target(
+    image: np.ndarray, random: np.random.Generator, *, side: int, zoom: float, contrast: tuple[float, float]
+) -> np.ndarray:
+    """(side, side) uint8: a random crop, shrunk by ``zoom``, mirrored, and with another contrast.
+
+    Args:
+        image: (rows, columns) uint8 or uint16, of at least ``side`` pixels a side.
+        random: of the draws.
+        side: of the result in pixels.
+        zoom: factor by which it is shrunk, as far as the image is large enough.
+        contrast: least and greatest factor on its contrast, about a random grey.
+    """
     extent = min(round(side / zoom), *image.shape)
     top, left = (int(random.integers(n - extent + 1)) for n in image.shape)
     crop = image[top : top + extent, left : left + extent]
@@ -94,7 +113,7 @@ def _draw_target(image: np.ndarray, sender: SenderSettings, random: np.random.Ge
         crop = np.asarray(resampled)
     if random.random() < 0.5:
         crop = crop[:, ::-1]
-    factor = random.uniform(*sender.contrast)
+    factor = random.uniform(*contrast)
     pivot = random.uniform(64.0, 192.0)
     result: np.ndarray = np.clip((crop.astype(np.float32) - pivot) * factor + pivot + 0.5, 0, 255).astype(np.uint8)
     return result

@@ -11,6 +11,7 @@ import jax.numpy as jnp
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.models.compact import CompactRRDBNet
+from medsr_jax.models.conditional import ConditionalRRDBNet
 from medsr_jax.models.interpolation import Bicubic
 from medsr_jax.models.rrdb import RRDBNet
 from medsr_jax.models.srcnn import SRCNN
@@ -22,16 +23,22 @@ from medsr_jax.models.vgg_discriminator import VGGStyleDiscriminator
 MODELS: dict[str, type[nn.Module]] = {
     "rrdbnet": RRDBNet,
     "compact_rrdbnet": CompactRRDBNet,
+    "conditional_rrdbnet": ConditionalRRDBNet,
     "srcnn": SRCNN,
     "srvgg": SRVGGNetCompact,
     "bicubic": Bicubic,
 }
+
+# Generators that take a condition (N, 3) of `conditions` in place of a strength (N,).
+CONDITIONAL = frozenset({"conditional_rrdbnet"})
 
 # Called with (images, train=...).
 DISCRIMINATORS: dict[str, type[nn.Module]] = {"unet": UNetDiscriminator, "vgg": VGGStyleDiscriminator}
 
 # Fields that may be 0, which leaves a part out. No other number of a network is below 1.
 _OPTIONAL = ("context",)
+# Fields that hold one number or more.
+_LISTS = ("scales",)
 _MOST = 2**16
 
 # Linen's own fields, which a description never sets.
@@ -66,7 +73,13 @@ def _built(what: str, known: Mapping[str, type[nn.Module]], name: str, fields: M
         raise MedsrError(f"{what} {name!r} has no field {unknown[0]!r}", remedy=f"it has {', '.join(sorted(has))}")
     for field in dataclasses.fields(known[name]):
         least = 0 if field.name in _OPTIONAL else 1
-        if field.name in fields and not _is_like(field.default, fields[field.name], least=least):
+        if field.name not in fields:
+            continue
+        value: Any = fields[field.name]
+        default: Any = field.default
+        if field.name in _LISTS and isinstance(value, list | tuple) and value:
+            default = default[:1] * len(value)
+        if not _is_like(default, value, least=least):
             raise MedsrError(
                 f"field {field.name!r} of {name} can't be {fields[field.name]!r:.60}",
                 remedy=f"its default is {field.default!r}",

@@ -8,8 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from medsr_jax.imaging.av1_quantiser import base_quantiser
 from medsr_jax.jpeg.tables import luminance_table
 from medsr_jax.models.compact import quantisation_strength
+from medsr_jax.models.conditions import condition_of_avif, condition_of_jpeg, condition_of_jpeg2000
 from medsr_jax.restoration.consistency import largest_violation
 from medsr_jax.restoration.function import Inputs, Outputs
 from medsr_jax.restoration.options import GRID
@@ -70,12 +72,13 @@ class Job:
 class Assembly:
     """A packet decoded, and the arrays that its tiles are written into as they come."""
 
-    def __init__(self, packet: Packet, *, refine: bool) -> None:
+    def __init__(self, packet: Packet, *, refine: bool, conditional: bool = False) -> None:
         header = packet.header
         self._packet = packet
         self._small = packet.decode()
         self._table = packet.quantisation()
-        self._strength = _strength(header.quality, self._table)
+        number = range(header.frames)
+        self._strengths = [_condition(packet, frame) if conditional else _strength(packet) for frame in number]
         self._indices = packet.coefficients()
         self._project = refine and self._indices is not None and header.kernel == "area"
         self._before = 0.0 if self._project else None
@@ -111,7 +114,7 @@ class Assembly:
             table = self._table[None]
         return Inputs(
             small=window[None, ..., None],
-            strength=np.full((1,), self._strength, np.float32),
+            strength=np.asarray(self._strengths[job.frame], np.float32)[None],
             inverted=np.full((1,), h.inverted),
             valid=np.asarray([valid], np.int32),
             indices=indices,
@@ -173,10 +176,21 @@ class Assembly:
         return worst
 
 
-def _strength(quality: int, table: np.ndarray | None) -> float:
+def _strength(packet: Packet) -> float:
+    table = packet.quantisation()
     if table is not None:
         return quantisation_strength(table)
-    return OTHER_CODECS_STRENGTH * quantisation_strength(luminance_table(quality))
+    return OTHER_CODECS_STRENGTH * quantisation_strength(luminance_table(packet.header.quality))
+
+
+def _condition(packet: Packet, frame: int) -> np.ndarray:
+    """(3,), see `models.conditions`."""
+    table = packet.quantisation()
+    if table is not None:
+        return condition_of_jpeg(table)
+    if packet.header.codec == "avif" and packet.streams[frame]:
+        return condition_of_avif(base_quantiser(packet.streams[frame]))
+    return condition_of_jpeg2000(packet.header.quality)
 
 
 def _window(array: np.ndarray, rows: Span, columns: Span, *, fill: Any) -> np.ndarray:

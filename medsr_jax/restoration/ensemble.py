@@ -61,7 +61,7 @@ def ensemble(
     Args:
         generator: a traceable function.
         x: (N, H, W, 1), sides multiples of 8.
-        strength: (N,).
+        strength: (N,), or (N, 3) of a conditional generator.
         views: 1, 2, 4 or 8.
         spread: compute it, which takes all eight whatever the mean is over.
 
@@ -69,7 +69,7 @@ def ensemble(
         The mean and the standard deviation, or None, each (N, scale H, scale W, 1). The deviation is divided by 8 and
         not by 7: the eight are the whole group, and no sample of it.
     """
-    chex.assert_rank([x, strength], [4, 1])
+    chex.assert_rank([x, strength], [4, {1, 2}])
     if not spread and views == 1:
         return generator(x, strength), None
     shape = jax.eval_shape(generator, x, strength)

@@ -10,6 +10,7 @@ import jax
 import jax.numpy as jnp
 
 from medsr_jax.models import build
+from medsr_jax.models.registry import CONDITIONAL
 from medsr_jax.restoration.ensemble import usual_views
 from medsr_jax.restoration.function import Inputs, Outputs, make_restore, make_restore_outside
 from medsr_jax.restoration.options import BICUBIC, GRID
@@ -27,6 +28,7 @@ class Program:
         halo: small pixels that are computed around a tile and discarded.
         identity: equal where results are: the parameters' hash, ensemble, backend and precision.
         restore: made by `function.make_restore` or `make_restore_outside`.
+        conditional: the generator takes a condition (`models.conditions`) in place of a strength.
     """
 
     label: str
@@ -34,6 +36,7 @@ class Program:
     halo: int
     identity: str
     restore: Callable[[Inputs], Outputs]
+    conditional: bool = False
 
 
 def network_program(
@@ -77,7 +80,8 @@ def network_program(
     words += [backend] if backend != "xla" else []
     words += [precision] if precision else []
     identity = " ".join([weights.sha256, *words[1:]])
-    return Program(", ".join(words), module.scale, halo, identity, restore)
+    conditional = weights.model in CONDITIONAL
+    return Program(", ".join(words), module.scale, halo, identity, restore, conditional)
 
 
 def interpolation_program(scale: int, *, uncertainty: bool = False) -> Program:

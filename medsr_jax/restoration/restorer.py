@@ -66,7 +66,7 @@ class Restorer:
 
     Attributes:
         weights: of the named model; None for "auto" and "bicubic".
-        scale: of the packets that the named model is for; None where all are.
+        scales: of the packets that the named model is for; None where all are.
 
     Raises:
         MedsrError: the model or the backend is not available, or an option is out of range.
@@ -95,17 +95,17 @@ class Restorer:
         self._uncertainty = uncertainty
         self._interpolations: dict[int, Program] = {}
         self.weights: model_file.Weights | None = None
-        self.scale: int | None = None
+        self.scales: tuple[int, ...] | None = None
         options: dict[str, Any] = {"halo": halo, "dtype": dtype, "backend": backend}
         options |= {"ensemble": ensemble, "views": views, "uncertainty": uncertainty}
-        programs: list[Program] = []
-        if self._automatic:
-            programs = [network_program(model_file.load(name), **options) for name in AUTOMATIC.values()]
-        elif model != BICUBIC:
+        self._make: Callable[[model_file.Weights], Program] = lambda weights: network_program(weights, **options)
+        self._programs: dict[int, Program] = {}
+        if not self._automatic and model != BICUBIC:
             self.weights = for_grey(model if isinstance(model, model_file.Weights) else model_file.load(model))
-            programs = [network_program(self.weights, **options)]
-            self.scale = programs[0].scale
-        self._programs = {one.scale: one for one in programs}
+            if not self.weights.scales:
+                program = self._make(self.weights)
+                self._programs[program.scale] = program
+            self.scales = self.weights.scales or tuple(self._programs)
 
     @property
     def name(self) -> str:
@@ -115,7 +115,8 @@ class Restorer:
     @property
     def label(self) -> str:
         """The name, and what else shapes results. With "auto" those of all that may; `Restored.model` is the one."""
-        labels = [one.label for one in self._programs.values()]
+        scales = AUTOMATIC if self._automatic else self.scales or ()
+        labels = list(dict.fromkeys(self._program(scale).label for scale in scales))
         return " or ".join(labels if self.weights is not None else [*labels, BICUBIC])
 
     def __call__(self, packet: Packet) -> Restored:
@@ -170,19 +171,27 @@ class Restorer:
                 " restore_array(array) restores a small image"
             )
         chosen, notes = self._chosen(packet)
-        return _Task(Assembly(packet, refine=self.refine), chosen, notes)
+        return _Task(Assembly(packet, refine=self.refine, conditional=chosen.conditional), chosen, notes)
+
+    def _program(self, scale: int) -> Program:
+        """Of the model for a scale; made when it is first used, since reading weights takes part of a start."""
+        if scale not in self._programs:
+            weights = self.weights or model_file.load(AUTOMATIC[scale])
+            self._programs[scale] = self._make(weights.at_scale(scale) if weights.scales else weights)
+        return self._programs[scale]
 
     def _chosen(self, packet: Packet) -> tuple[Program, tuple[str, ...]]:
         """The program for a packet, and notes on the choice."""
         scale = packet.header.scale
         unsuitable = self._automatic and _is_emission(packet) and packet.header.codec != "jpeg"
-        if scale in self._programs and not unsuitable:
+        if scale in (AUTOMATIC if self._automatic else self.scales or ()) and not unsuitable:
             warning = "" if self.weights is None else self.weights.warning
-            return self._programs[scale], (f"model {self.name}: {warning}",) if warning else ()
+            return self._program(scale), (f"model {self.name}: {warning}",) if warning else ()
         if self.weights is not None:
+            own = " or ".join(map(str, self.scales or ()))
             raise MedsrError(
-                f"the packet was shrunk by {scale} and the model enlarges by {self.scale}: use the model 'auto' or one"
-                f" of this scale (`medsr models` lists them), or send with a scale of {self.scale}"
+                f"the packet was shrunk by {scale} and the model enlarges by {own}: use the model 'auto' or one"
+                f" of this scale (`medsr models` lists them), or send with a scale of {own}"
             )
         if scale not in self._interpolations:
             self._interpolations[scale] = interpolation_program(scale, uncertainty=self._uncertainty)

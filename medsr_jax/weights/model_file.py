@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import safetensors.numpy
 
-from medsr_jax.errors import MedsrError
+from medsr_jax.errors import MedsrError, ParameterError
 from medsr_jax.files import atomic_write
 from medsr_jax.weights.file_kinds import SAFETENSORS, kind_of
 from medsr_jax.weights.parameters import as_float32, flatten, unflatten
@@ -52,6 +52,24 @@ class Weights:
         return sum(leaf.size for leaf in flatten(self.params).values())
 
     @property
+    def scales(self) -> tuple[int, ...]:
+        """Of a family the enlargements that it has parameters for; empty for a model of one scale."""
+        return tuple(self.fields.get("scales", ()))
+
+    def at_scale(self, scale: int) -> Weights:
+        """A member of the family.
+
+        Raises:
+            ParameterError: it has no such scale, or is no family.
+        """
+        if scale not in self.scales:
+            own = (
+                f"must be {' or '.join(map(str, self.scales))}" if self.scales else "requires a model of several scales"
+            )
+            raise ParameterError("scale", f"{own}, not {scale}" if self.scales else own)
+        return dataclasses.replace(self, fields={**self.fields, "scale": scale})
+
+    @property
     def gain(self) -> float | None:
         """The card's measured gain over bicubic interpolation in dB; None if it states none."""
         if found := re.match(r"([+-]?\d+(?:\.\d+)?) dB", self.card.get(GAIN, "")):
@@ -72,7 +90,10 @@ class Weights:
     @functools.cached_property
     def sha256(self) -> str:
         """Hexadecimal SHA-256 of model, fields and parameters, whatever the file."""
-        digest = hashlib.sha256(json.dumps([self.model, self.fields], sort_keys=True, default=str).encode())
+        fields = dict(self.fields)
+        if "scales" in fields:
+            fields.pop("scale", None)  # which of them is applied is no property of the parameters
+        digest = hashlib.sha256(json.dumps([self.model, fields], sort_keys=True, default=str).encode())
         for name, leaf in sorted(flatten(self.params).items()):
             digest.update(f"{name} {leaf.shape} {leaf.dtype}".encode())
             digest.update(np.ascontiguousarray(leaf).tobytes())

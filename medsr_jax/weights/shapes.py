@@ -15,6 +15,7 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.jpeg.dct import BLOCK
 from medsr_jax.models import build
+from medsr_jax.models.conditions import CONDITIONS
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS
 from medsr_jax.weights.parameters import flatten
 
@@ -107,6 +108,17 @@ def _compact(module: Any) -> Shapes:
     return shapes | _convolution("conv_last", module.features, (module.fold * module.scale) ** 2)
 
 
+def _conditional(module: Any) -> Shapes:
+    if wrong := [scale for scale in (module.scale, *module.scales) if module.grid % scale]:
+        raise MedsrError(f"field 'grid' of conditional_rrdbnet must be a multiple of {wrong[0]}, not {module.grid}")
+    features = module.features
+    shapes = _blocks(module) | _convolution("conv_body", features, features)
+    for scale in module.scales:
+        shapes |= _convolution(f"first_x{scale}", 2 * (module.grid // scale) ** 2 + CONDITIONS, features)
+        shapes |= _convolution(f"last_x{scale}", features, module.grid**2)
+    return shapes
+
+
 def _srvgg(module: Any) -> Shapes:
     features, slopes = module.features, (module.features,)
     body = _convolution("body/conv", features, features) | {"body/act/weight": slopes}
@@ -121,5 +133,6 @@ def _srvgg(module: Any) -> Shapes:
 _SHAPES: dict[str, Callable[[Any], Shapes]] = {
     "rrdbnet": _rrdbnet,
     "compact_rrdbnet": _compact,
+    "conditional_rrdbnet": _conditional,
     "srvgg": _srvgg,
 }

@@ -133,3 +133,25 @@ def test_wrong_arguments_are_one_line(
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("scale", [1, 2])
+def test_scale_of_a_family(tmp_path: pathlib.Path, scale: int) -> None:
+    fields = {"features": 4, "blocks": 1, "growth": 4, "grid": 4, "scales": [1, 2], "scale": 2}
+    weights = random_weights("conditional_rrdbnet", fields)
+    model_file.save(tmp_path / "family.safetensors", model=weights.model, fields=fields, params=weights.params, card={})
+    out = tmp_path / "out.onnx"
+    done = run(tmp_path / "family.safetensors", "--scale", scale, "-o", out)
+    assert done.returncode == 0, done.stderr
+    assert "input  strength (batch, 3) float32, a number for each of jpeg, jpeg2000, avif" in done.stdout
+    said = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
+    assert said["scale"] == str(scale)
+    refused = run(tmp_path / "family.safetensors", "--scale", 4, "-o", tmp_path / "other.onnx")
+    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert "--scale: must be 1 or 2" in refused.stderr
+
+
+def test_scale_of_a_model_of_one_is_refused(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
+    done = run(tiny_weights, "--scale", 2, "-o", tmp_path / "out.onnx")
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert "--scale: requires a model of several scales" in done.stderr

@@ -16,6 +16,7 @@ from PIL import Image
 from medsr_jax import Restorer, compress
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image as Picture
+from medsr_jax.models import build
 from medsr_jax.training.config.checking import checked
 from medsr_jax.training.run.loop import train_and_evaluate
 from medsr_jax.training.run.setup import build_setup, initial_params
@@ -74,7 +75,7 @@ def test_the_tiny_version_trains(name: str, tmp_path: pathlib.Path, radiograph: 
     config.data.folders = ((str(folder), 1.0),)
     config.validation.folder = str(folder)
     config.validation.side = 64
-    config.data.side, config.data.sender.patch = 32, 8
+    config.data.side, config.data.sender.patch, config.data.link.side = 32, 8, 32
     if name == "esrgan_xray":
         config.discriminator.fields.side = 32
     config.steps, config.log_every, config.validate_every, config.checkpoint_every = 2, 1, 2, 2
@@ -90,6 +91,24 @@ def test_the_tiny_version_trains(name: str, tmp_path: pathlib.Path, radiograph: 
     picture = Picture(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png")
     restored = Restorer(str(tmp_path / "run" / "best.safetensors"))(compress(picture))
     assert restored.pixels.shape == (1, 64, 64)
+
+
+def test_family_of_fewer_scales_is_a_start_for_more(tmp_path: pathlib.Path) -> None:
+    config = get("link", "tiny")
+    fields = {**config.model.fields, "scales": (1, 2)}
+    shapes = jax.eval_shape(build("conditional_rrdbnet", fields).init, jax.random.key(0), np.zeros((1, 8, 8, 1)))
+    params = jax.tree.map(lambda leaf: np.full(leaf.shape, 0.5, np.float32), shapes["params"])
+    save(tmp_path / "two.safetensors", model="conditional_rrdbnet", fields=fields, params=params, card={})
+    config.start_from = str(tmp_path / "two.safetensors")
+    state = build_setup(checked(config)).initial_state()
+    kernels = {name: np.asarray(layer["kernel"]) for name, layer in state.generator.params.items() if name != "body"}
+    assert {name for name, kernel in kernels.items() if (kernel == 0.5).all()} == {
+        "first_x1", "first_x2", "last_x1", "last_x2", "conv_body",
+    }  # fmt: skip
+    assert kernels.keys() > {"first_x4", "last_x4"}
+    config.model.fields.scales, config.data.link.scales = (1,), (1,)
+    with pytest.raises(MedsrError, match="two.safetensors: has conditional_rrdbnet"):
+        initial_params(checked(config))
 
 
 def test_fine_tuning_starts_from_a_colour_model_folded_to_grey(tmp_path: pathlib.Path) -> None:

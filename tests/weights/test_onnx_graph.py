@@ -30,6 +30,8 @@ NETWORKS = {
     "compact without context": ("compact_rrdbnet", {**TINY, "context": 0, "fold": 2, "scale": 3}),
     "compact and blind": ("compact_rrdbnet", {**TINY, "blind": True}),
     "compact at another fold": ("compact_rrdbnet", {**TINY, "fold": 2, "scale": 2}),
+    "conditional": ("conditional_rrdbnet", {**SMALL, "scale": 2}),
+    "conditional at full size": ("conditional_rrdbnet", {**SMALL, "scales": (1, 2), "scale": 1}),
     "srcnn": ("srcnn", {"features": [8, 4], "sizes": [9, 1, 5], "scale": 3}),
     "srcnn of colours, residual": ("srcnn", {"features": [8, 4], "channels": 3, "scale": 2, "residual": True}),
     "srvgg": ("srvgg", {"features": 8, "convolutions": 2, "channels": 1}),
@@ -67,6 +69,8 @@ def test_the_graph_computes_what_the_module_does(name: Any) -> None:
     theirs = session(onnx_model(weights))
     random = np.random.default_rng(1)
     strength = np.array([0.0, 0.9], np.float32)
+    if weights.model == "conditional_rrdbnet":
+        strength = np.array([[0.0, 0.0, 1.2], [0.9, 0.0, 0.0]], np.float32)
     for sides in ((16, 24), (24, 8)):
         x = random.random((2, *sides, channels), np.float32)
         expected = jax.jit(module.apply)({"params": weights.params}, x, strength)

@@ -18,6 +18,8 @@ BUILDS: list[tuple[str, dict[str, Any]]] = [
     ("compact_rrdbnet", {**COMPACT, "scale": 3, "fold": 2, "context": 5, "context_layers": 1}),
     ("compact_rrdbnet", {**COMPACT, "fold": 8, "context": 4, "context_layers": 2, "blind": True}),
     ("compact_rrdbnet", {**COMPACT, "fold": 1, "context": 0}),
+    ("conditional_rrdbnet", {}),
+    ("conditional_rrdbnet", {**COMPACT, "grid": 8, "scales": (1, 8), "scale": 8}),
     ("srvgg", {"features": 5, "convolutions": 3, "scale": 2}),
     ("srvgg", {"features": 5, "convolutions": 1, "channels": 1}),
     ("srcnn", {"features": [4, 3], "sizes": [9, 1, 5], "residual": True}),

@@ -66,6 +66,10 @@ def _avif(image: np.ndarray, level: float) -> bytes:
     return target.getvalue()
 
 
+def _htj2k(image: np.ndarray, level: float) -> bytes:
+    return bytes(imagecodecs.htj2k_encode(np.ascontiguousarray(image), level=level, reversible=False))
+
+
 def _webp(image: np.ndarray, level: float) -> bytes:
     target = io.BytesIO()
     Image.fromarray(image).save(target, "WEBP", quality=int(level), method=6)
@@ -110,6 +114,13 @@ FULL_SIZE: dict[str, FullSizeCodec] = {
             _grey(imagecodecs.avif_decode),
             (1, 4, 8, 12, 16, 20, 25, 30, 38, 46, 55, 65, 78),
             "aom, 4:0:0, tune psnr, speed 2",
+        ),
+        FullSizeCodec(
+            "HTJ2K",
+            _htj2k,
+            _grey(imagecodecs.htj2k_decode),
+            (0.5, 0.4, 0.3, 0.22, 0.16, 0.12, 0.08, 0.06, 0.04, 0.025),
+            "OpenJPH, 9-7 wavelet, levels are the quantisation step",
         ),
         FullSizeCodec("WebP", _webp, _decode_webp, (1, 3, 6, 10, 15, 20, 30, 40, 55, 70, 85), "VP8, method 6"),
     )

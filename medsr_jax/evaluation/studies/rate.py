@@ -36,6 +36,19 @@ def at_bytes(points: Sequence[Point], budget: float) -> float:
     return float(np.interp(math.log(budget), np.log(sizes), fidelities))
 
 
+def bytes_at(points: Sequence[Point], fidelity: float) -> float:
+    """Bytes at which a fidelity is reached, the inverse of `at_bytes`.
+
+    Returns:
+        NaN where all settings are below it or all above.
+    """
+    kept = front(points)
+    if len(kept) < 2 or not kept[0][1] <= fidelity <= kept[-1][1]:
+        return math.nan
+    sizes, fidelities = zip(*kept, strict=True)
+    return float(np.exp(np.interp(fidelity, fidelities, np.log(sizes))))
+
+
 def bd_rate(points: Sequence[Point], anchor: Sequence[Point]) -> float:
     """Bytes at equal fidelity against an anchor's, in percent: negative is fewer.
 

@@ -14,7 +14,7 @@ from medsr_jax.files import atomic_write, find_inputs
 Record = dict[str, Any]
 PAGE = pathlib.Path(__file__).resolve().parents[3] / "docs" / "results.md"
 # In the order of the page.
-SECTIONS = ("table1", "figures", "rate-distortion", "lesions")
+SECTIONS = ("table1", "figures", "equal-bytes", "rate-distortion", "lesions")
 
 
 class Measurements:

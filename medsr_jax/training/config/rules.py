@@ -16,6 +16,7 @@ import jax
 from medsr_jax.degradation import configured
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
+from medsr_jax.models.conditions import CONDITIONED_CODECS
 from medsr_jax.models.registry import build_discriminator
 from medsr_jax.models.vgg import layer_names
 from medsr_jax.training.config.schema import Config
@@ -137,6 +138,8 @@ def _side(config: Config) -> Faults:
     if model is None:
         return
     scale, step, sender = scale_of(model), side_step(model), config.data.sender
+    if config.data.source == "link":
+        return
     if config.data.source != "sender":
         if config.data.side % step:
             yield "data.side", f"must be a multiple of {step} for this model, not {config.data.side}"
@@ -145,6 +148,23 @@ def _side(config: Config) -> Faults:
         yield "data.sender.scale", f"must be {scale}, the model's, not {sender.scale}"
     if sender.patch % (step // scale):
         yield "data.sender.patch", f"must be a multiple of {step // scale} for this model, not {sender.patch}"
+
+
+@_rule("data.source", "data.link.side", "data.link.scales", "data.link.codecs", *_MODEL)
+def _link(config: Config) -> Faults:
+    """Source link requires a model of a family, which has `data.link.scales`, and known codecs."""
+    model, link = _built(config), config.data.link
+    if model is None or config.data.source != "link":
+        return
+    scales = getattr(model, "scales", None)
+    if scales is None:
+        yield "model.name", f"must be a model of several scales with config.data.source=link, not {config.model.name}"
+    elif missing := [scale for scale in link.scales if scale not in scales]:
+        yield "data.link.scales", f"must be among {tuple(scales)}, the model's, not {missing[0]}"
+    elif link.side % model.grid:  # type: ignore[attr-defined]
+        yield "data.link.side", f"must be a multiple of the model's grid, {model.grid}, not {link.side}"
+    if unknown := [name for name, _ in link.codecs if name not in CONDITIONED_CODECS]:
+        yield "data.link.codecs", f"{unknown[0]!r} is none of {', '.join(CONDITIONED_CODECS)}"
 
 
 @_rule(*_DISCRIMINATOR, *_MODEL)

@@ -1,7 +1,8 @@
 """Every field of a training config: its type, default, range and meaning, in this file alone.
 
 Flags (`config_dict`), checks (`checking`), a run's ``config.json`` and docs/config.md (`page`) are made from it. The
-fields of ``data.sender`` are those of `data.sender_pairs.SenderSettings`. Config files start from `defaults`.
+fields of ``data.sender`` are those of `data.sender_pairs.SenderSettings`, those of ``data.link`` of
+`data.link_pairs.LinkSettings`. Config files start from `defaults`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from typing import Any, Literal, cast, get_args
 
 import ml_collections
 
+from medsr_jax.data.link_pairs import LinkSettings
 from medsr_jax.data.sender_pairs import SenderSettings
 from medsr_jax.degradation import describe, preset
 from medsr_jax.fields import (
@@ -96,16 +98,16 @@ class Discriminator:
 class Data:
     """Training images and the samples drawn from them."""
 
-    source: Literal["sender", "folders", "prepared", "tfds", "pair_folders"] = field(
+    source: Literal["sender", "link", "folders", "prepared", "tfds", "pair_folders"] = field(
         "folders", "where samples come from; see [training](training.md)"
     )
     folders: tuple[tuple[str, float], ...] = field(
         (("data/train/chest", 1.0),),
-        "sources folders and sender: folders of images, searched recursively, each with its share of the samples",
+        "sources folders, sender and link: folders of images, searched recursively, each with its share of the samples",
         weighted("(('data/train', 1.0),)"),
     )
-    side: int = field(256, "side of a target in pixels, of all sources but sender", at_least(1))
-    flip: bool = field(True, "mirror half of the samples, left to right; source sender always does")
+    side: int = field(256, "side of a target in pixels, of all sources but sender and link", at_least(1))
+    flip: bool = field(True, "mirror half of the samples, left to right; sources sender and link always do")
     window: Literal["random", "full"] = field(
         "random", "value window of images deeper than 8 bits: drawn for each sample, or the whole range"
     )
@@ -119,11 +121,12 @@ class Data:
     hr_folder: str = field("", "source pair_folders: high-resolution images of the same names")
     threads: int = field(1, "threads that make samples; 0 makes them in the training loop", at_least(0))
     sender: SenderSettings = field(SenderSettings)
+    link: LinkSettings = field(LinkSettings)
 
     @property
     def brings_inputs(self) -> bool:
         """Whether samples are pairs; the others are targets, whose inputs the degradation makes."""
-        return self.source in ("sender", "pair_folders")
+        return self.source in ("sender", "link", "pair_folders")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -166,7 +169,9 @@ class Validation:
     folder: str = field("data/val/chest", "a folder of images, or a set made by `medsr prepare`", not_empty)
     split: str = field("validation", "split of such a set", not_empty)
     inputs: Literal["packets", "degraded"] = field(
-        "packets", "inputs: the sender's packets, or the run's own degradation with fixed random numbers"
+        "packets",
+        "inputs: the sender's packets, of source link AVIF at each scale; or the run's own degradation with fixed"
+        " random numbers",
     )
     quality: int = field(60, "JPEG quality of the packets", between(1, 100))
     side: int = field(512, "side of the central crop in pixels", at_least(1))
@@ -225,8 +230,9 @@ class Config:
     @property
     def target_side(self) -> int:
         """Side of a target in pixels."""
-        sender = self.data.sender
-        return sender.patch * sender.scale if self.data.source == "sender" else self.data.side
+        data = self.data
+        sides = {"sender": data.sender.patch * data.sender.scale, "link": data.link.side}
+        return sides.get(data.source, data.side)
 
 
 def defaults() -> ml_collections.ConfigDict:

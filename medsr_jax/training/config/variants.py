@@ -17,6 +17,7 @@ TINY: dict[str, Any] = {
     "checkpoint_every": 50,
     "data.side": 64,
     "data.sender.patch": 16,
+    "data.link.side": 64,
     "validation.side": 128,
     "validation.count": 4,
     "card.note": "a tiny run, to see that training works; expect it below bicubic interpolation",

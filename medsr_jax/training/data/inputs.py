@@ -8,6 +8,7 @@ from typing import Any
 import grain
 
 from medsr_jax.data.crops import Crops, Mixture, PairCrops
+from medsr_jax.data.link_pairs import LinkPairs
 from medsr_jax.data.loading import Source, batches
 from medsr_jax.data.pair_folders import load_pair_folders
 from medsr_jax.data.sender_pairs import SenderPairs
@@ -47,6 +48,14 @@ def describe_source(config: Config) -> str:
             f"{sender.kernel} downscaling by {sender.scale}, JPEG q {sender.quality[0]}..{sender.quality[1]}"
             f" (the sender's own code); targets shrunk by up to {sender.zoom}"
         )
+    if data.source == "link":
+        link = data.link
+        codecs = ", ".join(name for name, _ in link.codecs)
+        scales = ", ".join(map(str, link.scales))
+        return (
+            f"area downscaling by {scales}; {codecs}, q {link.quality[0]}..{link.quality[1]}, AVIF"
+            f" {link.avif[0]}..{link.avif[1]} at scale 1; targets shrunk by up to {link.zoom}"
+        )
     steps = ", ".join(f"{name} ({degradation['steps'][name]['kind']})" for name in degradation["order"])
     return f"{steps}; scale {degradation['scale']}"
 
@@ -55,6 +64,8 @@ def _source(config: Config, *, scale: int, channels: int) -> Source:
     data = config.data
     if data.source == "sender":
         return SenderPairs(data.folders, sender=data.sender, seed=config.seed)
+    if data.source == "link":
+        return LinkPairs(data.folders, link=data.link, batch=config.batch, seed=config.seed)
     options: dict[str, Any] = {
         "side": data.side,
         "seed": config.seed,

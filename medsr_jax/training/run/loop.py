@@ -27,7 +27,7 @@ from medsr_jax.training.run.lock import locked
 from medsr_jax.training.run.records import Records
 from medsr_jax.training.run.schedules import ValidationSchedule
 from medsr_jax.training.run.setup import Setup, build_setup
-from medsr_jax.training.run.validation import degraded_cases, make_validation, packet_cases
+from medsr_jax.training.run.validation import degraded_cases, link_cases, make_validation, packet_cases
 from medsr_jax.training.steps import state
 from medsr_jax.training.steps.metrics import StepHealth, computed, totals_for
 
@@ -234,7 +234,9 @@ class StepTimer:
 def _validation(setup: Setup) -> Any:
     v = setup.config.validation
     truths = list(validation_images(v.folder, side=v.side, count=v.count, split=v.split))
-    if v.inputs == "packets":
+    if setup.config.data.source == "link":
+        cases = link_cases(truths, setup.config.data.link)
+    elif v.inputs == "packets":
         cases = packet_cases(truths, scale=setup.scale, quality=v.quality)
     else:
         assert setup.degradation is not None
@@ -242,7 +244,6 @@ def _validation(setup: Setup) -> Any:
     return make_validation(
         setup.model,
         cases,
-        scale=setup.scale,
         channels=setup.channels,
         distance=functools.partial(lpips, weights=load_lpips()) if v.lpips else None,
         pictures=v.pictures,

@@ -13,6 +13,7 @@ import optax
 from medsr_jax.degradation import Degradation, configured
 from medsr_jax.errors import UsageError
 from medsr_jax.models import build
+from medsr_jax.models.conditional import ends_of
 from medsr_jax.models.multi_scale import MultiScaleDiscriminator
 from medsr_jax.models.vgg import VGG
 from medsr_jax.training.config.rules import channels_of, scale_of, vgg_layer
@@ -88,9 +89,13 @@ class Setup:
         config, side = self.config, self.config.target_side
         # XLA takes a minute to compile threefry for every parameter of a generator on a CPU, and seconds for this.
         keys = jax.random.split(jax.random.key(config.seed, impl="rbg"))
+        small = jnp.zeros((1, side // self.scale, side // self.scale, self.channels))
         if params is None:
-            small = jnp.zeros((1, side // self.scale, side // self.scale, self.channels))
-            params = self.model.init(keys[0], small, jnp.zeros((1,)))["params"]
+            params = self.model.init(keys[0], small)["params"]
+        elif new := sorted({*getattr(self.model, "scales", ())} - {*_scales(params)}):
+            # Weights of fewer scales: the trunk is theirs, and the other scales' ends are fresh.
+            fresh = self.model.init(keys[0], small)["params"]
+            params = params | {name: fresh[name] for scale in new for name in ends_of(scale)}
         generator = state.network(params, self.optimizers[0])
         discriminator = self.discriminator
         if discriminator is None:
@@ -159,17 +164,24 @@ def initial_params(config: Config) -> Any:
     weights = model_file.load(config.start_from)
     if config.model.fields.get("channels") == 1:
         weights = for_grey(weights)
-    # Recomputing activations in the backward pass changes no parameter.
+    # Recomputing activations in the backward pass changes no parameter, and scales of a family have their own.
+    differing = ("remat", "scales", "scale") if weights.scales else ("remat",)
     expected, found = (
-        {name: value for name, value in fields.items() if name != "remat"}
+        {name: value for name, value in fields.items() if name not in differing}
         for fields in (config.model.fields, weights.fields)
     )
-    if weights.model != config.model.name or build(weights.model, found) != build(config.model.name, expected):
+    more = {*weights.scales} - {*config.model.fields.get("scales", ())}
+    if more or weights.model != config.model.name or build(weights.model, found) != build(config.model.name, expected):
         raise UsageError(
             f"{weights.path}: has {weights.model} {found}, but config.model is {config.model.name} {expected}",
             remedy="set config.model to the model of the file",
         )
     return jax.tree.map(jnp.asarray, weights.params)
+
+
+def _scales(params: Any) -> list[int]:
+    """Of a family's parameters."""
+    return [int(name.removeprefix("first_x")) for name in params if name.startswith("first_x")]
 
 
 def _objective(losses: Losses, dtype: Any) -> Objective:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
@@ -11,10 +12,12 @@ import jax.numpy as jnp
 import numpy as np
 
 from medsr_jax.data.levels import to_levels, to_unit_range
+from medsr_jax.data.link_pairs import LinkSettings, avif_settings, coded
 from medsr_jax.degradation import Degradation, apply
 from medsr_jax.evaluation.metrics import psnr
 from medsr_jax.jpeg.coefficients import parse
 from medsr_jax.models.compact import bicubic, quantisation_strength, strength_of_tables
+from medsr_jax.models.conditional import at_scale
 from medsr_jax.transmission.codecs import decode_jpeg, encode_jpeg
 from medsr_jax.transmission.downscaling import downscale
 
@@ -35,11 +38,16 @@ class Validation(NamedTuple):
 
 
 class Case(NamedTuple):
-    """An input of (1, h, w, 1) in [0, 1], the strength of its quantisation (1,), and its truth (H, W) uint8."""
+    """An input of (1, h, w, 1) in [0, 1], the strength of its quantisation (1,) or (1, 3), its truth (H, W) uint8."""
 
     lr: jax.Array
     strength: jax.Array
     truth: np.ndarray
+
+    @property
+    def scale(self) -> int:
+        """Of the truth's sides to the input's."""
+        return int(self.truth.shape[0] // self.lr.shape[1])
 
 
 def packet_cases(truths: Iterable[np.ndarray], *, scale: int, quality: int) -> list[Case]:
@@ -50,6 +58,17 @@ def packet_cases(truths: Iterable[np.ndarray], *, scale: int, quality: int) -> l
         lr = to_unit_range(decode_jpeg(stream)[None, ..., None])
         strength = jnp.full((1,), quantisation_strength(parse(stream).table), jnp.float32)
         cases.append(Case(jnp.asarray(lr), strength, truth))
+    return cases
+
+
+def link_cases(truths: Iterable[np.ndarray], link: LinkSettings) -> list[Case]:
+    """(side, side) uint8 images as AVIF at each scale of source `link`, with the middle of its settings."""
+    cases = []
+    for truth in truths:
+        for scale in link.scales:
+            small = to_levels(downscale(truth, scale=scale), 0, 255, dtype=np.uint8)
+            lr, strength = coded(small, "avif", sum(avif_settings(link, scale=scale)) // 2)
+            cases.append(Case(jnp.asarray(to_unit_range(lr[None, ..., None])), jnp.asarray(strength[None]), truth))
     return cases
 
 
@@ -68,7 +87,6 @@ def make_validation(
     model: nn.Module,
     cases: list[Case],
     *,
-    scale: int,
     channels: int = 1,
     distance: Distance | None = None,
     pictures: int = 0,
@@ -81,23 +99,23 @@ def make_validation(
     Args:
         model: the generator.
         cases: the validation images.
-        scale, channels: of the model.
+        channels: of the model.
         distance: LPIPS; None leaves it out.
         pictures: number of images returned as strips.
     """
 
-    @jax.jit
-    def restore(params: Any, lr: jax.Array, strength: jax.Array) -> jax.Array:
-        result = model.apply({"params": params}, jnp.repeat(lr, channels, axis=-1), strength)
+    @functools.partial(jax.jit, static_argnames="scale")
+    def restore(params: Any, lr: jax.Array, strength: jax.Array, *, scale: int) -> jax.Array:
+        result = at_scale(model, scale).apply({"params": params}, jnp.repeat(lr, channels, axis=-1), strength)
         return round_to_eight_bits(result.mean(axis=-1, keepdims=True))  # type: ignore[union-attr]
 
-    enlarged = [np.asarray(round_to_eight_bits(bicubic(case.lr, scale=scale))) for case in cases]
+    enlarged = [np.asarray(round_to_eight_bits(_enlarged(case))) for case in cases]
     truths = [to_unit_range(case.truth[None, ..., None]) for case in cases]
     reference = [_psnr(image, case.truth) for image, case in zip(enlarged, cases, strict=True)]
     reference_distance = [] if distance is None else _distances(distance, enlarged, truths)
 
     def validate(params: Any) -> Validation:
-        restored = [np.asarray(restore(params, case.lr, case.strength)) for case in cases]
+        restored = [np.asarray(restore(params, case.lr, case.strength, scale=case.scale)) for case in cases]
         values = [_psnr(image, case.truth) for image, case in zip(restored, cases, strict=True)]
         gains = np.subtract(values, reference)
         result = {
@@ -110,10 +128,14 @@ def make_validation(
             result["lpips"] = float(np.mean(_distances(distance, restored, truths)))
             result["lpips_bicubic"] = float(np.mean(reference_distance))
         shown = list(zip(cases, enlarged, restored, truths, strict=True))[:pictures]
-        strips = [_strip(np.asarray(case.lr), *images, scale=scale) for case, *images in shown]
+        strips = [_strip(np.asarray(case.lr), *images, scale=case.scale) for case, *images in shown]
         return Validation(result, np.concatenate(strips) if strips else np.zeros((0, 1, 4, 1), np.float32))
 
     return validate
+
+
+def _enlarged(case: Case) -> jax.Array:
+    return case.lr if case.scale == 1 else bicubic(case.lr, scale=case.scale)
 
 
 def round_to_eight_bits(images: jax.Array) -> jax.Array:

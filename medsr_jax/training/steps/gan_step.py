@@ -15,6 +15,7 @@ import flax.linen as nn
 import jax
 import optax
 
+from medsr_jax.models.conditional import at_scale
 from medsr_jax.training.data.examples import Batch, Examples, step_keys
 from medsr_jax.training.steps import metrics
 from medsr_jax.training.steps.adversarial import r1
@@ -59,7 +60,8 @@ def make_step(
     def generator_side(
         params: Any, opponent: Any, stats: Any, part: Examples, constants: Any
     ) -> tuple[jax.Array, tuple[jax.Array, Any, dict[str, jax.Array]]]:
-        prediction: jax.Array = model.apply({"params": params}, part.lr, part.strength)  # type: ignore[assignment]
+        family_member = at_scale(model, part.target.shape[1] // part.lr.shape[1])
+        prediction: jax.Array = family_member.apply({"params": params}, part.lr, part.strength)  # type: ignore[assignment]
         fake, stats = judge(opponent, stats, prediction)
         real = fake
         if relativistic:

@@ -10,6 +10,7 @@ import flax.linen as nn
 import jax
 import optax
 
+from medsr_jax.models.conditional import at_scale
 from medsr_jax.training.data.examples import Batch, Examples, step_keys
 from medsr_jax.training.steps import metrics
 from medsr_jax.training.steps.objective import Objective, restoration_loss
@@ -46,7 +47,8 @@ def make_step(
     """
 
     def objective_of(params: Any, part: Examples, constants: Any) -> tuple[jax.Array, dict[str, jax.Array]]:
-        prediction = model.apply({"params": params}, part.lr, part.strength)
+        family_member = at_scale(model, part.target.shape[1] // part.lr.shape[1])
+        prediction = family_member.apply({"params": params}, part.lr, part.strength)
         loss, terms = restoration_loss(objective, prediction, part.target, constants=constants)  # type: ignore[arg-type]
         deviations = {
             "output_deviation": metrics.deviation(prediction),  # type: ignore[arg-type]

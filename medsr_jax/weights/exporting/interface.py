@@ -7,9 +7,15 @@ import json
 from typing import Any
 
 from medsr_jax.models import build
+from medsr_jax.models.conditions import CONDITIONED_CODECS
+from medsr_jax.models.registry import CONDITIONAL
 from medsr_jax.weights.model_file import Weights
 
 WARNING = "lossy restoration: not for primary diagnosis"
+CONDITIONS_USAGE = (
+    f"strength of this model: three numbers, of {', '.join(CONDITIONED_CODECS)}; that of the codec is as above, of avif"
+    " AV1's base_q_idx over 128, and the others are 0"
+)
 USAGE = (
     "image: float32 in [0, 1], high values white, sides padded to the multiple by repeating the edge; strength: mean of"
     " the 15 lowest steps of the JPEG's table over 16, 0 for none. Not in the graph: packets, stored values, data"
@@ -28,6 +34,7 @@ class Interface:
         scale: of the output's sides to the input's.
         multiple: that the image's sides must be divisible by.
         strength: whether there is an input ``strength``, one number an image (`models.compact.quantisation_strength`).
+        conditional: it is the three numbers of `models.conditions` instead.
     """
 
     channels: int
@@ -35,6 +42,7 @@ class Interface:
     scale: int
     multiple: int
     strength: bool
+    conditional: bool = False
 
 
 def interface(weights: Weights) -> Interface:
@@ -42,7 +50,9 @@ def interface(weights: Weights) -> Interface:
     module: Any = build(weights.model, weights.fields)
     channels = getattr(module, "channels", 1)
     out_channels = getattr(module, "out_channels", None) or channels
-    return Interface(channels, out_channels, module.scale, module.multiple, strength=weights.model == "compact_rrdbnet")
+    conditional = weights.model in CONDITIONAL
+    strength = conditional or weights.model == "compact_rrdbnet"
+    return Interface(channels, out_channels, module.scale, module.multiple, strength, conditional)
 
 
 def metadata(weights: Weights) -> dict[str, str]:
@@ -50,7 +60,7 @@ def metadata(weights: Weights) -> dict[str, str]:
     ends = interface(weights)
     return {
         "warning": WARNING,
-        "usage": USAGE,
+        "usage": f"{USAGE}. {CONDITIONS_USAGE}" if ends.conditional else USAGE,
         "model": weights.model,
         "fields": json.dumps(weights.fields, sort_keys=True),
         "card": json.dumps(weights.card, sort_keys=True),

@@ -15,6 +15,8 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.jpeg.dct import BLOCK
 from medsr_jax.models import build
 from medsr_jax.models.compact import DETAIL_GAIN, OUTPUT_GAIN, scaled_dct
+from medsr_jax.models.conditional import CORRECTION_GAIN
+from medsr_jax.models.conditions import CONDITIONS
 from medsr_jax.models.rrdb import DENSE_CONVOLUTIONS, RESIDUAL_SCALE
 from medsr_jax.weights.exporting.interface import IMAGE, RESULT, STRENGTH, interface, metadata
 from medsr_jax.weights.model_file import Weights
@@ -35,9 +37,9 @@ def onnx_model(weights: Weights) -> onnx.ModelProto:
 
     Returns:
         A model from ``image`` (batch, channels, height, width), float32 in [0, 1], and, for models with that input,
-        ``strength`` (batch,), to ``restored`` (batch, channels, scale height, scale width), unclipped. The sides are
-        multiples of the metadata's ``multiple``. The metadata also carry the model's name, fields and card, and a
-        warning.
+        ``strength`` (batch,) or (batch, 3), to ``restored`` (batch, channels, scale height, scale width), unclipped.
+        The sides are multiples of the metadata's ``multiple``. The metadata also carry the model's name, fields and
+        card, and a warning.
 
     Raises:
         MedsrError: onnx is not installed, or the network has no graph here.
@@ -60,7 +62,7 @@ def onnx_model(weights: Weights) -> onnx.ModelProto:
         raise MedsrError(f"the parameters don't fit {weights.model}: {error} is missing", path=weights.path) from error
     inputs: dict[str, tuple[int | str, ...]] = {IMAGE: ("batch", ends.channels, "height", "width")}
     if ends.strength:
-        inputs[STRENGTH] = ("batch",)
+        inputs[STRENGTH] = ("batch", CONDITIONS) if ends.conditional else ("batch",)
     sides = [side if ends.scale == 1 else f"{ends.scale}*{side}" for side in ("height", "width")]
     axes: tuple[int | str, ...] = ("batch", ends.out_channels, *sides)
     return graph.model(inputs=inputs, output=(RESULT, axes), result=result, metadata=metadata(weights))
@@ -125,6 +127,21 @@ def _compact_rrdbnet(graph: Graph, module: Any, params: Tree) -> str:
     return graph.add("Add", graph.bicubic(IMAGE, channels=1, scale=module.scale), detail)
 
 
+def _conditional_rrdbnet(graph: Graph, module: Any, params: Tree) -> str:
+    fold = module.grid // module.scale
+    kernel, bias = _views(fold)
+    options = {"strides": [fold] * 2, "pads": [0] * 4}
+    folded = graph.conv(graph.edge_pad(IMAGE, 2), "views", kernel, bias, **options)
+    per_image = graph.constant("per_image", [-1, CONDITIONS, 1, 1], np.int64)
+    level = _constant_channel(graph, graph.add("Reshape", STRENGTH, per_image), folded)
+    shallow = _layer(graph, graph.concat(folded, level), params, f"first_x{module.scale}")
+    deep = _residual_blocks(graph, shallow, params["body"], blocks=module.blocks)
+    y = _leaky(graph, graph.add("Add", shallow, _layer(graph, deep, params, "conv_body")))
+    y = _layer(graph, y, params, f"last_x{module.scale}", gain=CORRECTION_GAIN)
+    plain = IMAGE if module.scale == 1 else graph.bicubic(IMAGE, channels=1, scale=module.scale)
+    return graph.add("Add", plain, graph.depth_to_space(y, block=module.grid))
+
+
 def _views(fold: int) -> tuple[np.ndarray, np.ndarray]:
     """The image and its detail (what differs from the mean of 5x5), folded, as one strided convolution.
 
@@ -153,7 +170,7 @@ def _block_context(graph: Graph, module: Any, params: Tree, level: str) -> str:
 
 
 def _constant_channel(graph: Graph, level: str, like: str) -> str:
-    """One number per image -> one constant channel of the size of ``like``."""
+    """Numbers per image (batch, k, 1, 1) -> k constant channels of the size of ``like``."""
     ends = [graph.constant(f"axis_{i}", [i], np.int64) for i in (2, 4)]
     sides = graph.add("Slice", graph.add("Shape", like), *ends)
     shape = graph.add("Concat", graph.constant("every_image", [1, 1], np.int64), sides, axis=0)
@@ -187,6 +204,7 @@ def _prelu(graph: Graph, x: str, name: str, slope: np.ndarray) -> str:
 _NETWORKS: dict[str, Callable[[Graph, Any, Tree], str]] = {
     "rrdbnet": _rrdbnet,
     "compact_rrdbnet": _compact_rrdbnet,
+    "conditional_rrdbnet": _conditional_rrdbnet,
     "srcnn": _srcnn,
     "srvgg": _srvgg,
 }

@@ -16,6 +16,7 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.models import build
+from medsr_jax.models.conditions import CONDITIONS
 from medsr_jax.weights.exporting.interface import interface
 from medsr_jax.weights.model_file import Weights
 
@@ -24,7 +25,7 @@ PLATFORMS = ("cpu", "cuda", "tpu")
 
 def exported(weights: Weights) -> jax.export.Exported:
     """The network as a function of images (b, m h, m w, channels), float32 in [0, 1], and where it uses it the strength
-    (b,); m is the module's ``multiple``.
+    (b,) or (b, 3); m is the module's ``multiple``.
 
     Raises:
         MedsrError: the parameters don't fit the model.
@@ -40,7 +41,8 @@ def exported(weights: Weights) -> jax.export.Exported:
     sides = (ends.multiple * height, ends.multiple * width)
     arguments = [jax.ShapeDtypeStruct((batch, *sides, ends.channels), jnp.float32)]
     if ends.strength:
-        arguments.append(jax.ShapeDtypeStruct((batch,), jnp.float32))
+        shape = (batch, CONDITIONS) if ends.conditional else (batch,)
+        arguments.append(jax.ShapeDtypeStruct(shape, jnp.float32))
     try:
         return jax.export.export(jax.jit(network), platforms=PLATFORMS)(*arguments)
     except (flax.errors.FlaxError, KeyError, TypeError, ValueError) as error:
