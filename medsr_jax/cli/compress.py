@@ -15,7 +15,6 @@ from medsr_jax.cli.option_groups import expanded
 from medsr_jax.cli.reporting import Resuming
 from medsr_jax.cli.sending_options import Sending
 from medsr_jax.cli.summary import Done
-from medsr_jax.transmission.options import THIN_SUFFIX
 
 if TYPE_CHECKING:
     from medsr_jax.cli.sending import Encoded
@@ -51,9 +50,7 @@ def compress(
         atomic_write(target, packet.data)
         terminal.trace(f"{target}: {packet.detail}" if packet.detail else "")
         line = f"{file} became {target}" if packet.name else f"{target}"
-        thin = packet.suffix == THIN_SUFFIX and target.suffix not in ("", THIN_SUFFIX)
-        named = (f"a thin packet, not {target.suffix}: `medsr unpack` makes the standard file",) if thin else ()
-        return Done(f"{line}: {packet.about}", (*packet.notes, *named, *of_this_run), packet.facts)
+        return Done(f"{line}: {packet.about}", (*packet.notes, *of_this_run), packet.facts)
 
     reading = {"max_pixels": max_pixels, "options": options, "key": secret, "pseudonyms": pseudonyms}
     work: Work[Encoded, Encoded] = Work(

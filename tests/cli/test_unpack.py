@@ -64,7 +64,8 @@ def test_a_signed_thin_packet_is_signed_anew(image: pathlib.Path, tmp_path: path
     key, packet = tmp_path / "key", tmp_path / "chest.medsr"
     key.write_bytes(b"sixteen secret bytes")
     run("compress", image, "-o", packet, "--scale", "4", "--max-bytes", 900, "--key", key)
-    assert "not .avif" in run("compress", image, "-o", tmp_path / "named.avif", "--max-bytes", "900", "--scale", "4")
+    named = ["-o", tmp_path / "named.avif", "--max-bytes", "900", "--scale", "4"]
+    assert "becomes a .medsr file and not named.avif" in run("compress", image, *named, status=1)
     run("unpack", packet, "-o", tmp_path / "signed.avif", "--key", key)
     assert read_packet(tmp_path / "signed.avif", key=key.read_bytes()).header.notes == ()
     assert "no key was given" in run("unpack", packet, "-o", tmp_path / "plain.avif")

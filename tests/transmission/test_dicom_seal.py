@@ -151,13 +151,13 @@ def test_text_in_another_character_set_is_the_same_text(tmp_path: pathlib.Path) 
 
 def forged(packet: Packet, monkeypatch: pytest.MonkeyPatch, change: Callable[[Dataset], None]) -> bytes:
     """A packet whose form was changed by somebody who can compute seals."""
-    real = original_form._deflated
+    real = original_form.deflated
 
     def deflated(item: Dataset) -> bytes:
         change(item)
         return real(item)
 
-    monkeypatch.setattr(original_form, "_deflated", deflated)
+    monkeypatch.setattr(original_form, "deflated", deflated)
     return packet_bytes(packet)
 
 

@@ -48,7 +48,7 @@ def split(stream: bytes, *, rows: int, columns: int, quality: int) -> tuple[int,
             try:
                 if join(form, kept + payload, rows=rows, columns=columns, quality=quality) == stream:
                     return form, kept + payload
-            except ValueError:
+            except (ValueError, OverflowError):
                 continue
     return WHOLE, stream
 
