@@ -50,6 +50,20 @@ def test_an_override_reaches_the_pixels() -> None:
     np.testing.assert_allclose(lr, 128 / 255, atol=1e-6)
 
 
+@pytest.mark.parametrize("methods", [("area",), ("bicubic", "area", "bilinear")])
+def test_resize_takes_any_of_its_methods_or_all(methods: tuple[str, ...]) -> None:
+    changed = configured({"preset": "high_order", "steps": {"resize_1": {"methods": methods}}})
+    assert changed.steps["resize_1"].methods == methods  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize("taps", [3, 201])
+def test_sharpening_takes_its_narrowest_and_widest_gaussian(taps: int) -> None:
+    changed = configured({"preset": "high_order", "sharpen": {"taps": taps}})
+    assert changed.sharpen is not None and changed.sharpen.taps == taps
+    with pytest.raises(MedsrError, match="sharpen.taps: .* is not a number from 3 to 201"):
+        configured({"preset": "high_order", "sharpen": {"taps": 1 if taps == 3 else 203}})
+
+
 def test_a_step_can_be_added_with_its_kind() -> None:
     changed = configured({"preset": "bicubic", "steps": {"noise": {"kind": "Noise", "grey": 1.0}}})
     assert list(changed.steps) == ["downscale", "quantise", "noise"] and changed.steps["noise"].grey == 1.0

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from medsr_jax.degradation.filtering import filter2d, sobel_magnitude, unsharp_mask
+from medsr_jax.degradation.filtering import filter2d, filter_separable, sobel_magnitude, unsharp_mask
 
 
 @pytest.fixture(scope="module")
@@ -98,3 +98,12 @@ def test_sobel_is_scipys_over_eight(batch: Any) -> None:
 def test_the_gradient_of_sobel_is_finite_where_the_image_is_flat() -> None:
     gradient = jax.grad(lambda x: jax.jit(sobel_magnitude)(x).sum())(jnp.full((1, 8, 8, 1), 0.5))
     assert np.isfinite(gradient).all()
+
+
+@pytest.mark.parametrize("extent", [3, 5, 9])
+def test_separable_filter_mirrors_both_borders(extent: int) -> None:
+    taps = np.array([0.1, 0.2, 0.4, 0.25, 0.05])
+    image = np.random.default_rng(3).random((1, extent, 12, 1)).astype(np.float32)
+    ours = filter_separable(jnp.asarray(image), taps=taps)[0, ..., 0]
+    rows = ndimage.correlate1d(image[0, ..., 0].astype(np.float64), taps, axis=0, mode="mirror")
+    np.testing.assert_allclose(ours, ndimage.correlate1d(rows, taps, axis=1, mode="mirror"), atol=1e-6)

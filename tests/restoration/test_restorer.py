@@ -12,8 +12,12 @@ import pytest
 from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import read_image
 from medsr_jax.restoration import Restorer, restored_suffix, write_restored
+from medsr_jax.restoration.assembly import Assembly
+from medsr_jax.restoration.function import Inputs
+from medsr_jax.restoration.program import network_program
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from medsr_jax.transmission.sender import compress
+from medsr_jax.weights import model_file
 from tests.imaging.dicom.objects import enhanced_mr, saved
 from tests.restoration.pictures import picture
 
@@ -192,3 +196,33 @@ def test_suffixes_are_those_of_the_original(radiograph: np.ndarray) -> None:
     assert restored_suffix(packet) == ".png"
     signed = dataclasses.replace(packet.header, dtype="int16", value_range=(-5, 5), low=-5, high=5)
     assert restored_suffix(dataclasses.replace(packet, header=signed)) == ".tif"
+
+
+def test_precision_is_that_of_the_network(tiny_weights: Any, radiograph: np.ndarray) -> None:
+    packet = compress(picture(radiograph[:64, :64]), quality=60)
+    single, half = (Restorer(tiny_weights, refine=False, dtype=dtype) for dtype in (jnp.float32, jnp.bfloat16))
+    assert half.label == "tiny, bfloat16"
+    difference = np.abs(single(packet).pixels.astype(int) - half(packet).pixels)
+    assert 0 < difference.max() <= 8
+
+
+@pytest.mark.parametrize("tile", [16, 64])
+def test_tiles_state_how_much_of_them_is_image(radiograph: np.ndarray, tile: int) -> None:
+    packet = compress(picture(radiograph[:157, :171]), quality=60)
+    assembly = Assembly(packet, refine=True)
+    for job in assembly.jobs(0, tile=tile, halo=8):
+        ends = (4 * (span.start + span.size) for span in (job.rows, job.columns))
+        beyond = [max(end - side, 0) for end, side in zip(ends, (157, 171), strict=True)]
+        sides = [4 * span.size for span in (job.rows, job.columns)]
+        assert assembly.inputs(job).valid.tolist() == [[s - b for s, b in zip(sides, beyond, strict=True)]]
+
+
+def test_results_are_within_the_range_of_codes(tiny_weights: Any) -> None:
+    white = np.full((1, 64, 64, 1), 255, np.uint8)
+    weights = model_file.load(tiny_weights)
+    program = network_program(weights, halo=8)
+    image = np.asarray(
+        program.restore(Inputs(white, np.zeros(1, np.float32), np.zeros(1, bool), np.full((1, 2), 256))).image
+    )
+    assert 0.0 <= image.min() <= image.max() <= 1.0
+    assert (image == 1.0).any()

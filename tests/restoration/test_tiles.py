@@ -33,3 +33,9 @@ def test_a_folder_of_odd_sizes_needs_few_shapes() -> None:
 def test_a_tile_off_the_grid_is_refused() -> None:
     with pytest.raises(ValueError, match="multiples of 8"):
         spans(500, tile=100, halo=16)
+
+
+@pytest.mark.parametrize("side", [32, 64, 96, 128, 192, 256])
+def test_usual_sides_are_not_padded(side: int) -> None:
+    assert padded_side(side) == side
+    assert padded_side(side - 1) == side
