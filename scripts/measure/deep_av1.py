@@ -6,7 +6,7 @@ libavif as imagecodecs has it codes 8, 10 and 12 bits, but can't be tuned for sq
 bits. So the first three columns compare depths under the encoder's default tuning, and the others are what the sender
 has: 8 bits tuned for squared error, and JPEG 2000 of 16-bit codes. Central 512x512 of each image after shrinking, codes
 span the data, whole files, speed 4, PSNR of the range of the data at equal bytes (interpolated in the logarithm of
-the size), mean over images. --data defaults to val/chest of $MEDSR_DATA.
+the size), mean over images; nan where the smallest file of one is larger. --data defaults to val/chest of $MEDSR_DATA.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from medsr_jax.transmission.codecs import decode_jpeg2000, encode_avif_at, encod
 from medsr_jax.transmission.downscaling import downscale
 
 SIDE, BUDGETS, SPEED = 512, (1000, 1740, 4000, 8000), 4
-QUALITIES = (2, 8, 14, 20, 28, 36, 44, 52, 60, 68, 76)
+QUALITIES = (0, 6, 12, 20, 30, 40, 50, 60, 70)
 
 
 def main() -> None:
@@ -91,7 +91,7 @@ def _jpeg2000(frame: np.ndarray, quality: int) -> tuple[int, np.ndarray]:
 def _at_budgets(coded: list[tuple[int, np.ndarray]], frame: np.ndarray) -> list[float]:
     points = sorted((math.log(size), -10 * math.log10(np.mean((image - frame) ** 2))) for size, image in coded)
     sizes, decibels = zip(*points, strict=True)
-    return [float(np.interp(math.log(budget), sizes, decibels)) for budget in BUDGETS]
+    return [float(np.interp(math.log(budget), sizes, decibels, left=math.nan)) for budget in BUDGETS]
 
 
 if __name__ == "__main__":
