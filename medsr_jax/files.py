@@ -46,6 +46,18 @@ def atomic_write(path: str | os.PathLike[str], data: bytes) -> None:
             temporary.remove(unfinished)
 
 
+def make_folder(path: str | os.PathLike[str]) -> None:
+    """Make a folder, and those above it, unless it is there.
+
+    Raises:
+        MedsrError: it can't be made.
+    """
+    try:
+        pathlib.Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise MedsrError(f"can't be written: {_reason(error)}", path=path) from error
+
+
 def read_file(path: str | os.PathLike[str], *, check: Callable[[bytes], object] | None = None) -> bytes:
     """The bytes of a file, which is opened once.
 

@@ -18,7 +18,8 @@ from medsr_jax.cli.outcome import failed as failure
 from medsr_jax.cli.reporting import Reporting
 from medsr_jax.cli.scores import Scores, model_names, summary_facts, summary_lines, table
 from medsr_jax.cli.sending_options import Sending
-from medsr_jax.errors import MedsrError, UsageError, require
+from medsr_jax.errors import UsageError, require
+from medsr_jax.files import make_folder
 from medsr_jax.terminal import emit, say
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ def evaluate(
         restorer = load(receiver)
         perceptual = _perceptual() if lpips else None
         if report_folder is not None:
-            _make_folder(report_folder)
+            make_folder(report_folder)
 
     # Refused where two inputs would have the same pictures.
     outputs = None if report_folder is None else Outputs((file for file, _ in files), report_folder / PICTURES)
@@ -113,15 +114,6 @@ def evaluate(
         say(f"{report_folder / 'index.html'}: open it in a browser; the numbers are in images.csv beside it")
     if failed or not scored:
         raise typer.Exit(1)
-
-
-def _make_folder(folder: pathlib.Path) -> None:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MedsrError(
-            f"can't be made ({error.strerror or error})", path=folder, remedy="name another folder for the report"
-        ) from error
 
 
 def _perceptual() -> Any:

@@ -23,6 +23,7 @@ from medsr_jax.data.collection import Collection, Example, PrepareSettings, Prog
 from medsr_jax.data.patients import SPLITS
 from medsr_jax.data.windows import DEFAULTS
 from medsr_jax.errors import MedsrError, first_line
+from medsr_jax.files import make_folder
 from medsr_jax.tables import csv_bytes
 from medsr_jax.temporary import temporary_folder
 
@@ -183,9 +184,9 @@ def check_output(out: pathlib.Path, folders: Sequence[pathlib.Path], *, overwrit
 @contextlib.contextmanager
 def _beside(out: pathlib.Path) -> Iterator[pathlib.Path]:
     """A hidden folder on the same disk as ``out``, always removed in the end."""
+    make_folder(out.parent)
     with contextlib.ExitStack() as stack:
         try:
-            out.parent.mkdir(parents=True, exist_ok=True)
             part = stack.enter_context(temporary_folder(out.parent))
         except OSError as error:
             raise MedsrError(

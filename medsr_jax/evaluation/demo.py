@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
-import shutil
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import Measured, central_crop, measure
@@ -42,13 +41,7 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
         (name, measured) of the whole and the crop.
     """
     source = chest_radiograph()
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(source, out / "original.dcm")
-    except OSError as error:
-        raise MedsrError(
-            f"can't be written ({error.strerror})", path=out, remedy="choose another output folder"
-        ) from error
+    atomic_write(out / "original.dcm", source.read_bytes())
     whole = read_image(source)
     crop = central_crop(dataclasses.replace(whole, kind="png", dataset=None, spacing=None), side=512)
     results = []

@@ -14,8 +14,8 @@ import numpy as np
 from ml_collections import ConfigDict
 
 from medsr_jax.data.validation import validation_images
-from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.lpips import load_lpips, lpips
+from medsr_jax.files import make_folder
 from medsr_jax.training.config.checking import checked
 from medsr_jax.training.config.schema import Config
 from medsr_jax.training.data.feed import Feed
@@ -49,12 +49,7 @@ def train_and_evaluate(config: ConfigDict, workdir: pathlib.Path) -> state.Train
         MedsrError: an image or a checkpoint can't be used; or the run stops at a loss that is not finite.
     """
     valid = checked(config, files=True)
-    try:
-        workdir.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise MedsrError(
-            f"cannot be written ({error.strerror})", path=workdir, remedy="choose another folder"
-        ) from error
+    make_folder(workdir)
     with locked(workdir):
         return _run(valid, workdir)
 

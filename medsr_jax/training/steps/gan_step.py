@@ -7,7 +7,6 @@ advances at each of its passes, equally on all devices.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,7 @@ from medsr_jax.training.steps.adversarial import r1
 from medsr_jax.training.steps.objective import Objective, discriminator_loss, generator_loss
 from medsr_jax.training.steps.restoration_step import Step, bound
 from medsr_jax.training.steps.state import AXIS, TrainState
-from medsr_jax.training.steps.update import accumulated, all_finite, averaged, choose, over_devices, updated
+from medsr_jax.training.steps.update import accumulated, finished, over_devices, updated
 
 Logits = tuple[jax.Array, ...]
 
@@ -122,18 +121,15 @@ def make_step(
             "discriminator_update_norm": their_update,
         }
         # Spectral norms and batch statistics are state, which no gradient covers.
-        finite = all_finite(values, optax.global_norm(opponent.params), stats)
-        ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
-        generator, ema, opponent = choose(finite, (generator, ema, opponent), (ours, state.ema_params, theirs))
-        state = dataclasses.replace(
+        unseen = (optax.global_norm(opponent.params), stats)
+        return finished(
             state,
-            step=state.step + 1,
-            skipped=state.skipped + ~finite,
+            totals,
+            values,
             generator=generator,
-            ema_params=ema,
             discriminator=opponent,
+            unseen=unseen,
+            ema_decay=ema_decay,
         )
-        health = metrics.StepHealth(terms["loss"], terms["discriminator"], finite)
-        return state, metrics.added(totals, values, finite=finite), health
 
     return bound(step, objective, devices=devices)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -15,7 +14,7 @@ from medsr_jax.training.data.examples import Batch, Examples, step_keys
 from medsr_jax.training.steps import metrics
 from medsr_jax.training.steps.objective import Objective, restoration_loss
 from medsr_jax.training.steps.state import AXIS, TrainState, replicate
-from medsr_jax.training.steps.update import accumulated, all_finite, averaged, choose, over_devices, updated
+from medsr_jax.training.steps.update import accumulated, finished, over_devices, updated
 
 Step = Callable[[TrainState, metrics.Totals, Batch], tuple[TrainState, metrics.Totals, metrics.StepHealth]]
 
@@ -80,15 +79,9 @@ def make_step(
             "update_norm": update_norm,
             "parameter_norm": optax.global_norm(generator.params),
         }
-        # A finite gradient can still overflow in Adam's square, or in the norm that it is clipped by.
-        finite = all_finite(values)
-        ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
-        generator, ema = choose(finite, (generator, ema), (state.generator, state.ema_params))
-        state = dataclasses.replace(
-            state, step=state.step + 1, skipped=state.skipped + ~finite, generator=generator, ema_params=ema
-        )
-        health = metrics.StepHealth(terms["loss"], jax.numpy.zeros_like(terms["loss"]), finite)
-        return state, metrics.added(totals, values, finite=finite), health
+        # A finite gradient can still overflow in Adam's square, or in the norm that it is clipped by: the norms of
+        # update and parameters are among the values that must be finite.
+        return finished(state, totals, values, generator=generator, ema_decay=ema_decay)
 
     return bound(step, objective, devices=devices)
 

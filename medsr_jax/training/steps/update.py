@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -9,7 +10,8 @@ import jax
 import jax.numpy as jnp
 import optax
 
-from medsr_jax.training.steps.state import AXIS, Network, Params
+from medsr_jax.training.steps import metrics
+from medsr_jax.training.steps.state import AXIS, Network, Params, TrainState
 
 
 def accumulated(
@@ -66,6 +68,45 @@ def averaged(past: Params, now: Params, *, decay: float, step: jax.Array) -> Par
 def choose(condition: jax.Array, yes: Any, no: Any) -> Any:
     """One tree or the other."""
     return jax.tree.map(lambda a, b: jnp.where(condition, a, b), yes, no)
+
+
+def finished(
+    state: TrainState,
+    totals: metrics.Totals,
+    values: dict[str, jax.Array],
+    *,
+    generator: Network,
+    discriminator: Network | None = None,
+    unseen: Any = (),
+    ema_decay: float,
+) -> tuple[TrainState, metrics.Totals, metrics.StepHealth]:
+    """The end of a step of either stage: its update is applied whole if all of it is finite, and not at all otherwise.
+
+    Args:
+        state, totals: before the step.
+        values: metrics of the step; those of a discriminator too where there is one.
+        generator, discriminator: after their updates.
+        unseen: other arrays that must be finite.
+        ema_decay: of the moving average of the generator's parameters.
+
+    Returns:
+        State, totals and health after it.
+    """
+    finite = all_finite(values, unseen)
+    ema = averaged(state.ema_params, generator.params, decay=ema_decay, step=state.step)
+    before = (state.generator, state.ema_params, state.discriminator)
+    generator, ema, discriminator = choose(finite, (generator, ema, discriminator), before)
+    state = dataclasses.replace(
+        state,
+        step=state.step + 1,
+        skipped=state.skipped + ~finite,
+        generator=generator,
+        ema_params=ema,
+        discriminator=discriminator,
+    )
+    loss = values["loss"]
+    health = metrics.StepHealth(loss, values.get("discriminator", jnp.zeros_like(loss)), finite)
+    return state, metrics.added(totals, values, finite=finite), health
 
 
 def over_devices(tree: Any) -> Any:
