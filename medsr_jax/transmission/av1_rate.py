@@ -193,9 +193,8 @@ class Av1Rate:
 
 
 def _data(packet: Packet) -> int:
-    """Bytes of the AV1 data, without the boxes of an AVIF where the stream has them."""
-    boxes = _BOXES if packet.streams[0][4:8] == b"ftyp" else 0
-    return max(packet.coded_bytes - boxes, 1)
+    """Bytes of the AV1 data, without the boxes of the AVIF; whatever the packet's own sizes count."""
+    return max(len(packet.streams[0]) - _BOXES, 1)
 
 
 def _is_enough(size: int, budget: Budget, goal: int) -> bool:
