@@ -34,7 +34,7 @@ _STEP, _FIRST = 0.065, 20
 _FIRST_AIM, _AIM, _ENOUGH, _POOR = 0.991, 0.993, 0.986, 0.984
 # What suffices to compare scales by.
 _COMPARABLE = 0.93
-_LEAST_CONTRAST = 0.85
+_LEAST_CONTRAST = 0.7
 # Bytes of an AVIF that don't depend on the image, and of a window in the header's text.
 _BOXES, _WINDOW = 269, 8
 _QUICKEST, _QUICK, _SMALL, _LARGE = 300_000, 600_000, 1 << 20, 1 << 21
@@ -137,8 +137,9 @@ class Av1Rate:
             sizes = [budget.size(packet) for packet in coded.values()]
             if _is_enough(sizes[-1], budget, goal):
                 return coded[plan]
-            used = max((size for size in sizes if size <= budget.most), default=0)
-            if len(coded) > pace.tries or (len(coded) == pace.tries and (budget.least or used >= _POOR * goal)):
+            used = [size / goal for size in sizes if (size >= budget.least if budget.least else size <= budget.most)]
+            is_poor = not any(_POOR <= share <= 2 - _POOR for share in used)
+            if len(coded) > pace.tries or (len(coded) == pace.tries and not is_poor):
                 break
         packets = sorted(coded.values(), key=budget.size)
         if not budget.least:
@@ -193,7 +194,8 @@ class Av1Rate:
 
 
 def _data(packet: Packet) -> int:
-    return max(packet.coded_bytes - _BOXES, 1)
+    """Bytes of the AV1 data, without the boxes of the AVIF; whatever the packet's own sizes count."""
+    return max(len(packet.streams[0]) - _BOXES, 1)
 
 
 def _is_enough(size: int, budget: Budget, goal: int) -> bool:
