@@ -3,7 +3,7 @@
     python scripts/check/mutate.py medsr_jax/transmission/quality.py medsr_jax/jpeg [--mutants 6] [--seed 0]
 
 Mutants are comparisons (< for <=), conditions negated, and/or, arithmetic (+ for -, * for /), numbers (times ten, one
-more), calls and assignments to fields left out, and keyword arguments left out; decorators and errors' texts stay. As
+more), calls and assignments to fields left out, and keyword arguments left out; decorators, chex's checks and errors' texts stay. As
 many of each kind as of the others are drawn at random. Each is written into a copy of the package, for which tests run
 until the first failure: those of the module of the same name (tests/transmission/test_quality.py), then, shortest file
 first, those of its package that import it, then the package's others, for --seconds in all. One process imports the
@@ -61,7 +61,7 @@ def main() -> int:
     """Run the tests on each mutant; the number of survivors."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("modules", type=pathlib.Path, nargs="*", help="files or folders of medsr_jax")
-    parser.add_argument("--tests", nargs="+", help="what pytest runs [chosen by the module]")
+    parser.add_argument("--tests", nargs="+", help="what pytest runs, all of it [chosen by the module]")
     parser.add_argument("--mutants", type=int, default=6, help="of each module, drawn at random [6]")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--seconds", type=float, default=60.0, help="of tests a mutant after those of its module [60]")
@@ -75,7 +75,7 @@ def main() -> int:
         _copy(folder)
         for path in _modules(options.modules):
             chosen = _drawn(list(mutants((ROOT / path).read_text())), options.mutants, f"{options.seed} {path}")
-            trial = Trial(folder, path, options.tests or _tests(path), options.seconds)
+            trial = Trial(folder, path, options.tests or _tests(path), math.inf if options.tests else options.seconds)
             killed = len(chosen)
             for mutant in chosen:
                 if trial.survives(mutant):
@@ -147,7 +147,7 @@ class Trial:
         text = _written(self.unchanged, mutant)
         spent = 0.0
         for number, test in enumerate(self.tests):
-            expected = self._expected(test, self.most if number else 300.0)
+            expected = self._expected(test, min(self.most, 300.0) if number else 300.0)
             if math.isnan(expected) or (number and spent + expected > self.most):
                 continue
             self.file.write_text(text)
@@ -238,7 +238,7 @@ def _left_alone(node: ast.AST) -> Iterator[ast.AST]:
     roots: list[ast.AST] = []
     if isinstance(node, ast.FunctionDef | ast.ClassDef):
         roots = list(node.decorator_list)
-    elif isinstance(node, ast.Raise):
+    elif isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and ast.unparse(node).startswith("chex.assert_")):
         roots = [node]
     elif isinstance(node, ast.AnnAssign | ast.arg) and node.annotation is not None:
         roots = [node.annotation]
