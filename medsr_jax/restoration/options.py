@@ -54,6 +54,10 @@ class ReceiverOptions:
             raise ParameterError("alpha", "requires a second model to blend with")
         if self.alpha is not None and not 0 <= self.alpha <= 1:
             raise ParameterError("alpha", f"must be between 0 and 1, not {self.alpha:g}")
+        if self.blend in {AUTO, BICUBIC}:
+            raise ParameterError("blend", f"must be a packaged model or a weights file, not {self.blend}")
+        if self.blend is not None and self.model == BICUBIC:
+            raise ParameterError("blend", f"requires a first model with weights, not {BICUBIC}")
         if self.views is not None and not (self.ensemble or self.uncertainty):
             raise ParameterError("views", "requires the ensemble")
         check_choice("views", self.views, VIEWS)

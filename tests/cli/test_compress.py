@@ -88,6 +88,9 @@ def test_options_out_of_range_end_in_one_line(tmp_path: pathlib.Path, options: l
     done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), *options])
     assert done.exit_code == (1 if options == ["--max-bytes", "15"] else 2)  # that is found out by coding
     assert len(done.stderr.splitlines()) == 1
+    found_out_late = f"{tmp_path / 'a.png'}: doesn't fit into 50 bytes"
+    assert done.stderr.startswith(found_out_late if done.exit_code == 1 else f"{options[0]}: must be ")
+    assert done.stderr.rstrip().endswith(f"not {options[1]}") or done.exit_code == 1
     assert not (tmp_path / "out").exists()
 
 
@@ -153,6 +156,8 @@ def test_output_folder_that_is_a_file_is_a_line(tmp_path: pathlib.Path) -> None:
     (tmp_path / "out").write_text("in the way")
     done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out")])
     assert done.exit_code == 1
+    written = tmp_path / "out" / "a.jpg"
+    assert done.stderr.startswith(f"{written}: can't be written: a part of the path is a file, not a folder; ")
     assert len(done.stderr.splitlines()) == 1
 
 
@@ -185,6 +190,7 @@ def test_info_says_what_is_in_a_packet(tmp_path: pathlib.Path) -> None:
         assert word in done.stdout
     bad = RUN.invoke(app, ["info", str(BUNDLED / "rtplan.dcm")])
     assert bad.exit_code == 1
+    assert bad.stderr.startswith(f"{BUNDLED / 'rtplan.dcm'}: ")
     assert len(bad.stderr.splitlines()) == 1
 
 

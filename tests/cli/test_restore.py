@@ -119,7 +119,7 @@ def test_bicubic_by_name_restores_all_and_has_no_uncertainty(mixed: Any, tmp_pat
     assert not np.asarray(Image.open(tmp_path / "b-uncertainty.png")).any()
     blended = run("restore", mixed, "-o", tmp_path, "--model", "bicubic", "--blend", "xray-x4")
     assert blended.exit_code == 2
-    assert len(blended.stderr.splitlines()) == 1
+    assert blended.stderr == "--blend: requires a first model with weights, not bicubic\n"
 
 
 def test_a_map_is_written_beside_each_result_and_both_are_named(
@@ -226,7 +226,9 @@ def test_a_jpeg_that_is_no_packet_is_restored_when_its_scale_is_stated(
     tiny_weights: Any, tmp_path: pathlib.Path, radiograph: np.ndarray
 ) -> None:
     Image.fromarray(radiograph[:40, :56]).save(tmp_path / "plain.jpg", quality=70)
-    assert restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png").exit_code == 1
+    refused = restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png")
+    assert refused.exit_code == 1
+    assert f"{tmp_path / 'plain.jpg'}: is an image but no packet" in refused.stderr
     result = restore(tiny_weights, tmp_path / "plain.jpg", "-o", tmp_path / "out.png", "--assume-scale", "4")
     assert result.exit_code == 0, result.output
     assert "assum" in result.output
@@ -237,26 +239,30 @@ def test_a_folder_that_cannot_be_written_leaves_nothing(sent: Any, tiny_weights:
     (tmp_path / "out").write_text("a file where a folder should be")
     result = restore(tiny_weights, sent, "-o", tmp_path / "out")
     assert result.exit_code == 1
+    assert f"{tmp_path / 'out'}" in result.stderr and "a part of the path is a file, not a folder" in result.stderr
     assert (tmp_path / "out").read_text() == "a file where a folder should be"
 
 
 @pytest.mark.parametrize(
-    "option",
+    ("option", "problem"),
     [
-        ("--model", "nothing"),
-        ("--tile", "13"),
-        ("--batch", "0"),
-        ("--alpha", "0.3"),
-        ("--views", "8"),
-        ("--ensemble", "--views", "3"),
-        ("--precision", "float16"),
+        ("--model nothing", "--model: nothing: neither a weights file nor a packaged model"),
+        ("--blend auto", "--blend: must be a packaged model or a weights file, not auto"),
+        ("--blend bicubic", "--blend: must be a packaged model or a weights file, not bicubic"),
+        ("--tile 13", "--tile: must be a multiple of 8"),
+        ("--batch 0", "--batch: must be at least 1"),
+        ("--alpha 0.3", "--alpha: requires a second model"),
+        ("--views 8", "--views: requires the ensemble"),
+        ("--ensemble --views 3", "--views: must be one of 2, 4, 8"),
+        ("--precision float16", "--precision: must be one of float32, bfloat16"),
     ],
 )
 def test_an_impossible_option_is_one_line(
-    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path, option: tuple[str, ...]
+    sent: Any, tiny_weights: Any, tmp_path: pathlib.Path, option: str, problem: str
 ) -> None:
-    result = run("restore", sent, "-o", tmp_path, "--model", tiny_weights, *option)
+    result = run("restore", sent, "-o", tmp_path, "--model", tiny_weights, *option.split())
     assert result.exit_code == 2
+    assert result.stderr.startswith(problem)
     assert len(result.stderr.splitlines()) == 1
 
 
@@ -294,10 +300,12 @@ def test_evaluate_takes_any_scale_and_a_budget(tmp_path: pathlib.Path, radiograp
     row = (tmp_path / "report" / "images.csv").read_text().splitlines()[1].split(",")
     assert int(row[1]) <= 1500
     assert row[4] == "avif"
+    too_small = f"{tmp_path / 'a.png'}: doesn't fit into 30 bytes"
     wrong = (("--max-bytes", "0"), 2), (("--scale", "many"), 2), (("--codec", "gif"), 2), (("--max-bytes", "30"), 1)
     for options, status in wrong:
         refused = run("evaluate", tmp_path / "a.png", *options)
         assert refused.exit_code == status
+        assert refused.stderr.startswith(too_small if status == 1 else f"{options[0]}: must be ")
         assert len(refused.stderr.splitlines()) == 1
 
 

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from medsr_jax.restoration.options import GRID
-from medsr_jax.restoration.tiles import padded_side, spans
+from medsr_jax.restoration.tiles import Span, padded_side, spans
 
 
 @pytest.mark.parametrize("side", [1, 3, 8, 63, 64, 65, 100, 127, 128, 129, 333, 1000])
@@ -23,6 +23,12 @@ def test_tiles_have_one_size_lie_on_the_grid_and_see_their_halo(side: int) -> No
         assert span.start == 0 or span.keep - span.start >= 16
         assert span.start + span.size >= side or span.start + span.size - span.stop >= 16
     assert all(span.start + span.size <= padded_side(side) for span in tiles)
+
+
+def test_an_image_is_cut_only_where_it_is_larger_than_a_window() -> None:
+    for side, padded in ((64, 64), (40, 64), (20, 32)):
+        assert spans(side, tile=32, halo=16) == [Span(0, padded, 0, side)]
+    assert len(spans(65, tile=32, halo=16)) > 1
 
 
 def test_a_folder_of_odd_sizes_needs_few_shapes() -> None:

@@ -44,6 +44,34 @@ def test_nothing_above_the_new_nyquist_frequency_survives(kernel: str) -> None:
     np.testing.assert_allclose(small, 127.5, atol=3)
 
 
+@pytest.mark.parametrize("shape", [(), (8,), (1, 2, 8, 8), (0, 8), (8, 0), (0, 8, 8)])
+def test_what_is_no_image_is_refused(shape: tuple[int, ...]) -> None:
+    with pytest.raises(ValueError, match=r"pixels are \(rows, columns\) or \(frames, rows, columns\), not"):
+        downscale(np.zeros(shape, np.uint8), scale=2)
+
+
+@pytest.mark.parametrize("kernel", ["bicubic", "lanczos"])
+def test_a_point_comes_back_as_the_stated_kernel(kernel: str) -> None:
+    scale = 4
+    point = np.zeros((80, 80), np.float32)
+    point[40] = 1.0
+    profile = downscale(point, scale=scale, kernel=kernel)[:, 10]
+    distances = np.abs((np.arange(20) + 0.5) * scale - 40.5) / scale
+    weights = np.array([_cubic(x) if kernel == "bicubic" else _lanczos(x) for x in distances])
+    np.testing.assert_allclose(profile, weights / scale, atol=2e-3)
+
+
+def _cubic(x: float) -> float:
+    """Keys 1981, with a = -1/2."""
+    if x < 1:
+        return 1.5 * x**3 - 2.5 * x**2 + 1
+    return -0.5 * x**3 + 2.5 * x**2 - 4 * x + 2 if x < 2 else 0.0
+
+
+def _lanczos(x: float) -> float:
+    return float(np.sinc(x) * np.sinc(x / 3)) if x < 3 else 0.0
+
+
 @pytest.mark.parametrize("options", [{"scale": 0}, {"scale": 9}, {"scale": 4, "kernel": "nearest"}])
 def test_other_options_are_refused(options: dict[str, object]) -> None:
     with pytest.raises(ValueError, match=r"scale|kernel"):

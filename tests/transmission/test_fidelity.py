@@ -40,6 +40,15 @@ def test_other_codecs_of_a_file_are_as_faithful_as_jpeg(codec: str, radiograph: 
         assert _decibels(decoded, radiograph / 255) == pytest.approx(fidelity.decibels(quality), abs=_ABOUT)
 
 
+def test_the_setting_of_avif_is_the_nearest_of_all(radiograph: np.ndarray) -> None:
+    small = radiograph[:64:4, :64:4].copy()
+    fidelity, avif = Fidelity(small), CODECS["avif"]
+    reached = {n: _decibels(avif.decode(avif.encode(small, n)) / 255, small / 255) for n in range(1, 100)}
+    for quality in (1, 20, 45):
+        missed = {n: abs(decibels - fidelity.decibels(quality)) for n, decibels in reached.items()}
+        assert missed[int(fidelity.setting(avif, quality))] <= min(missed.values()) + 0.15
+
+
 @pytest.mark.parametrize("codec", ["jpeg2000", "avif"])
 def test_under_a_budget_the_header_has_the_quality_that_was_reached(codec: str, radiograph: np.ndarray) -> None:
     image = Image(radiograph[None], (0, 255), "png")

@@ -43,6 +43,14 @@ def test_mapping_inverts_to_half_a_level(levels: int, worst: float) -> None:
         np.testing.assert_array_equal(to_stored(back, dtype="int16", value_range=(-32768, 32767)), stored)
 
 
+@pytest.mark.parametrize("dtype", ["int8", "int16", "uint16", "int32", "uint32"])
+def test_the_ends_of_a_type_are_the_ends_of_the_codes(dtype: str) -> None:
+    """The distance between them is more than the type itself can hold."""
+    ends = np.iinfo(dtype)
+    stored = np.array([ends.min, ends.max], dtype)
+    np.testing.assert_array_equal(to_codes(stored, low=ends.min, high=ends.max, levels=65535), [0, 65535])
+
+
 def test_constant_image_comes_back_exactly() -> None:
     codes = to_codes(np.full((3, 3), 1234, np.uint16), low=1234, high=1234, levels=255)
     assert (from_codes(codes, low=1234, high=1234, levels=255) == 1234).all()
