@@ -1,6 +1,6 @@
 """`xray-fast`: one conditional RRDB for the scales of the link, behind AVIF, JPEG 2000 and JPEG.
 
-The packaged weights are for scales 1 and 2. ``:large`` has all three scales and 10 million parameters, for a GPU
+The packaged weights are for scales 1 and 2. ``:large`` has all three scales and 6.9 million parameters, for a GPU
 (docs/experiments.md, not run yet); ``:tiny`` is minutes long.
 """
 
@@ -53,7 +53,7 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         "validate_every": 1000,
         "checkpoint_every": 500,
         "model.fields": {
-            "features": 96, "blocks": 6, "growth": 48, "grid": 4, "scales": (1, 2, 4), "scale": 2,
+            "features": 80, "blocks": 6, "growth": 40, "grid": 4, "scales": (1, 2, 4), "scale": 2,
         },
         "card.name": "xray-large",
     }  # fmt: skip

@@ -18,7 +18,9 @@ from medsr_jax.errors import MedsrError
 from medsr_jax.imaging import Image as Picture
 from medsr_jax.models import build
 from medsr_jax.training.config.checking import checked
+from medsr_jax.training.data.inputs import describe_source, scales_in_words
 from medsr_jax.training.run.loop import train_and_evaluate
+from medsr_jax.training.run.records import card
 from medsr_jax.training.run.setup import build_setup, initial_params
 from medsr_jax.weights import save
 from medsr_jax.weights.importing.generator import converted
@@ -91,6 +93,18 @@ def test_the_tiny_version_trains(name: str, tmp_path: pathlib.Path, radiograph: 
     picture = Picture(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png")
     restored = Restorer(str(tmp_path / "run" / "best.safetensors"))(compress(picture))
     assert restored.pixels.shape == (1, 64, 64)
+
+
+def test_card_of_a_family_states_its_scales_and_codecs() -> None:
+    config = checked(get("link"))
+    values = {"psnr": 37.16, "psnr_bicubic": 37.11}
+    found = card(config, 9, values, degradation=describe_source(config))
+    scales = "scale 1 (2 of 3 batches), scale 2 (1 of 3 batches)"
+    assert found["validation"] == f"PSNR 37.16 dB, bicubic 37.11 dB as AVIF, the mean of {scales}"
+    assert found["degradation"].startswith(
+        f"area downscaling, {scales}; avif, jpeg, jpeg2000; q 30..90, AVIF's own 1..60"
+    )
+    assert scales_in_words((4, 1, 2)) == "scale 1, 2, 4"
 
 
 def test_family_of_fewer_scales_is_a_start_for_more(tmp_path: pathlib.Path) -> None:

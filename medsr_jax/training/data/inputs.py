@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from collections.abc import Sequence
 from typing import Any
 
 import grain
@@ -51,13 +52,20 @@ def describe_source(config: Config) -> str:
     if data.source == "link":
         link = data.link
         codecs = ", ".join(name for name, _ in link.codecs)
-        scales = ", ".join(map(str, link.scales))
         return (
-            f"area downscaling by {scales}; {codecs}, q {link.quality[0]}..{link.quality[1]}, AVIF"
-            f" {link.avif[0]}..{link.avif[1]} at scale 1; targets shrunk by up to {link.zoom}"
+            f"area downscaling, {scales_in_words(link.scales)}; {codecs}; q {link.quality[0]}..{link.quality[1]},"
+            f" AVIF's own {link.avif[0]}..{link.avif[1]} at scale 1; targets shrunk by up to {link.zoom}"
         )
     steps = ", ".join(f"{name} ({degradation['steps'][name]['kind']})" for name in degradation["order"])
     return f"{steps}; scale {degradation['scale']}"
+
+
+def scales_in_words(scales: Sequence[int]) -> str:
+    """Such as "scale 1 (2 of 3 batches), scale 2 (1 of 3 batches)"."""
+    counts = {scale: list(scales).count(scale) for scale in sorted(set(scales))}
+    if len(set(counts.values())) == 1:
+        return f"scale {', '.join(map(str, counts))}"
+    return ", ".join(f"scale {scale} ({count} of {len(scales)} batches)" for scale, count in counts.items())
 
 
 def _source(config: Config, *, scale: int, channels: int) -> Source:

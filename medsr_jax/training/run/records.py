@@ -19,6 +19,7 @@ from clu import parameter_overview
 from medsr_jax.errors import MedsrError
 from medsr_jax.files import atomic_write
 from medsr_jax.training.config.schema import Config
+from medsr_jax.training.data.inputs import scales_in_words
 from medsr_jax.weights import model_file
 
 _log = logging.getLogger(__name__)
@@ -197,6 +198,8 @@ def card(config: Config, step: int, values: Mapping[str, float], *, degradation:
     if "lpips" in values:
         measured += f", LPIPS {values['lpips']:.4f}, bicubic {values['lpips_bicubic']:.4f}"
     where = "at q " + str(config.validation.quality) if config.validation.inputs == "packets" else "as degraded"
+    if config.data.source == "link":
+        where = f"as AVIF, the mean of {scales_in_words(config.data.link.scales)}"
     started = {"started from": config.start_from} if config.start_from else {}
     return {
         **{key: str(value) for key, value in dataclasses.asdict(config.card).items() if value},
