@@ -82,9 +82,9 @@ def test_an_interruption_ends_with_130_in_any_command(monkeypatch: pytest.Monkey
     ("typed", "offered"),
     [
         ("medsr compress --codec jp", ["jpeg", "jpeg2000"]),
-        ("medsr restore --model x", ["xray-x4"]),
+        ("medsr restore --model x", ["xray-fast", "xray-x4"]),
         ("medsr restore --backend o", ["onnxruntime", "openvino"]),
-        ("medsr info x", ["xray-x4"]),
+        ("medsr info x", ["xray-fast", "xray-x4"]),
     ],
 )
 def test_values_are_completed_by_the_shell(typed: str, offered: list[str]) -> None:

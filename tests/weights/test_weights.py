@@ -158,8 +158,10 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
         model_file.load("xray-x9")
 
 
-def test_the_packaged_model_is_small_and_has_a_card() -> None:
-    weights = model_file.load("xray-x4")
+@pytest.mark.parametrize("name", model_file.names())
+def test_a_packaged_model_is_small_fits_its_network_and_has_a_card(name: str) -> None:
+    weights = model_file.load(name)
+    assert weights.card["name"] == name
     assert weights.path.stat().st_size <= 5_000_000
     assert {"name", "data", "licence", "degradation", "steps", "validation"} <= set(weights.card)
     assert all(np.isfinite(leaf).all() for leaf in flatten(weights.params).values())
