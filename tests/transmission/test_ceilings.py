@@ -16,6 +16,7 @@ GERMAN, CANADIAN = "10:1 (German consensus)", "30:1 (Canadian guideline)"
         ([12.34], f"12.3:1, above {GERMAN}, below {CANADIAN}"),
         ([8, 9.4], f"8.0:1 to 9.4:1, below {GERMAN} and {CANADIAN}"),
         ([60, 5], f"5.0:1 to 60.0:1, in part above {GERMAN} and {CANADIAN}"),
+        ([10, 12], f"10.0:1 to 12.0:1, in part above {GERMAN}, below {CANADIAN}"),
         ([20, 150], f"20.0:1 to 150:1, above {GERMAN}, in part above {CANADIAN}"),
     ],
 )

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import dataclasses
 import pathlib
+import zlib
 
 import numpy as np
 import pytest
@@ -80,6 +81,38 @@ def test_a_mask_takes_at_most_a_tenth_of_a_budget() -> None:
 def test_a_damaged_mask_is_refused(mask: bytes) -> None:
     with pytest.raises(MedsrError, match="padding is damaged"):
         Padding(0, 0, 0, 1, mask).pixels((1, 64, 64))
+
+
+def _forged(*numbers: int, behind: bytes = b"") -> Padding:
+    """A mask of any numbers: of each row the count of its edges, then their places, the first ones less those above."""
+    zigzag = [2 * number if number >= 0 else -2 * number - 1 for number in numbers]
+    planes = bytes(number >> shift & 255 for shift in (0, 8, 16, 24) for number in zigzag)
+    deflate = zlib.compressobj(9, zlib.DEFLATED, -15)
+    return Padding(0, 0, 0, 1, deflate.compress(planes + behind) + deflate.flush())
+
+
+def test_a_mask_is_read_as_its_form_is_stated() -> None:
+    marked = _forged(2, 2, 5, 1, 1).pixels((1, 2, 8))
+    np.testing.assert_array_equal(marked[0], [[0, 0, 1, 1, 1, 0, 0, 0], [0, 0, 0, 1, 1, 1, 1, 1]])
+
+
+@pytest.mark.parametrize(
+    "padding",
+    [
+        _forged(1, -1, 0),  # left of the image
+        _forged(1, 8, 0),  # right of it
+        _forged(2, 3, 9, 0),
+        _forged(-1, 0),
+        _forged(0, 3, 1, 2),  # more edges than numbers
+        _forged(0),  # a row is absent
+        _forged(0, 0, 0),  # a row too many
+        _forged(0, 0, behind=b"\0"),  # no whole number
+        _forged(*[0] * 100_000),  # more than any mask of this size
+    ],
+)
+def test_a_mask_of_other_numbers_is_refused(padding: Padding) -> None:
+    with pytest.raises(MedsrError, match="padding is damaged"):
+        padding.pixels((1, 2, 8))
 
 
 def test_a_mask_of_a_larger_image_is_refused() -> None:

@@ -39,6 +39,19 @@ def test_edges_letters_and_clipped_borders_are_no_noise() -> None:
     assert estimate_noise(half_black, low=0, high=255) == pytest.approx(15, rel=0.15)
 
 
+@pytest.mark.parametrize("shape", [(2, 40), (40, 2)])
+def test_the_noise_of_less_than_three_rows_or_columns_is_not_measured(shape: tuple[int, int]) -> None:
+    assert estimate_noise(_noisy(20)[: shape[0], : shape[1]], low=0, high=255) == 0
+
+
+def test_the_noise_of_a_few_pixels_between_the_ends_of_the_range_is_not_measured() -> None:
+    frame = np.where(np.random.default_rng(0).random((200, 200)) < 0.5, 0, 255).astype(np.uint8)
+    frame[50:60, 50:60] = _noisy(20)[50:60, 50:60]
+    assert estimate_noise(frame, low=0, high=255) == 0
+    assert estimate_noise(frame, low=-1, high=256) > 20
+    assert estimate_noise(_noisy(20), low=255, high=255) == 0
+
+
 @pytest.mark.parametrize("shape", [(1, 1), (2, 5), (3, 3)])
 def test_tiny_images_pass(shape: tuple[int, int]) -> None:
     frame = np.full(shape, 9, np.uint8)
