@@ -301,3 +301,33 @@ def _with_jpeg_size(rows: int, columns: int) -> bytes:
     at = data.index(b"\xff\xc0") + 5
     data[at : at + 4] = struct.pack(">HH", rows, columns)
     return bytes(data)
+
+
+@pytest.mark.parametrize("channels", [2, 3, 4])
+def test_sixteen_bits_a_channel_stay_sixteen(tmp_path: pathlib.Path, channels: int) -> None:
+    """Pillow would cut them to eight."""
+    pixels = np.dstack([GREY_16] * channels)
+    if channels in {2, 4}:
+        pixels[..., -1] = 65535
+    (tmp_path / "a.png").write_bytes(imagecodecs.png_encode(pixels))
+    np.testing.assert_array_equal(read_image(tmp_path / "a.png").pixels[0], GREY_16)
+
+
+def test_of_an_animated_png_the_default_image_is_read_with_a_note(tmp_path: pathlib.Path) -> None:
+    second = PIL.Image.fromarray(255 - GREY_8)
+    image = read_image(save(tmp_path / "a.png", GREY_8, save_all=True, append_images=[second]))
+    np.testing.assert_array_equal(image.pixels[0], GREY_8)
+    assert image.notes == ("animated PNG: only the default image is read",)
+    assert read_image(save(tmp_path / "b.png", GREY_8)).notes == ()
+
+
+@pytest.mark.parametrize("options", [{}, {"transparency": 3}, {"transparency": bytes(range(256))}])
+def test_a_palettes_colours_are_read_and_its_transparency_is_ignored_with_a_note(
+    tmp_path: pathlib.Path, options: dict[str, object]
+) -> None:
+    picture = PIL.Image.fromarray(GREY_8, "L").convert("P")
+    picture.putpalette([level for index in range(256) for level in (255 - index,) * 3])
+    picture.save(tmp_path / "a.png", **options)
+    image = read_image(tmp_path / "a.png")
+    np.testing.assert_array_equal(image.pixels[0], 255 - GREY_8)
+    assert ("alpha channel ignored" in image.notes) == bool(options)

@@ -30,6 +30,7 @@ CONFIGS = {path.stem: path for path in sorted((pathlib.Path(__file__).parents[2]
 # test_training.py trains the first; the second has the network and loss of realesrnet_xray, and a test of its start.
 TRAINED_ELSEWHERE = {"xray_x4", "finetune_x4plus"}
 ADVERSARIAL = {"realesrgan_xray", "esrgan_xray", "paper"}
+SLOW = {"esrgan_xray", "paper", "realesrnet_xray"}
 
 
 def get(name: str, variant: str = "") -> ConfigDict:
@@ -61,11 +62,12 @@ def test_an_unknown_variant_is_refused() -> None:
         get("srcnn", "large")
 
 
-# Of the configs with a discriminator realesrgan_xray stands for the others, which compile for a minute each.
+# Of the configs with a discriminator realesrgan_xray stands for the others, which compile for a minute each, and for
+# the first stage on the same network and degradation.
 @pytest.mark.parametrize(
     "name",
     [
-        pytest.param(name, marks=pytest.mark.slow if name in ADVERSARIAL - {"realesrgan_xray"} else ())
+        pytest.param(name, marks=pytest.mark.slow if name in SLOW else ())
         for name in sorted(CONFIGS.keys() - TRAINED_ELSEWHERE)
     ],
 )

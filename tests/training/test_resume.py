@@ -18,6 +18,7 @@ from PIL import Image
 
 from medsr_jax.weights import model_file
 from medsr_jax.weights.parameters import flatten
+from tests.training.test_steps import GENERATOR
 
 ROOT = pathlib.Path(__file__).parents[2]
 
@@ -32,12 +33,13 @@ def data(tmp_path_factory: pytest.TempPathFactory, radiograph: np.ndarray) -> pa
 
 
 def command(data: pathlib.Path, workdir: pathlib.Path, *more: str) -> list[str]:
-    """A GAN run on bicubic pairs of 32x32 targets: the smallest with all parts of a run's state."""
+    """A GAN run of the smallest generator on bicubic pairs of 32x32 targets: all parts of a state, soon compiled."""
     config = data.parent / "gan_on_bicubic_pairs.py"
     config.write_text(
         f"import runpy\nfrom medsr_jax.training.config.schema import degradation\n\ndef get_config():\n"
         f"    c = runpy.run_path({str(ROOT / 'configs' / 'realesrgan_xray.py')!r})['get_config']('tiny')\n"
-        f"    c.degradation = degradation('bicubic')\n    return c\n"
+        f"    c.degradation = degradation('bicubic')\n"
+        f"    c.model.name, c.model.fields = 'srcnn', {GENERATOR!r}\n    return c\n"
     )
     fields = {
         "data.folders": f"(('{data}', 1.0),)",
