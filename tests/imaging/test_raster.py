@@ -160,6 +160,14 @@ def test_images_come_upright(tmp_path: pathlib.Path, orientation: int, suffix: s
     assert image.spacing == pytest.approx(expected, rel=1e-3)
 
 
+@pytest.mark.parametrize("tag", ["XResolution", "YResolution"])
+def test_a_resolution_divided_by_zero_is_no_spacing(tmp_path: pathlib.Path, tag: str) -> None:
+    path = save(tmp_path / "image.tif", GREY_8, dpi=(254, 127))
+    with tifffile.TiffFile(path, mode="r+b") as file:
+        file.pages[0].tags[tag].overwrite((254, 0))
+    assert read_image(path).spacing is None
+
+
 @pytest.mark.parametrize("dpi", [(72, 72), (96, 96), (1, 1), (100000, 100000)])
 def test_a_meaningless_resolution_is_no_spacing(tmp_path: pathlib.Path, dpi: tuple[int, int]) -> None:
     for suffix in (".png", ".jpg", ".tif"):

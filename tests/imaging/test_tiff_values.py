@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pathlib
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -122,6 +123,21 @@ def test_ycbcr_of_a_reference_black_and_white_is_stretched(tmp_path: pathlib.Pat
     tifffile.imwrite(
         path, np.rint(part).astype(np.uint8), photometric="ycbcr", planarconfig="contig", extratags=[reference]
     )
+    assert np.abs(read_image(path).pixels[0] - luma_of(colours())).max() <= 1
+
+
+@pytest.mark.parametrize(
+    "tag",
+    [
+        (532, 5, 6, (16, 1, 235, 1, 128, 1, 240, 1, 128, 1, 240, 0), True),
+        (532, 5, 2, (16, 1, 235, 1), True),
+        (529, 5, 3, (2126, 10000, 7152, 10000, 722, 0), True),
+        (529, 5, 2, (2126, 10000, 7152, 10000), True),
+    ],
+)
+def test_a_reference_or_coefficients_that_are_none_are_left_out(tmp_path: pathlib.Path, tag: tuple[Any, ...]) -> None:
+    path = tmp_path / "image.tif"
+    tifffile.imwrite(path, ycc(colours()), photometric="ycbcr", planarconfig="contig", extratags=[tag])
     assert np.abs(read_image(path).pixels[0] - luma_of(colours())).max() <= 1
 
 

@@ -5,6 +5,7 @@ Pixels are the original's here, so that no network has to run: what is under tes
 
 from __future__ import annotations
 
+import functools
 import pathlib
 
 import numpy as np
@@ -51,9 +52,15 @@ def undeclared(original: Dataset, restored: Dataset) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
+errors_of_original = functools.cache(validator_errors)
+
+
+# All scales and both codecs meet every file, in turn: what an element becomes by one doesn't hang on the other.
+@pytest.mark.parametrize(("codec", "scales"), [("jpeg", (1, 4)), ("jpeg2000", (2, 8))])
 @pytest.mark.parametrize("path", BUNDLED + SHARED, ids=lambda path: path.name)
-def test_all_elements_of_every_file(path: pathlib.Path, codec: str, tmp_path: pathlib.Path) -> None:
+def test_all_elements_of_every_file(
+    path: pathlib.Path, codec: str, scales: tuple[int, ...], tmp_path: pathlib.Path
+) -> None:
     try:
         image = read_image(path)
         compress(image, scale=8, codec=codec, quality=60)
@@ -61,11 +68,11 @@ def test_all_elements_of_every_file(path: pathlib.Path, codec: str, tmp_path: pa
         assert path.name in str(refusal)
         assert "\n" not in str(refusal)
         return
-    for scale in (1, 2, 4, 8):
+    for scale in scales:
         sent, back = there_and_back(image, tmp_path, scale=scale, codec=codec, quality=60)
         assert undeclared(pydicom.dcmread(path, force=True), pydicom.dcmread(back)) == []
     if VALIDATOR:
-        before = validator_errors(path)
+        before = errors_of_original(path)
         # Where the original's own values or encoding are invalid, its errors can't be told from ours.
         if not any(word in error for error in before for word in ("invalid", "read failed", "Illegal root")):
             added = (validator_errors(back) | validator_errors(sent)) - before
