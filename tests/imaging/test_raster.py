@@ -339,3 +339,18 @@ def test_a_palettes_colours_are_read_and_its_transparency_is_ignored_with_a_note
     image = read_image(tmp_path / "a.png")
     np.testing.assert_array_equal(image.pixels[0], 255 - GREY_8)
     assert ("alpha channel ignored" in image.notes) == bool(options)
+
+
+def test_a_description_is_written_and_none_where_there_is_none(tmp_path: pathlib.Path) -> None:
+    image = Image(GREY_8[None], (0, 255), "png")
+    for description in ("", "restored"):
+        for suffix in (".png", ".tif"):
+            write_image(tmp_path / f"a{suffix}", image, description=description)
+        with PIL.Image.open(tmp_path / "a.png") as png, tifffile.TiffFile(tmp_path / "a.tif") as tif:
+            assert png.info.get("Description", "") == tif.pages[0].description == description
+
+
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_a_suffix_of_no_format_leaves_the_images_own(tmp_path: pathlib.Path, kind: str) -> None:
+    write_image(tmp_path / "a.dat", Image(GREY_8[None], (0, 255), kind))
+    assert sniff(tmp_path / "a.dat") == kind
