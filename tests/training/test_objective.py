@@ -1,5 +1,7 @@
 """Losses against their formulas, by NumPy."""
 
+import functools
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -38,6 +40,26 @@ def test_relativistic_compares_with_the_mean_of_the_other() -> None:
     assert float(losses_of.discriminator(REAL, FAKE, None)) == pytest.approx(expected, rel=1e-6)
     expected = 0.5 * (softplus(real).mean() + softplus(-fake).mean())
     assert float(losses_of.generator(REAL, FAKE, None)) == pytest.approx(expected, rel=1e-6)
+
+
+@pytest.mark.parametrize("name", ADVERSARIAL)
+@pytest.mark.parametrize("network", ["generator", "discriminator"])
+def test_losses_and_gradients_of_four_devices_shares_average_to_those_of_the_batch(name: str, network: str) -> None:
+    """The relativistic losses compare with a mean over all devices, to which each contributes."""
+    random = np.random.default_rng(0)
+    real, fake = (jnp.asarray(random.normal(0, 2, (4, 2, 3)), jnp.float32) for _ in range(2))
+    loss = getattr(ADVERSARIAL[name], network)
+    whole, gradient = jax.value_and_grad(loss, argnums=1)(real.reshape(8, 3), fake.reshape(8, 3), None)
+
+    @functools.partial(jax.pmap, axis_name="devices")
+    def share(real: jax.Array, fake: jax.Array, weight: jax.Array) -> tuple[jax.Array, jax.Array]:
+        """As a step takes it: the mean over devices of the gradient of a parameter that all logits share."""
+        value, slope = jax.value_and_grad(lambda weight: loss(real, weight * fake, "devices"))(weight)
+        return jax.lax.pmean(value, "devices"), jax.lax.pmean(slope, "devices")
+
+    values, slopes = share(real, fake, jnp.ones(4))
+    np.testing.assert_allclose(values, whole, rtol=1e-5)
+    np.testing.assert_allclose(slopes, (gradient * fake.reshape(8, 3)).sum(), rtol=1e-4)
 
 
 def test_a_wider_gap_lowers_the_discriminators_loss_and_raises_the_generators() -> None:

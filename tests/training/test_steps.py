@@ -55,9 +55,11 @@ def batches(setup: Setup, count: int) -> Iterator[dict[str, np.ndarray]]:
         }
 
 
-def run(setup: Setup, steps: int, *, single: Any = None) -> tuple[np.ndarray, Any, dict[str, float]]:
+def run(
+    setup: Setup, steps: int, *, single: Any = None, update: Any = None
+) -> tuple[np.ndarray, Any, dict[str, float]]:
     """(losses of each step, final state, logged averages)."""
-    update = setup.step()
+    update = update or setup.step()
     running = state.replicate(setup.initial_state() if single is None else single, setup.devices)
     totals = state.replicate(totals_for(setup.objective).empty(), setup.devices)
     losses = []
@@ -73,11 +75,19 @@ def run(setup: Setup, steps: int, *, single: Any = None) -> tuple[np.ndarray, An
 
 
 @pytest.fixture(scope="module")
-def on_one() -> tuple[np.ndarray, Any, dict[str, float]]:
-    return run(setup_of("realesrgan_xray", devices=1), 20)
+def gan() -> tuple[Setup, Any]:
+    """A GAN on one device, and its compiled step."""
+    setup = setup_of("realesrgan_xray", devices=1)
+    return setup, setup.step()
 
 
-@pytest.mark.parametrize("name", ["realesrnet_xray", "esrgan_xray"])
+@pytest.fixture(scope="module")
+def on_one(gan: tuple[Setup, Any]) -> tuple[np.ndarray, Any, dict[str, float]]:
+    return run(gan[0], 20, update=gan[1])
+
+
+# esrgan_xray compiles for a minute; test_objective.py and test_discriminators.py spread its parts over devices.
+@pytest.mark.parametrize("name", ["realesrnet_xray", pytest.param("esrgan_xray", marks=pytest.mark.slow)])
 def test_four_devices_match_losses_of_one_for_twenty_steps(name: str) -> None:
     changes = {"discriminator.fields": {"channels": 1, "features": 4, "side": 32}} if name == "esrgan_xray" else {}
     one, four = (run(setup_of(name, devices=n, **changes), 20) for n in (1, 4))
@@ -121,11 +131,11 @@ def with_huge_moments(opt_state: Any) -> Any:
     ],
     ids=["loss", "update"],
 )
-def test_an_update_that_is_not_finite_is_not_applied(spoil: Any) -> None:
-    setup = setup_of("realesrgan_xray", devices=1)
+def test_an_update_that_is_not_finite_is_not_applied(spoil: Any, gan: tuple[Setup, Any]) -> None:
+    setup, update = gan
     good = setup.initial_state()
     before = jax.device_get(dataclasses.replace(good, discriminator=spoil(good.discriminator)))
-    losses, after, logged = run(setup, 1, single=before)
+    losses, after, logged = run(setup, 1, single=before, update=update)
     assert losses[0, 2] == 0.0
     assert (int(after.step), int(after.skipped)) == (1, 1)
     assert not logged
