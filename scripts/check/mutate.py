@@ -7,7 +7,7 @@ more), calls and assignments to fields left out, and keyword arguments left out;
 texts stay. As many of each kind as of the others are drawn at random. Each is written into a copy of the package, for
 which tests run until the first failure: those of the module of the same name (tests/transmission/test_quality.py),
 then, shortest file first, those of its package that import it, then the package's others, for --seconds in all. One
-process imports the libraries once and forks for each run. Survivors are printed as ``FILE:LINE  KIND  BEFORE -> AFTER``,
+process imports the libraries once and forks for each run. Survivors are printed as ``FILE:LINE KIND BEFORE -> AFTER``,
 then a table by package; the exit status is their number.
 """
 
@@ -242,9 +242,9 @@ def _left_alone(node: ast.AST) -> Iterator[ast.AST]:
         roots = [*node.decorator_list]
     elif isinstance(node, ast.AnnAssign | ast.arg):
         roots = [node.annotation]
-    elif isinstance(node, ast.Raise) or (isinstance(node, ast.Expr) and ast.unparse(node).startswith("chex.assert_")):
-        roots = [node]
-    elif isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+    elif isinstance(node, ast.Raise) or (
+        isinstance(node, ast.Expr | ast.If) and ast.unparse(node).startswith(("chex.assert_", "if TYPE_CHECKING:"))
+    ):
         roots = [node]
     for root in roots:
         yield from ast.walk(root) if root is not None else ()
