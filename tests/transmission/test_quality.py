@@ -1,14 +1,17 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
 
 import numpy as np
 import pytest
 
+from medsr_jax.imaging import read_image
 from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.fidelity import Coded
 from medsr_jax.transmission.quality import CANDIDATES, choose_quality
 from medsr_jax.transmission.sender import compress
+from tests.imaging.dicom.objects import image_object, saved
 from tests.transmission.images import bundled, made
 
 
@@ -51,3 +54,16 @@ class _Ladder:
 def test_real_images_differ_in_their_quality() -> None:
     chosen = {compress(bundled(name)).header.quality for name in ("CT_small.dcm", "MR_small.dcm", "693_J2KI.dcm")}
     assert len(chosen) > 1
+
+
+def test_the_middle_frame_stands_for_all(tmp_path: pathlib.Path) -> None:
+    smooth = made(128, 128).pixels[0]
+    rough = smooth + (np.random.default_rng(0).integers(0, 2, smooth.shape) * 40).astype(np.uint8)
+
+    def chosen(*frames: np.ndarray) -> int:
+        path = saved(image_object(np.stack(frames), bits_stored=8), tmp_path / "frames.dcm")
+        return compress(read_image(path), preprocess=False).header.quality
+
+    assert chosen(rough) < chosen(smooth)
+    assert chosen(rough, smooth, rough) == chosen(rough, smooth) == chosen(smooth)
+    assert chosen(smooth, rough, smooth) == chosen(smooth, rough) == chosen(rough)
