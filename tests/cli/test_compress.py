@@ -88,7 +88,7 @@ def test_options_out_of_range_end_in_one_line(tmp_path: pathlib.Path, options: l
     done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), *options])
     assert done.exit_code == (1 if options == ["--max-bytes", "15"] else 2)  # that is found out by coding
     assert len(done.stderr.splitlines()) == 1
-    found_out_late = f"{tmp_path / 'a.png'}: doesn't fit into 50 bytes"
+    found_out_late = f"{tmp_path / 'a.png'}: doesn't fit into 15 bytes"
     assert done.stderr.startswith(found_out_late if done.exit_code == 1 else f"{options[0]}: must be ")
     assert done.stderr.rstrip().endswith(f"not {options[1]}") or done.exit_code == 1
     assert not (tmp_path / "out").exists()

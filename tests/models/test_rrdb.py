@@ -109,7 +109,10 @@ def test_folding_is_in_the_references_channel_order() -> None:
 
 
 def test_an_unknown_model_or_field_is_refused_by_name() -> None:
-    with pytest.raises(Exception, match="model 'resnet' is none of bicubic, compact_rrdbnet, rrdbnet, srcnn, srvgg"):
+    with pytest.raises(
+        Exception,
+        match="model 'resnet' is none of bicubic, compact_rrdbnet, conditional_rrdbnet, rrdbnet, srcnn, srvgg",
+    ):
         build("resnet", {})
     with pytest.raises(Exception, match="has no field 'width'"):
         build("rrdbnet", {"width": 3})
