@@ -2,8 +2,6 @@ from __future__ import annotations
 
 import json
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
 import jax.export
@@ -11,21 +9,21 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+from typer.testing import CliRunner
 
+from medsr_jax.cli import app
 from medsr_jax.weights import model_file
 from tests.weights.test_onnx_graph import random_weights
 
-MEDSR = [sys.executable, "-m", "medsr_jax"]
-
 
 def run(*arguments: Any) -> Any:
-    return subprocess.run([*MEDSR, "export", *map(str, arguments)], capture_output=True, text=True, check=False)
+    return CliRunner().invoke(app, ["export", *map(str, arguments)], catch_exceptions=False)
 
 
 def test_onnx(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     out = tmp_path / "tiny.onnx"
     done = run(tiny_weights, "--format", "onnx", "-o", out)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     lines = done.stdout.splitlines()
     assert lines[0] == f"{out}: {out.stat().st_size:,} bytes"
     assert "  tiny, compact_rrdbnet, " in lines[1]
@@ -47,7 +45,7 @@ def test_onnx(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
 def test_stablehlo(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     out = tmp_path / "tiny.stablehlo"
     done = run(tiny_weights, "--format", "stablehlo", "-o", out)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "input  image (batch, height, width, 1) float32 in [0, 1]" in done.stdout
     assert "output restored (batch, 4 height, 4 width, 1)" in done.stdout
     assert "scripts/release/run_stablehlo.py" in done.stdout
@@ -75,12 +73,12 @@ def test_what_is_there_is_kept_unless_told_otherwise(
 ) -> None:
     (tmp_path / taken).write_text("mine")
     done = run(tiny_weights, "--format", format, "-o", tmp_path / "model")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert (
         done.stderr == f"{tmp_path / taken}: is there already; give --overwrite to replace it, or choose another name\n"
     )
     assert [path.read_text() for path in tmp_path.iterdir()] == ["mine"]
-    assert run(tiny_weights, "--format", format, "-o", tmp_path / "model", "--overwrite").returncode == 0
+    assert run(tiny_weights, "--format", format, "-o", tmp_path / "model", "--overwrite").exit_code == 0
     assert (tmp_path / taken).read_bytes() != b"mine"
 
 
@@ -109,7 +107,7 @@ def test_a_model_that_cannot_be_written_leaves_nothing(
 ) -> None:
     path = make(tiny_weights, tmp_path)
     done = run(path, "--format", format, "-o", tmp_path / "out")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == [path]
@@ -129,7 +127,7 @@ def test_wrong_arguments_are_one_line(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     done = run(*arguments)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert done.stderr.startswith(message)
     assert done.stderr.count("\n") == 1
     assert not list(tmp_path.iterdir())
@@ -142,16 +140,16 @@ def test_scale_of_a_family(tmp_path: pathlib.Path, scale: int) -> None:
     model_file.save(tmp_path / "family.safetensors", model=weights.model, fields=fields, params=weights.params, card={})
     out = tmp_path / "out.onnx"
     done = run(tmp_path / "family.safetensors", "--scale", scale, "-o", out)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "input  strength (batch, 3) float32, a number for each of jpeg, jpeg2000, avif" in done.stdout
     said = {entry.key: entry.value for entry in onnx.load(out).metadata_props}
     assert said["scale"] == str(scale)
     refused = run(tmp_path / "family.safetensors", "--scale", 4, "-o", tmp_path / "other.onnx")
-    assert (refused.returncode, refused.stderr.count("\n")) == (2, 1)
+    assert (refused.exit_code, refused.stderr.count("\n")) == (2, 1)
     assert "--scale: must be 1 or 2" in refused.stderr
 
 
 def test_scale_of_a_model_of_one_is_refused(tiny_weights: Any, tmp_path: pathlib.Path) -> None:
     done = run(tiny_weights, "--scale", 2, "-o", tmp_path / "out.onnx")
-    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
+    assert (done.exit_code, done.stderr.count("\n")) == (2, 1)
     assert "--scale: requires a model of several scales" in done.stderr

