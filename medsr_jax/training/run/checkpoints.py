@@ -204,7 +204,8 @@ def _cause(error: Exception) -> str:
     """The end of TensorStore's line, after all paths, or the system's own words: such as "No space left on device"."""
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
-    return first_line(error, most=10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
+    words = first_line(error, most=10_000).rsplit(": ", 1)[-1].split(" [os_error_code")[0][:120]
+    return words.partition("] ")[2] if words.startswith("[Errno ") else words
 
 
 def _name(path: tuple[Any, ...]) -> str:
