@@ -19,6 +19,7 @@ from medsr_jax.transmission.enlargement import enlargement_error
 from medsr_jax.transmission.expected_gain import expected_gain
 from medsr_jax.transmission.options import AUTO, SendingOptions, has_avif
 from medsr_jax.transmission.packet import Packet
+from medsr_jax.transmission.vvc import has_vvc
 
 SCALES_TRIED = (8, 6, 4, 3, 2, 1)
 
@@ -30,6 +31,9 @@ is better at any size: by 1 dB at 200 bytes."""
 # Radiographs are best sent with a tenth of a bit for each small pixel, give or take a factor of four. The search begins
 # at the coarsest scale with fewer bits than these.
 _MOST_BITS, _MOST_BITS_AV1 = 0.5, 0.15
+# VVC's large blocks do at full size what shrinking does: from so many bits on, scales above 1 gain 0.2 dB at most where
+# they gain, and lose up to 2 dB (10 chest radiographs).
+_FULL_SIZE_BITS_VVC = 0.03
 # Errors near the best scale differ little and not always in order: the search ends where one is this many times the
 # least. And sizes rise with the setting but for a hundredth here and there, with AVIF.
 _CLEARLY_WORSE, _NEARLY, _NEARLY_USED = 1.1, 1.02, 0.9
@@ -77,7 +81,14 @@ Attempts = Callable[[int, int | None], Attempt]
 """(scale, the setting to try first or None) -> attempt."""
 
 
-def codec_for(options: SendingOptions, *, dicom: bool, deep_frames: bool = False, max_bytes: int | None = None) -> str:
+def codec_for(
+    options: SendingOptions,
+    *,
+    dicom: bool,
+    deep_frames: bool = False,
+    several: bool = False,
+    max_bytes: int | None = None,
+) -> str:
     """The name of the codec that an image is sent with.
 
     Args:
@@ -86,12 +97,15 @@ def codec_for(options: SendingOptions, *, dicom: bool, deep_frames: bool = False
         dicom: the image is a DICOM object, which has no transfer syntax for AVIF.
         deep_frames: it has several frames of more than 8 bits: 8-bit codes of them have no class that allows their
             rescale.
+        several: it has several frames.
     """
     if options.codec is not None and options.codec != AUTO:
         return options.codec
     budget = options.max_bytes if max_bytes is None else max_bytes
     if budget is None:
         return "jpeg2000" if deep_frames else "jpeg"
+    if options.thin and not several and has_vvc():
+        return "vvc"
     small = budget < AVIF_FROM and not options.thin
     return "jpeg2000" if dicom or small or not has_avif() else "avif"
 
@@ -134,17 +148,23 @@ def best_scale(attempts: Attempts, frames: np.ndarray, *, budget: Budget, codec:
         found.append((packet_error(attempt.packet, frames[len(frames) // 2]) * used * gain, attempt))
         return found[-1][0] <= _CLEARLY_WORSE * min(error for error, _ in found)
 
-    start = _start(bits, most=_MOST_BITS_AV1 if codec == "avif" else _MOST_BITS)
+    start = _start(bits, most=_MOST_BITS_AV1 if codec in ("avif", "vvc") else _MOST_BITS)
     for scale in SCALES_TRIED[start:]:
         if not promising(scale):
             break
-    if not found or _best(found).packet.header.scale == SCALES_TRIED[start]:
+    coarser = compares_scales(frames.size, budget, codec=codec)
+    if not found or (coarser and _best(found).packet.header.scale == SCALES_TRIED[start]):
         for scale in reversed(SCALES_TRIED[:start]):
             if not promising(scale) and found:
                 break
     if not found:
         raise refusals[-1]
     return _best(found).finish()
+
+
+def compares_scales(pixels: int, budget: Budget, *, codec: str) -> bool:
+    """Whether a budget leaves it open if an image of so many pixels is best sent at full size."""
+    return codec != "vvc" or 8 * budget.most < _FULL_SIZE_BITS_VVC * pixels
 
 
 def _best(found: list[tuple[float, Attempt]]) -> Attempt:
@@ -159,7 +179,7 @@ def _start(bits: float, *, most: float) -> int:
 def packet_error(packet: Packet, frame: np.ndarray) -> float:
     """The `enlargement_error` of a packet's middle image against that frame of the original."""
     stream = packet.streams[len(packet.streams) // 2]
-    small = CODECS[packet.header.codec].decode(stream)
+    small = CODECS[packet.header.codec].decode(stream, packet.header.small_shape)
     return enlargement_error(small, frame, header=packet.header)
 
 

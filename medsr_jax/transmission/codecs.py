@@ -16,6 +16,7 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.jpeg.segments import COMMENT, COMMENT_2000, START_OF_SCAN, START_OF_TILE_PART, segments, without
+from medsr_jax.transmission.vvc import decode_vvc, encode_vvc, encode_vvc_at, padded_shape
 
 _HUFFMAN, _JFIF = 0xC4, 0xE0
 
@@ -35,6 +36,7 @@ class Codec:
         setting_of: PSNR in dB -> the setting that gives it, where the encoder can be given a PSNR; else None. Such
             settings need not be whole.
         paced: (image, setting, speed 0..10) -> code stream, where the encoder has speeds; else None.
+        padded_shape: (rows, columns) of an image -> those of its picture, where the format has no other; else None.
     """
 
     name: str
@@ -46,6 +48,7 @@ class Codec:
     method: str | None = None
     setting_of: Callable[[float], float] | None = None
     paced: Callable[[np.ndarray, float, int], bytes] | None = None
+    padded_shape: Callable[[tuple[int, int]], tuple[int, int]] | None = None
 
     def encode(self, image: np.ndarray, setting: float, *, speed: int | None = None) -> bytes:
         """The code stream of a (rows, columns) image, of a codec with speeds at one of them or its usual one.
@@ -59,17 +62,30 @@ class Codec:
             return self.encoder(image, setting)
         except Exception as error:  # each library has its own exception for sides beyond its format
             rows, columns = image.shape
+            if isinstance(error, MedsrError):
+                raise
             raise MedsrError(
                 f"{self.name} can't code {rows}x{columns} pixels ({error})", remedy="raise the scale"
             ) from error
 
-    def decode(self, stream: bytes) -> np.ndarray:
+    def decode(self, stream: bytes, shape: tuple[int, ...] | None = None) -> np.ndarray:
         """The (rows, columns) image of a code stream.
+
+        Args:
+            stream: as `encode` gives it.
+            shape: of the image; what its format added to that is cut off. None keeps it.
 
         Raises:
             MedsrError: it is damaged, or isn't one grey image.
         """
-        return self.decoder(stream)
+        image = self.decoder(stream)
+        if shape is not None and self.padded_shape is not None and image.shape == self.picture_shape(shape):
+            image = image[: shape[0], : shape[1]]
+        return image
+
+    def picture_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
+        """Rows and columns of the picture in the code stream of an image."""
+        return shape if self.padded_shape is None else self.padded_shape((shape[0], shape[1]))
 
     def check_dicom(self) -> None:
         """Refuse a codec that DICOM has no place for.
@@ -213,5 +229,15 @@ CODECS: dict[str, Codec] = {
         suffix=".avif",
         method="AOM_AV1",  # the standard has no term for it
         paced=encode_avif_at,
+    ),
+    "vvc": Codec(
+        name="vvc",
+        encoder=encode_vvc,
+        decoder=decode_vvc,
+        bits=16,  # of which the stream holds 10
+        suffix=".266",
+        method="ISO_23090_3",  # as the standard's own terms are made; it has none for VVC
+        paced=encode_vvc_at,
+        padded_shape=padded_shape,
     ),
 }

@@ -5,8 +5,9 @@
 | JPEG | a COM segment after the start marker |
 | JPEG 2000 code stream | a COM segment at the end of the main header, Latin text |
 | AVIF | a top-level `uuid` box at the end |
+| VVC byte stream | supplemental information (SEI) of the kind for users' own data, before the picture |
 
-Decoders pass over all three. DICOM has a private block instead (`dicom_packet`).
+Decoders pass over all four. DICOM has a private block instead (`dicom_packet`).
 """
 
 from __future__ import annotations
@@ -17,8 +18,10 @@ import uuid
 from collections.abc import Callable
 
 from medsr_jax.jpeg.segments import COMMENT, COMMENT_2000, START_OF_SCAN, START_OF_TILE_PART, segments, without
+from medsr_jax.transmission.vvc_units import INFORMATION, START, escaped, is_slice, is_vvc, unescaped, units
 
 _BOX = uuid.uuid5(uuid.NAMESPACE_URL, "medsr_jax packet header").bytes
+_USER_DATA = 5  # unregistered, by a UUID (ITU-T H.274, 8.2.1)
 _LATIN = b"\x00\x01"  # Rcom of JPEG 2000: the comment is ISO 8859-15 text (T.800, A.9.2)
 _HEADER = re.compile(rb"medsr\d")
 
@@ -85,11 +88,30 @@ def _extract_avif(data: bytes) -> tuple[bytes, bytes | None]:
     return data[: at - 4], data[at + 20 :]
 
 
+def _insert_vvc(stream: bytes, header: bytes) -> bytes:
+    picture = next((unit.start for unit in units(stream) if is_slice(unit)), len(stream))
+    message, size = _BOX + header, len(_BOX) + len(header)
+    body = bytes([0, INFORMATION << 3 | 1, _USER_DATA]) + b"\xff" * (size // 255) + bytes([size % 255]) + message
+    return stream[:picture] + START + escaped(body + b"\x80") + stream[picture:]
+
+
+def _extract_vvc(data: bytes) -> tuple[bytes, bytes | None]:
+    found = units(data)
+    for number, unit in enumerate(found[:-1]):
+        at = data.find(_BOX, unit.start, found[number + 1].start)
+        if unit.kind == INFORMATION and at >= 0:
+            plain = unescaped(unit.body)
+            header = plain[plain.index(_BOX) + len(_BOX) :].rstrip(b"\0")
+            return data[: unit.start] + data[found[number + 1].start :], header.removesuffix(b"\x80")
+    return data, None
+
+
 CONTAINERS: dict[str, Container] = {
     container.codec: container
     for container in (
         Container("jpeg", lambda start: start.startswith(b"\xff\xd8"), _insert_jpeg, _extract_jpeg),
         Container("jpeg2000", lambda start: start.startswith(b"\xff\x4f\xff\x51"), _insert_jpeg2000, _extract_jpeg2000),
+        Container("vvc", is_vvc, _insert_vvc, _extract_vvc),
         Container("avif", lambda start: start[4:8] == b"ftyp" and b"avif" in start[8:], _insert_avif, _extract_avif),
     )
 }

@@ -73,7 +73,7 @@ class Fidelity:
         """The quality, 1..100, that comes nearest in PSNR to a code stream of the image, made with a setting."""
         if codec.name == "jpeg":
             return int(setting)
-        decibels = _decibels(codec.decode(stream), self.small, peak=np.iinfo(self.small.dtype).max)
+        decibels = _decibels(codec.decode(stream, self.small.shape), self.small, peak=np.iinfo(self.small.dtype).max)
         low, high = _LOWEST, _HIGHEST
         while high - low > 1:
             middle = (low + high) // 2
@@ -109,7 +109,7 @@ class Fidelity:
         if setting not in tried:
             stream = codec.encode(self.small, setting)
             peak = np.iinfo(self.small.dtype).max
-            tried[setting] = Coded(stream, _decibels(codec.decode(stream), self.small, peak=peak))
+            tried[setting] = Coded(stream, _decibels(codec.decode(stream, self.small.shape), self.small, peak=peak))
         return tried[setting]
 
     def _searched(self, codec: Codec, target: float) -> int:

@@ -12,7 +12,7 @@ AUTO = "auto"
 SCALES = range(1, 9)
 QUALITIES = range(1, 101)
 KERNELS = ("area", "bicubic", "lanczos")
-CODECS = ("jpeg", "jpeg2000", "avif")
+CODECS = ("jpeg", "jpeg2000", "avif", "vvc")
 WINDOWS = ("data", "full")
 HEADERS = ("all", "minimal")
 CONTAINERS = ("standard", "thin")
@@ -31,13 +31,13 @@ class SendingOptions:
             least error (`budget.best_scale`).
         quality: 1..100, the fidelity of a JPEG of that quality, whatever the codec (`fidelity`); or "auto": 50..75 by
             the image's content (`quality.choose_quality`).
-        codec: "jpeg", "jpeg2000" or "avif". "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more than 8
+        codec: "jpeg", "jpeg2000", "avif" or "vvc". "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more than 8
             bits; with a budget, the one that gives the least error (`budget.codec_for`).
         max_bytes: a budget for the packet's whole file: the best quality that fits replaces `quality`. None for none.
         ratio: a compression ratio as (0028,2112) counts it (`Packet.ratio`), or a name of `ceilings.RATIOS`: the result
             has that ratio or a little less, whatever `quality` is. None for none. Not together with `max_bytes`.
-        effort: the encoder's, where it has a choice (AV1) and a budget or ratio is given: "fast", "normal" or
-            "thorough" (`av1_rate.pace_of`).
+        effort: the encoder's, where it has a choice (AV1, VVC) and a budget or ratio is given: "fast", "normal" or
+            "thorough" (`av1_rate.pace_of`, `vvc_rate.pace_of`).
         preprocess: smooth images that are dark or noisy; others are never touched.
         kernel: of the downscaling (`downscale`): "area", "bicubic" or "lanczos".
         window: the stored values that are mapped to the range of the codes (`mapping.choose_window`): "data", "full",
@@ -84,6 +84,13 @@ class SendingOptions:
         check_window(self.window)
         if self.codec == "avif" and not has_avif():
             raise ParameterError("codec", "avif is not part of Pillow here", remedy="choose jpeg or jpeg2000")
+        if self.codec == "vvc":
+            from medsr_jax.transmission.vvc import has_vvc
+
+            if not has_vvc():
+                raise ParameterError(
+                    "codec", "vvc needs ffmpeg with libvvenc", remedy="install imageio-ffmpeg, or choose another"
+                )
 
     @property
     def thin(self) -> bool:

@@ -312,7 +312,7 @@ class Packet:
         dtype = np.uint8 if self.header.levels == 255 else np.uint16
         frames = []
         for stream in self.streams:
-            frame = codec.decode(stream)
+            frame = codec.decode(stream, self.header.small_shape)
             if frame.shape != self.header.small_shape or frame.dtype != dtype:
                 raise MedsrError(
                     f"the code stream holds {frame.shape} {frame.dtype}, the packet's metadata says "

@@ -24,6 +24,7 @@ from medsr_jax.transmission.packet import Packet, PacketHeader
 from medsr_jax.transmission.sealing import open_sealed, sealed_text
 from medsr_jax.transmission.thin.file import read_thin, thin_bytes
 from medsr_jax.transmission.thin.header import is_thin
+from medsr_jax.transmission.vvc_units import is_vvc, picture_shape
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -230,7 +231,8 @@ def _check(packet: Packet, max_pixels: int) -> None:
         header.padding.pixels((header.frames, header.rows, header.columns))  # refuses a damaged mask
     if header.codec == "jpeg" and not all(parts.baseline for parts in packet.jpeg_parts):
         raise MedsrError("the packet's JPEG is not baseline, which no sender writes", remedy="don't trust it")
-    if any(_stream_shape(stream) != header.small_shape for stream in packet.streams):
+    picture = CODECS[header.codec].picture_shape(header.small_shape)
+    if any(_stream_shape(stream) != picture for stream in packet.streams):
         raise MedsrError("the packet's metadata and its image differ in size: one of them is damaged")
 
 
@@ -242,6 +244,8 @@ def _check_size(rows: int, columns: int, frames: int, max_pixels: int) -> None:
 
 def _stream_shape(stream: bytes) -> tuple[int, int]:
     """Rows and columns in a code stream's header, read without decoding."""
+    if is_vvc(stream):
+        return picture_shape(stream)
     from PIL import Image
 
     try:

@@ -16,7 +16,8 @@ import numpy as np
 
 from medsr_jax.errors import MedsrError, concerning
 from medsr_jax.imaging.image import Image
-from medsr_jax.transmission.av1_rate import Av1Rate, pace_of
+from medsr_jax.transmission import av1_rate, vvc_rate
+from medsr_jax.transmission.av1_rate import Av1Rate
 from medsr_jax.transmission.budget import Attempt, Budget, attempt, best_scale, codec_for
 from medsr_jax.transmission.codecs import CODECS, Codec
 from medsr_jax.transmission.downscaling import downscale
@@ -30,6 +31,7 @@ from medsr_jax.transmission.padding import encode_padding
 from medsr_jax.transmission.preprocess import is_dark
 from medsr_jax.transmission.preprocess import preprocess as smooth_if_noisy
 from medsr_jax.transmission.quality import choose_quality
+from medsr_jax.transmission.vvc_rate import VvcRate
 
 if TYPE_CHECKING:
     from pydicom.dataset import Dataset
@@ -302,9 +304,17 @@ class _Source:
         small = self.shrunk(scale)
         if not self._is_paced:
             return attempt(small.packet, budget=budget, first=first, fractions=self.codec.setting_of is not None)
-        pace = pace_of(self.options.effort, pixels=small.frames[0].size, max_bytes=budget.most)
-        found = Av1Rate(small.paced, budget=budget, pace=pace, first=first).attempt()
+        found = self._search(small, first, budget).attempt()
         return dataclasses.replace(found, finish=lambda: small.with_quality(found.finish()))
+
+    def _search(self, small: _Shrunk, first: int | None, budget: Budget) -> Av1Rate | VvcRate:
+        effort, pixels = self.options.effort, small.frames[0].size
+        if self.codec.name == "vvc":
+            pace = vvc_rate.pace_of(effort, pixels=pixels, max_bytes=budget.most)
+            compared = self.fixed_scale is None and compares_scales(self.pixels.size, budget, codec="vvc")
+            return VvcRate(small.paced, budget=budget, pace=pace, pixels=pixels, first=first, compared=compared)
+        pace = av1_rate.pace_of(effort, pixels=pixels, max_bytes=budget.most)
+        return Av1Rate(small.paced, budget=budget, pace=pace, first=first)
 
     def of_quality(self) -> Packet:
         """The packet of the quality and scale of the options."""
@@ -388,7 +398,13 @@ def _codec(image: Image, options: SendingOptions, max_bytes: int | None) -> Code
     """The codec, refused where the image can't be sent with it."""
     dicom = image.dataset is not None
     deep_frames = dicom and _has_deep_frames(image)
-    name = codec_for(options, dicom=dicom and not options.thin, deep_frames=deep_frames, max_bytes=max_bytes)
+    name = codec_for(
+        options,
+        dicom=dicom and not options.thin,
+        deep_frames=deep_frames,
+        several=len(image.pixels) > 1,
+        max_bytes=max_bytes,
+    )
     codec = CODECS[name]
     if image.dataset is not None:
         if not options.thin:
@@ -436,4 +452,6 @@ def _is_dark_and_may_be_rescaled(image: Image) -> bool:
 def _levels(image: Image, codec: Codec) -> int:
     # A modality LUT becomes one with an entry a code: 65536 of them would be a hundred times the image.
     has_table = image.dataset is not None and "ModalityLUTSequence" in image.dataset
+    if codec.name == "vvc":
+        return 65535  # of 8-bit values too: they pass through its 10 bits unrounded
     return 65535 if codec.bits > 8 and image.pixels.dtype.itemsize > 1 and not has_table else 255

@@ -20,7 +20,7 @@ from medsr_jax.transmission.thin.phrases import phrase, read_phrase
 
 MAGIC = b"\xd3\x6d"
 VERSION = 1
-CODECS = ("jpeg", "jpeg2000", "avif")
+CODECS = ("jpeg", "jpeg2000", "avif", "vvc")
 """By their numbers, which are part of the format: append only; and so of the types."""
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 
@@ -78,6 +78,10 @@ def header_bytes(thin: ThinHeader) -> bytes:
     return out.joined()
 
 
+def _usual_levels(codec: str) -> int:
+    return 65535 if codec == "vvc" else 255
+
+
 def _options(thin: ThinHeader) -> tuple[int, bytes]:
     """Which optional fields a header has, and those."""
     h, out, options = thin.header, ByteWriter(), 0
@@ -98,7 +102,7 @@ def _options(thin: ThinHeader) -> tuple[int, bytes]:
             options |= _WINDOW
             out.number(h.low)
             out.number(h.high)
-    if h.levels != 255:
+    if h.levels != _usual_levels(h.codec):
         options |= _DEPTH
         out.byte(h.levels.bit_length())
     if h.spacing is not None:
@@ -155,7 +159,8 @@ def read_header(data: bytes) -> ThinHeader:
         low, high = read.number(), read.number()
     if options & _SHARES:
         low, high = _of_shares(value_range, read.number(), read.number())
-    levels = (1 << read.byte()) - 1 if options & _DEPTH else 255
+    codec = CODECS[coding & 7]
+    levels = (1 << read.byte()) - 1 if options & _DEPTH else _usual_levels(codec)
     spacing = (read.number(), read.number()) if options & _SPACING else None
     scale = 1 + (coding >> 3 & 7)
     padding = _read_padding(read, scale) if options & _PADDING else None
@@ -173,7 +178,7 @@ def read_header(data: bytes) -> ThinHeader:
         scale=scale,
         kernel=KERNELS[coding >> 6],
         quality=quality & 0x7F,
-        codec=CODECS[coding & 7],
+        codec=codec,
         preprocess=preprocess,
         frames=frames,
         kind=KINDS[kind >> 4 & 3],

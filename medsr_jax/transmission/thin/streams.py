@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from medsr_jax.transmission.thin import av1, jpeg, jpeg2000
+from medsr_jax.transmission.thin import av1, jpeg, jpeg2000, vvc
 from medsr_jax.transmission.thin.numbers import damaged
+from medsr_jax.transmission.vvc import padded_shape
 
 if TYPE_CHECKING:
     from medsr_jax.transmission.packet import PacketHeader
@@ -49,6 +50,8 @@ def _split(header: PacketHeader, stream: bytes, *, units: bool = False) -> tuple
         return jpeg.split(stream, rows=rows, columns=columns, quality=header.quality)
     if header.codec == "jpeg2000":
         return jpeg2000.split(stream, rows=rows, columns=columns, bits=header.levels.bit_length())
+    if header.codec == "vvc":
+        return vvc.split(stream)
     return av1.split(stream, rows=rows, columns=columns, units=units)
 
 
@@ -58,4 +61,6 @@ def _join(header: PacketHeader, form: int, payload: bytes) -> bytes:
         return jpeg.join(form, payload, rows=rows, columns=columns, quality=header.quality)
     if header.codec == "jpeg2000":
         return jpeg2000.join(form, payload, rows=rows, columns=columns, bits=header.levels.bit_length())
+    if header.codec == "vvc":
+        return vvc.join(form, payload, shape=padded_shape((rows, columns)))
     return av1.join(form, payload, rows=rows, columns=columns)
