@@ -30,10 +30,11 @@ is better at any size: by 1 dB at 200 bytes."""
 
 # Radiographs are best sent with a tenth of a bit for each small pixel, give or take a factor of four. The search begins
 # at the coarsest scale with fewer bits than these.
-_MOST_BITS, _MOST_BITS_AV1 = 0.5, 0.15
+_MOST_BITS = {"avif": 0.15, "vvc": 0.12}
+_MOST_BITS_OTHERS = 0.5
 # VVC's large blocks do at full size what shrinking does: from so many bits on, scales above 1 gain 0.2 dB at most where
-# they gain, and lose up to 2 dB (10 chest radiographs).
-_FULL_SIZE_BITS_VVC = 0.03
+# they gain, and lose up to 2 dB (10 chest radiographs). Where images are large, time counts for more than that.
+_FULL_SIZE_BITS_VVC, _FULL_SIZE_BITS_VVC_LARGE = 0.03, 0.015
 # Errors near the best scale differ little and not always in order: the search ends where one is this many times the
 # least. And sizes rise with the setting but for a hundredth here and there, with AVIF.
 _CLEARLY_WORSE, _NEARLY, _NEARLY_USED = 1.1, 1.02, 0.9
@@ -148,11 +149,11 @@ def best_scale(attempts: Attempts, frames: np.ndarray, *, budget: Budget, codec:
         found.append((packet_error(attempt.packet, frames[len(frames) // 2]) * used * gain, attempt))
         return found[-1][0] <= _CLEARLY_WORSE * min(error for error, _ in found)
 
-    start = _start(bits, most=_MOST_BITS_AV1 if codec in ("avif", "vvc") else _MOST_BITS)
+    coarser = compares_scales(frames.size, budget, codec=codec)
+    start = _start(bits, most=_MOST_BITS.get(codec, _MOST_BITS_OTHERS)) if coarser else len(SCALES_TRIED) - 1
     for scale in SCALES_TRIED[start:]:
         if not promising(scale):
             break
-    coarser = compares_scales(frames.size, budget, codec=codec)
     if not found or (coarser and _best(found).packet.header.scale == SCALES_TRIED[start]):
         for scale in reversed(SCALES_TRIED[:start]):
             if not promising(scale) and found:
@@ -164,7 +165,8 @@ def best_scale(attempts: Attempts, frames: np.ndarray, *, budget: Budget, codec:
 
 def compares_scales(pixels: int, budget: Budget, *, codec: str) -> bool:
     """Whether a budget leaves it open if an image of so many pixels is best sent at full size."""
-    return codec != "vvc" or 8 * budget.most < _FULL_SIZE_BITS_VVC * pixels
+    least = _FULL_SIZE_BITS_VVC if pixels <= _LARGE else _FULL_SIZE_BITS_VVC_LARGE
+    return codec != "vvc" or 8 * budget.most < least * pixels
 
 
 def _best(found: list[tuple[float, Attempt]]) -> Attempt:

@@ -13,6 +13,7 @@ Decoders pass over all four. DICOM has a private block instead (`dicom_packet`).
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 import uuid
 from collections.abc import Callable
@@ -90,19 +91,23 @@ def _extract_avif(data: bytes) -> tuple[bytes, bytes | None]:
 
 def _insert_vvc(stream: bytes, header: bytes) -> bytes:
     picture = next((unit.start for unit in units(stream) if is_slice(unit)), len(stream))
-    message, size = _BOX + header, len(_BOX) + len(header)
-    body = bytes([0, INFORMATION << 3 | 1, _USER_DATA]) + b"\xff" * (size // 255) + bytes([size % 255]) + message
-    return stream[:picture] + START + escaped(body + b"\x80") + stream[picture:]
+    return stream[:picture] + _information(header) + stream[picture:]
+
+
+def _information(header: bytes) -> bytes:
+    """A unit of supplemental information (7.3.6, D.2.1), with its start code."""
+    message = _BOX + header
+    size = b"\xff" * (len(message) // 255) + bytes([len(message) % 255])
+    return START + escaped(bytes([0, INFORMATION << 3 | 1, _USER_DATA]) + size + message + b"\x80")
 
 
 def _extract_vvc(data: bytes) -> tuple[bytes, bytes | None]:
-    found = units(data)
-    for number, unit in enumerate(found[:-1]):
-        at = data.find(_BOX, unit.start, found[number + 1].start)
-        if unit.kind == INFORMATION and at >= 0:
-            plain = unescaped(unit.body)
-            header = plain[plain.index(_BOX) + len(_BOX) :].rstrip(b"\0")
-            return data[: unit.start] + data[found[number + 1].start :], header.removesuffix(b"\x80")
+    for unit, following in itertools.pairwise(units(data)):
+        plain = unescaped(unit.body)
+        if unit.kind == INFORMATION and _BOX in plain:
+            header = plain[plain.index(_BOX) + len(_BOX) :].removesuffix(b"\x80")
+            if data[unit.start : following.start] == _information(header):
+                return data[: unit.start] + data[following.start :], header
     return data, None
 
 

@@ -31,8 +31,8 @@ class SendingOptions:
             least error (`budget.best_scale`).
         quality: 1..100, the fidelity of a JPEG of that quality, whatever the codec (`fidelity`); or "auto": 50..75 by
             the image's content (`quality.choose_quality`).
-        codec: "jpeg", "jpeg2000", "avif" or "vvc". "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more than 8
-            bits; with a budget, the one that gives the least error (`budget.codec_for`).
+        codec: "jpeg", "jpeg2000", "avif" or "vvc". "auto" is "jpeg", and "jpeg2000" for several DICOM frames of more
+            than 8 bits; with a budget, the one that gives the least error (`budget.codec_for`).
         max_bytes: a budget for the packet's whole file: the best quality that fits replaces `quality`. None for none.
         ratio: a compression ratio as (0028,2112) counts it (`Packet.ratio`), or a name of `ceilings.RATIOS`: the result
             has that ratio or a little less, whatever `quality` is. None for none. Not together with `max_bytes`.

@@ -18,7 +18,7 @@ from medsr_jax.errors import MedsrError, concerning
 from medsr_jax.imaging.image import Image
 from medsr_jax.transmission import av1_rate, vvc_rate
 from medsr_jax.transmission.av1_rate import Av1Rate
-from medsr_jax.transmission.budget import Attempt, Budget, attempt, best_scale, codec_for
+from medsr_jax.transmission.budget import Attempt, Budget, attempt, best_scale, codec_for, compares_scales
 from medsr_jax.transmission.codecs import CODECS, Codec
 from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.enlargement import enlargement_error

@@ -22,9 +22,10 @@ _SLOPE, _LEAST_SLOPE, _MOST_SLOPE = 0.12, 0.06, 0.25
 _SLOW_TO_DRAFT = 0.98
 # A radiograph of 512x512 has about so many bytes at a QP; larger ones more, by this power of their pixels.
 _USUAL_QP, _USUAL_BYTES, _USUAL_PIXELS, _BY_PIXELS = 40.0, 2000.0, 1 << 18, 0.75
-# Of a budget: what is aimed at, first and with sizes at the low speed; what is good enough to end with; and what
-# suffices to compare scales by.
+# Of a budget: what is aimed at, first and with sizes at the low speed; what is good enough to end with; what is
+# so poor that more tries are made; and what suffices to compare scales by.
 _FIRST_AIM, _AIM, _ENOUGH, _COMPARABLE = 0.982, 0.993, 0.985, 0.93
+_POOR, _POOR_LARGE = 0.98, 0.95
 _DRAFTS, _MORE = 5, 3
 _PARAMETERS = 70  # bytes of the stream that don't depend on the picture
 _QUICK, _LARGE = 6_000, 1 << 20
@@ -67,6 +68,7 @@ class VvcRate:
         self._code, self._budget, self._pace, self._is_compared = code, budget, pace, compared
         usual = _USUAL_BYTES * (pixels / _USUAL_PIXELS) ** _BY_PIXELS
         qp = _USUAL_QP - math.log(budget.most / usual) / _SLOPE if first is None else QUANTISERS - first
+        self._poor = _POOR if pixels <= _LARGE else _POOR_LARGE
         self._first = _bounded(round(qp))
         self._overhead = 0
         self._drafts: dict[float, int] = {}
@@ -79,7 +81,9 @@ class VvcRate:
             MedsrError: nothing fits.
         """
         packet = self.compared()
-        return Attempt(packet, QUANTISERS - round(self._nearest(self._drafts, self._budget.most)), _SLOPE, self.finished)
+        return Attempt(
+            packet, QUANTISERS - round(self._nearest(self._drafts, self._budget.most)), _SLOPE, self.finished
+        )
 
     def compared(self) -> Packet:
         """A packet at a high speed that fits.
@@ -122,7 +126,8 @@ class VvcRate:
             used = budget.size(found[qp]) / goal
             if self._meets(budget.size(found[qp])) and _ENOUGH <= used <= 2 - _ENOUGH:
                 break
-            if number + 1 >= self._pace.tries and meets:
+            best = max(map(budget.size, meets), default=0) / goal
+            if number + 1 >= self._pace.tries and (best >= self._poor or (budget.least and meets)):
                 break
             qp = _bounded(self._towards(sizes, goal * (2 - _AIM if budget.least else _AIM)))
             if qp in found:
@@ -130,7 +135,7 @@ class VvcRate:
         if budget.least:
             enough = [packet for packet in found.values() if self._meets(budget.size(packet))]
             return min(enough, key=budget.size) if enough else max(found.values(), key=budget.size)
-        return max((*meets, fallback) if not meets else meets, key=budget.size)
+        return max(meets or (fallback,), key=budget.size)
 
     def _meets(self, size: int) -> bool:
         return size >= self._budget.least if self._budget.least else size <= self._budget.most
@@ -138,7 +143,7 @@ class VvcRate:
     def _coded(self, qp: float, speed: int, sizes: dict[float, int]) -> Packet:
         """A packet of a QP that need not be whole; its data's bytes are noted."""
         whole = math.floor(qp)
-        packet = self._code(setting_of(whole), 2 ** ((whole - qp) / 6), speed)
+        packet = self._code(round(setting_of(whole)), 2 ** ((whole - qp) / 6), speed)
         sizes[qp] = max(len(packet.streams[0]) - _PARAMETERS, 1)
         self._overhead = self._budget.size(packet) - sizes[qp]
         return packet
@@ -161,4 +166,5 @@ class VvcRate:
 
 
 def _bounded(qp: float) -> float:
+    """A QP that the encoder has, in hundredths."""
     return min(max(round(float(qp), 2), 0.0), float(QUANTISERS))

@@ -6,6 +6,7 @@ Only the first fields of a sequence parameter set are read, which precede and ho
 from __future__ import annotations
 
 import dataclasses
+import itertools
 import re
 
 from medsr_jax.errors import MedsrError
@@ -46,7 +47,7 @@ def units(stream: bytes) -> list[Unit]:
     """All units in order; zero bytes that end one belong to the next start code."""
     places = [match.start() for match in re.finditer(_SHORT_START, stream)]
     found = []
-    for at, end in zip(places, [*places[1:], len(stream)], strict=True):
+    for at, end in itertools.pairwise([*places, len(stream)]):
         body = stream[at + len(_SHORT_START) : end]
         body = body.rstrip(b"\0") if end != len(stream) else body
         start = at - 1 if at and stream[at - 1] == 0 else at
