@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 V = TypeVar("V")
 R = TypeVar("R")
-_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".j2k", ".avif", ".medsr"}
+_SUFFIXES = {".png", ".jpg", ".jpeg", ".tif", ".tiff", ".dcm", ".dicom", ".j2k", ".avif", ".266", ".medsr"}
 
 Inputs = Annotated[list[pathlib.Path], typer.Argument(help="Files and folders; folders are walked.")]
 Output = Annotated[

@@ -56,7 +56,7 @@ def encode_vvc_at(image: np.ndarray, setting: float, speed: int) -> bytes:
     """A byte stream (Annex B) of one intra picture, tuned for squared error.
 
     Args:
-        image: (rows, columns) uint16 codes; of their 65536 levels 1024 are coded.
+        image: (rows, columns) uint16 codes, of whose 65536 levels 1024 are coded; or uint8 codes.
         setting: 1 for QP 63 to 100 for QP 0.
         speed: 0 (slowest) to 10.
 
@@ -68,7 +68,7 @@ def encode_vvc_at(image: np.ndarray, setting: float, speed: int) -> bytes:
         raise MedsrError("ffmpeg has no VVC encoder", remedy=_REMEDY)
     rows, columns = padded_shape(image.shape)  # type: ignore[arg-type]
     codes = np.pad(image, ((0, rows - image.shape[0]), (0, columns - image.shape[1])), mode="edge")
-    luma = np.rint(codes * np.float32(_LEVELS / _CODES)).astype("<u2")
+    luma = np.rint(codes * np.float32(_LEVELS / np.iinfo(image.dtype).max)).astype("<u2")
     chroma = np.full(luma.size // 2, _GREY, "<u2")
     preset, depth = next(((name, depth) for most, name, depth in _PRESETS if speed <= most), (_FASTEST, None))
     threads = 1 if luma.size <= _LARGE else min(os.cpu_count() or 1, 8)

@@ -17,7 +17,8 @@ from medsr_jax.transmission.vvc import QUANTISERS, setting_of
 
 _DRAFT, _COMPARED = 10, 6
 # What the logarithm of the size falls by with each QP: at first, and in what bounds it is measured.
-_SLOPE, _LEAST_SLOPE, _MOST_SLOPE = 0.12, 0.06, 0.25
+_SLOPE, _LEAST_SLOPE, _MOST_SLOPE = 0.12, 0.06, 0.6
+_APART = 0.2  # QPs between which sizes differ by more than chance
 # Data at a low speed against the highest one (4 radiographs).
 _SLOW_TO_DRAFT = 0.98
 # A radiograph of 512x512 has about so many bytes at a QP; larger ones more, by this power of their pixels.
@@ -100,7 +101,7 @@ class VvcRate:
                 is_comparable = number > 0 or not self._is_compared
                 if is_comparable and self._budget.size(packet) >= _COMPARABLE * most:
                     break
-            qp = _bounded(self._towards(self._drafts, _AIM * most, least=_LEAST_SLOPE))
+            qp = _bounded(self._towards(self._drafts, _AIM * most))
             if qp in self._drafts and number:
                 break
         if not fitting:
@@ -153,15 +154,17 @@ class VvcRate:
         data = max(size - self._overhead, 1.0)
         return min(sizes, key=lambda qp: abs(math.log(sizes[qp] / data)))
 
-    def _towards(self, sizes: dict[float, int], size: float, *, least: float = _LEAST_SLOPE) -> float:
-        """The QP at which a line through the two nearest sizes, over their logarithm, meets a size."""
+    def _towards(self, sizes: dict[float, int], size: float) -> float:
+        """The QP at which a line through two sizes, over their logarithm, meets a size: those around it if any are."""
         data = max(size - self._overhead, 1.0)
         nearest = self._nearest(sizes, size)
-        others = sorted(sizes.keys() - {nearest}, key=lambda qp: abs(qp - nearest))
+        beyond = [qp for qp in sizes if (sizes[qp] > data) != (sizes[nearest] > data)]
+        others = beyond or [qp for qp in sizes if abs(qp - nearest) > _APART]
         slope = _SLOPE
-        if others and abs(others[0] - nearest) > 0.2:
-            slope = math.log(sizes[others[0]] / sizes[nearest]) / (nearest - others[0])
-        slope = min(max(slope, least), _MOST_SLOPE)
+        if others:
+            other = min(others, key=lambda qp: abs(qp - nearest))
+            slope = math.log(sizes[other] / sizes[nearest]) / (nearest - other)
+        slope = min(max(slope, _LEAST_SLOPE), _MOST_SLOPE)
         return nearest + math.log(sizes[nearest] / data) / slope
 
 

@@ -59,7 +59,9 @@ def test_one_input_may_name_its_result(tmp_path: pathlib.Path) -> None:
     assert (header.scale, header.quality, header.low, header.high, header.kernel) == (2, 55, 0, 1000, "lanczos")
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("jpeg", ".jpg"), ("jpeg2000", ".j2k"), ("avif", ".avif")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("jpeg", ".jpg"), ("jpeg2000", ".j2k"), ("avif", ".avif"), ("vvc", ".266")]
+)
 def test_codec_names_the_suffix(tmp_path: pathlib.Path, codec: str, suffix: str) -> None:
     Pillow.fromarray(made().pixels[0]).save(tmp_path / "a.png")
     done = RUN.invoke(app, ["compress", str(tmp_path / "a.png"), "-o", str(tmp_path / "out"), "--codec", codec])
@@ -101,7 +103,7 @@ def test_under_a_budget_each_kind_of_file_gets_the_codec_that_serves_it_best(tmp
     done = RUN.invoke(app, ["compress", *files, "-o", str(tmp_path / "out"), "--max-bytes", "4000", "--scale", "4"])
     assert done.exit_code == 0, done.output
     assert _files(tmp_path / "out") == {"a.medsr", "b.medsr"}
-    assert [read_packet(path).header.codec for path in (tmp_path / "out").iterdir()] == ["avif", "avif"]
+    assert [read_packet(path).header.codec for path in (tmp_path / "out").iterdir()] == ["vvc", "vvc"]
     assert all(path.stat().st_size <= 4000 for path in (tmp_path / "out").iterdir())
     standard = ["-o", str(tmp_path / "standard"), "--max-bytes", "6000", "--container", "standard"]
     done = RUN.invoke(app, ["compress", files[1], *standard])

@@ -295,11 +295,11 @@ def test_evaluate_takes_any_scale_and_a_budget(tmp_path: pathlib.Path, radiograp
     assert re.search(r"1/2 jpeg q [567]\d", scaled.stdout)
     kept = run("evaluate", tmp_path / "a.png", "--max-bytes", "1500", "--report", tmp_path / "report")
     assert kept.exit_code == 0, kept.output
-    assert re.search(r"1/\d avif q \d+", kept.stdout)
+    assert re.search(r"1/\d vvc q \d+", kept.stdout)
     assert "in at most 1,500 bytes: 1/" in (tmp_path / "report" / "index.html").read_text()
     row = (tmp_path / "report" / "images.csv").read_text().splitlines()[1].split(",")
     assert int(row[1]) <= 1500
-    assert row[4] == "avif"
+    assert row[4] == "vvc"
     too_small = f"{tmp_path / 'a.png'}: doesn't fit into 15 bytes"
     wrong = (("--max-bytes", "0"), 2), (("--scale", "many"), 2), (("--codec", "gif"), 2), (("--max-bytes", "15"), 1)
     for options, status in wrong:

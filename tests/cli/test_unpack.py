@@ -29,7 +29,9 @@ def run(*arguments: object, status: int = 0) -> str:
     return done.output
 
 
-@pytest.mark.parametrize(("codec", "suffix"), [("avif", ".avif"), ("jpeg", ".jpg"), ("jpeg2000", ".j2k")])
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("avif", ".avif"), ("jpeg", ".jpg"), ("jpeg2000", ".j2k"), ("vvc", ".266")]
+)
 def test_a_thin_packet_becomes_the_file_that_it_stands_for(
     image: pathlib.Path, tmp_path: pathlib.Path, codec: str, suffix: str
 ) -> None:
@@ -40,8 +42,9 @@ def test_a_thin_packet_becomes_the_file_that_it_stands_for(
     assert " of them pixels, from " in run("unpack", sent, "-o", opened)
     thin, standard = read_packet(sent / "chest.medsr"), read_packet(opened / f"chest{suffix}")
     assert (thin.header, thin.sha256) == (standard.header, standard.sha256)
-    with Pillow.open(opened / f"chest{suffix}") as picture:
-        assert (picture.height, picture.width) == thin.header.small_shape
+    if codec != "vvc":  # which Pillow doesn't know
+        with Pillow.open(opened / f"chest{suffix}") as picture:
+            assert (picture.height, picture.width) == thin.header.small_shape
     assert "from" in run("unpack", opened, "-o", tmp_path / "again")
     assert (tmp_path / "again" / f"chest{suffix}").read_bytes() == (opened / f"chest{suffix}").read_bytes()
 
@@ -66,11 +69,11 @@ def test_a_signed_thin_packet_is_signed_anew(image: pathlib.Path, tmp_path: path
     run("compress", image, "-o", packet, "--scale", "4", "--max-bytes", 900, "--key", key)
     named = ["-o", tmp_path / "named.avif", "--max-bytes", "900", "--scale", "4"]
     assert "becomes a .medsr file and not named.avif" in run("compress", image, *named, status=1)
-    run("unpack", packet, "-o", tmp_path / "signed.avif", "--key", key)
-    assert read_packet(tmp_path / "signed.avif", key=key.read_bytes()).header.notes == ()
-    assert "no key was given" in run("unpack", packet, "-o", tmp_path / "plain.avif")
+    run("unpack", packet, "-o", tmp_path / "signed.266", "--key", key)
+    assert read_packet(tmp_path / "signed.266", key=key.read_bytes()).header.notes == ()
+    assert "no key was given" in run("unpack", packet, "-o", tmp_path / "plain.266")
     with pytest.raises(Exception, match="not signed"):
-        read_packet(tmp_path / "plain.avif", key=key.read_bytes())
+        read_packet(tmp_path / "plain.266", key=key.read_bytes())
 
 
 def test_a_thin_dicom_packet_becomes_a_dicom_object_or_the_picture_alone(tmp_path: pathlib.Path) -> None:
@@ -79,7 +82,7 @@ def test_a_thin_dicom_packet_becomes_a_dicom_object_or_the_picture_alone(tmp_pat
     run("unpack", tmp_path / "a.medsr", "-o", tmp_path / "opened")
     thin, standard = read_packet(tmp_path / "a.medsr"), read_packet(tmp_path / "opened" / "a.dcm")
     assert (thin.header, thin.sha256) == (standard.header, standard.sha256)
-    run("compress", ct, "-o", tmp_path / "b.medsr", "--max-bytes", 2500, "--scale", 4)
+    run("compress", ct, "-o", tmp_path / "b.medsr", "--max-bytes", 2500, "--scale", 4, "--codec", "avif")
     said = run("unpack", tmp_path / "b.medsr", "-o", tmp_path / "opened")
     assert "DICOM has no transfer syntax for AV1" in said
     with Pillow.open(tmp_path / "opened" / "b.avif") as picture:

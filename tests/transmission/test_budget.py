@@ -40,7 +40,9 @@ def test_budget_counts_the_whole_file_and_is_used_up(codec: str, budget: int) ->
     assert len(packet_bytes(packet)) <= budget
     best = len(packet_bytes(compress(image, scale=4, codec=codec, quality=100, container="thin")))
     # A step of libjpeg's scale is worth so much; the others can be steered between steps.
-    assert len(packet_bytes(packet)) >= min({"jpeg": 0.85, "jpeg2000": 0.95, "avif": 0.93}[codec] * budget, best - 1)
+    assert len(packet_bytes(packet)) >= min(
+        {"jpeg": 0.85, "jpeg2000": 0.95, "avif": 0.93, "vvc": 0.93}[codec] * budget, best - 1
+    )
 
 
 @pytest.mark.parametrize("codec", ["jpeg", "jpeg2000"])
@@ -83,9 +85,9 @@ def test_a_budget_of_nothing_is_refused(budget: int) -> None:
     [
         (None, False, None, "jpeg"),
         (None, True, None, "jpeg"),
-        (None, False, 1740, "avif"),
-        (None, False, 600, "avif"),
-        (None, True, 4000, "jpeg2000"),
+        (None, False, 1740, "vvc"),
+        (None, False, 600, "vvc"),
+        ("avif", False, 600, "avif"),
         ("jpeg", False, 1740, "jpeg"),
     ],
 )
@@ -96,6 +98,13 @@ def test_the_codec_is_known_before_the_image(
     assert codec_for(options, dicom=dicom) == expected
 
 
+def test_without_vvc_or_with_several_frames_av1_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    options = SendingOptions(max_bytes=1740)
+    assert codec_for(options, dicom=False, several=True) == "avif"
+    monkeypatch.setattr(sys.modules["medsr_jax.transmission.budget"], "has_vvc", lambda: False)
+    assert [codec_for(options, dicom=dicom) for dicom in (False, True)] == ["avif", "jpeg2000"]
+
+
 def test_the_boxes_of_avif_are_too_many_for_few_bytes() -> None:
     chosen = [codec_for(SendingOptions(max_bytes=budget, container="standard"), dicom=False) for budget in (600, 1740)]
     assert chosen == ["jpeg2000", "avif"]
@@ -104,6 +113,7 @@ def test_the_boxes_of_avif_are_too_many_for_few_bytes() -> None:
 def test_without_avif_in_pillow_jpeg2000_is_taken_and_avif_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     for module in ("budget", "options"):
         monkeypatch.setattr(sys.modules[f"medsr_jax.transmission.{module}"], "has_avif", lambda: False)
+    monkeypatch.setattr(sys.modules["medsr_jax.transmission.budget"], "has_vvc", lambda: False)
     assert compress(made(), max_bytes=1740).header.codec == "jpeg2000"
     with pytest.raises(MedsrError, match="^codec: avif is not part of Pillow here; choose jpeg or jpeg2000$"):
         compress(made(), codec="avif")
@@ -164,7 +174,7 @@ def test_attributes_beyond_the_budget_are_refused_before_anything_is_coded(monke
         raise AssertionError("coded")
 
     for name, codec in CODECS.items():
-        monkeypatch.setitem(CODECS, name, dataclasses.replace(codec, encoder=refused))
+        monkeypatch.setitem(CODECS, name, dataclasses.replace(codec, encoder=refused, paced=None))
     problem = r"doesn't fit into 200 bytes: its attributes alone take \d+; raise the budget or send minimal headers$"
     with pytest.raises(MedsrError, match=problem):
         compress(image, max_bytes=200)

@@ -139,7 +139,7 @@ def test_bits_that_count_are_those_of_the_value_range() -> None:
 
 @pytest.mark.parametrize("codec", CODECS)
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
-def test_packets_come_back_from_a_file_that_pillow_opens(tmp_path: pathlib.Path, codec: str, dtype: str) -> None:
+def test_packets_come_back_from_a_standard_file(tmp_path: pathlib.Path, codec: str, dtype: str) -> None:
     packet = compress(made(97, 121, dtype=dtype), codec=codec)
     path = tmp_path / f"sent{packet_suffix(packet)}"
     size = write_packet(path, packet)
@@ -148,8 +148,9 @@ def test_packets_come_back_from_a_file_that_pillow_opens(tmp_path: pathlib.Path,
     assert again == packet
     assert again.decode().shape == (1, 25, 31)
     assert (again.header.rows, again.header.columns) == (97, 121)
-    with Pillow.open(path) as picture:
-        assert picture.size == (31, 25)
+    if codec != "vvc":  # which Pillow doesn't know
+        with Pillow.open(path) as picture:
+            assert picture.size == (31, 25)
     assert is_packet(path)
     assert [file.name for file in tmp_path.iterdir()] == [path.name]
 

@@ -24,7 +24,7 @@ def thin(packet: Packet, *, key: bytes | None = None) -> bytes:
     return packet_bytes(to_thin(packet), key=key)
 
 
-@pytest.mark.parametrize(("codec", "saved"), [("jpeg", 150), ("jpeg2000", 120), ("avif", 300)])
+@pytest.mark.parametrize(("codec", "saved"), [("jpeg", 150), ("jpeg2000", 120), ("avif", 300), ("vvc", 120)])
 def test_the_header_of_a_usual_image_takes_thirteen_bytes_with_its_checksum(codec: str, saved: int) -> None:
     packet = compress(made(512, 512), codec=codec, quality=50, preprocess=False)
     data = thin(packet)
@@ -32,7 +32,7 @@ def test_the_header_of_a_usual_image_takes_thirteen_bytes_with_its_checksum(code
     assert len(data) <= len(packet_bytes(packet)) - saved
 
 
-@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000", "avif"])
+@pytest.mark.parametrize("codec", ["jpeg", "jpeg2000", "avif", "vvc"])
 @pytest.mark.parametrize("dtype", ["uint8", "uint16", "int16"])
 def test_both_containers_hold_the_same_packet(codec: str, dtype: str) -> None:
     packet = compress(made(50, 70, dtype=dtype), codec=codec, quality=50)
@@ -79,7 +79,7 @@ def headers(count: int) -> list[PacketHeader]:
         ]
         low, high = windows[random.integers(3)]
         scale = int(random.integers(1, 9))
-        codec = str(random.choice(["jpeg", "jpeg2000", "avif"]))
+        codec = str(random.choice(["jpeg", "jpeg2000", "avif", "vvc"]))
         marks = Padding(0, 5, 3, int(random.choice([1, scale])), random.bytes(int(random.integers(0, 300))))
         found.append(
             PacketHeader(
@@ -195,7 +195,7 @@ def test_large_claims_are_refused_before_anything_is_decoded() -> None:
 def test_a_budget_makes_a_thin_packet_unless_told_otherwise() -> None:
     image = made(256, 256)
     chosen = compress(image, max_bytes=700)
-    assert (chosen.container, chosen.header.codec) == ("thin", "avif")
+    assert (chosen.container, chosen.header.codec) == ("thin", "vvc")
     assert len(packet_bytes(chosen)) <= 700
     assert len(packet_bytes(to_standard(chosen))) > 700
     assert compress(image, max_bytes=700, container="standard").container == "standard"
