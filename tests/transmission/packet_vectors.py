@@ -56,12 +56,14 @@ def vectors() -> dict[str, Vector]:
         "jpeg2000-16bit": Vector(twelve, {"codec": "jpeg2000", "quality": 75}),
         "jpeg-padding": Vector(padded, {"codec": "jpeg", "quality": 50}),
         "avif-float": Vector(floats, {"codec": "avif", "quality": 60, "scale": 2, "kernel": "bicubic"}),
+        "vvc": Vector(wide, {"codec": "vvc", "quality": 60, "scale": 2}),
         "dicom": Vector(_dicom(), {"codec": "jpeg", "quality": 60}),
         "thin-jpeg-signed": Vector(plain, {"codec": "jpeg", "quality": 60, "container": "thin"}, key=KEY),
         "thin-jpeg2000-16bit": Vector(twelve, {"codec": "jpeg2000", "quality": 75, "container": "thin"}),
         "thin-jpeg-padding": Vector(padded, {"codec": "jpeg", "quality": 50, "container": "thin"}),
         "thin-avif": Vector(wide, {"codec": "avif", "quality": 60, "scale": 2, "container": "thin"}),
         "thin-avif-float": Vector(floats, {"codec": "avif", "quality": 60, "container": "thin", "window": (-0.1, 1.5)}),
+        "thin-vvc": Vector(twelve, {"codec": "vvc", "quality": 60, "scale": 2, "container": "thin"}),
         "thin-dicom": Vector(_dicom(), {"codec": "avif", "quality": 60, "container": "thin"}),
     }
 

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import dataclasses
+import pathlib
+import re
 import struct
 from collections.abc import Iterator
 from typing import Any
 
+PAGE = pathlib.Path(__file__).parents[3] / "docs" / "packet-format.md"
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
-KERNELS, CODECS, KINDS = ("area", "bicubic", "lanczos"), ("jpeg", "jpeg2000", "avif"), ("png", "jpeg", "tiff", "dicom")
+KERNELS, CODECS = ("area", "bicubic", "lanczos"), ("jpeg", "jpeg2000", "avif", "vvc")
+KINDS = ("png", "jpeg", "tiff", "dicom")
+    ("area", "bicubic", "lanczos"),
+    ("jpeg", "jpeg2000", "avif", "vvc"),
+    ("png", "jpeg", "tiff", "dicom"),
+)
 # Annex K of T.81, table K.1, row by row.
 ANNEX_K = (
     "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
@@ -99,7 +107,7 @@ def read_thin(data: bytes) -> Thin:
     if options & 4:
         a, b, span = number(), number(), greatest - least
         low, high = least - span * a / 256, greatest + span * b / 256
-    bits = take(1)[0] if options & 8 else 8
+    bits = take(1)[0] if options & 8 else 16 if coding % 8 == 3 else 8
     fields: dict[str, Any] = {"rows": rows, "columns": columns, "dtype": dtype, "value_range": [least, greatest]}
     fields |= {"low": low, "high": high, "levels": 2**bits - 1, "scale": 1 + (coding >> 3) % 8}
     fields |= {"kernel": KERNELS[coding >> 6], "quality": quality % 128, "codec": CODECS[coding % 8], "version": 2}
@@ -138,6 +146,8 @@ def rebuilt(thin: Thin, payload: bytes) -> bytes:
         return _jpeg(payload, rows, columns, thin.fields["quality"])
     if thin.fields["codec"] == "jpeg2000":
         return _jpeg2000(payload, rows, columns, thin.bits, thin.form - 1)
+    if thin.fields["codec"] == "vvc":
+        return _vvc(payload, rows, columns, thin.form)
     header = _sequence_header(rows, columns, thin.form - 2)
     return b"\x0a" + _leb(len(header)) + header + b"\x32" + _leb(len(payload)) + payload
 
@@ -197,6 +207,39 @@ def _jpeg2000(payload: bytes, rows: int, columns: int, bits: int, d: int) -> byt
     lengths = [(len(body) + 2).to_bytes(2, "big") for body in segments[1::2]]
     main = segments[0] + lengths[0] + segments[1] + segments[2] + lengths[1] + segments[3]
     return b"\xff\x4f" + size + main + tile + payload + b"\xff\xd9"
+
+
+def vvc_rows() -> list[tuple[str, str, str]]:
+    """The page's table of parameter sets."""
+    return re.findall(r"^\| \d+ \| `([0-9a-f]{17})` \| `([0-9a-f]+)` \| `([0-9a-f]+)` \|$", PAGE.read_text(), re.M)
+
+
+def _vvc(payload: bytes, rows: int, columns: int, form: int) -> bytes:
+    before, after, parameters = (int(number, 16) for number in vvc_rows()[form - 1])
+    rows, columns = (max(16, side + side % 2) for side in (rows, columns))
+    w, h = (-(-side // 8) * 8 for side in (columns, rows))
+
+    def ue(value: int) -> str:
+        binary = f"{value + 1:b}"
+        return "0" * (len(binary) - 1) + binary
+
+    window = "0"
+    if (w, h) != (columns, rows):
+        window = "1" + ue(0) + ue((w - columns) // 2) + ue(0) + ue((h - rows) // 2)
+    sequence = f"{before:066b}{ue(w)}{ue(h)}{window}{f'{after:b}'[1:]}"
+    picture = f"{0x40800:027b}{ue(w)}{ue(h)}{f'{parameters:b}'[1:]}"
+    third = b"\0\0\0\1" if payload[1] >> 3 == 17 else b"\0\0\1"
+    return b"\0\0\0\1" + _unit(sequence) + b"\0\0\0\1" + _unit(picture) + third + payload
+
+
+def _unit(bits: str) -> bytes:
+    bits += "0" * (-len(bits) % 8)
+    escaped = bytearray()
+    for byte in int(bits, 2).to_bytes(len(bits) // 8, "big"):
+        if byte <= 3 and escaped[-2:] == b"\0\0":
+            escaped.append(3)
+        escaped.append(byte)
+    return bytes(escaped)
 
 
 def _sequence_header(rows: int, columns: int, f: int) -> bytes:
