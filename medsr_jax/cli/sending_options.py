@@ -63,14 +63,14 @@ class Sending:
         str,
         typer.Option(
             autocompletion=lambda: EFFORTS,
-            help="Of AVIF's encoder with --max-bytes or --ratio: fast, normal or thorough.",
+            help="Of the encoder of AV1 or VVC with --max-bytes or --ratio: fast, normal or thorough.",
         ),
     ] = EFFORTS[1]
     codec: Annotated[
         str,
         typer.Option(
             autocompletion=lambda: (AUTO, *CODECS),
-            help="jpeg, jpeg2000 or avif. auto: jpeg; with --max-bytes, the best.",
+            help="jpeg, jpeg2000, avif or vvc. auto: jpeg; with --max-bytes, the best.",
         ),
     ] = AUTO
     kernel: Annotated[

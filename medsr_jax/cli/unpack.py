@@ -30,10 +30,10 @@ def unpack(
     max_pixels: MaxPixels = None,
     key: Key = None,
 ) -> None:
-    """Write thin packets as the standard files that they stand for: JPEG, JPEG 2000, AVIF or DICOM.
+    """Write thin packets as the standard files that they stand for: JPEG, JPEG 2000, AVIF, VVC or DICOM.
 
     A viewer opens the result, and `medsr restore` reads it as it does the thin packet. Of a DICOM object whose small
-    picture is AV1, which DICOM has no place for, it is the picture alone. With a key the file is signed anew.
+    picture is AV1 or VVC, which DICOM has no place for, it is the picture alone. With a key the file is signed anew.
     """
     with failing(usage=True):
         secret = key_of(key)

@@ -13,8 +13,8 @@ from medsr_jax.transmission.conversion import to_standard
 from medsr_jax.transmission.packet_io import check_start, packet_bytes, packet_suffix, parse_packet
 
 _PICTURE_ALONE = (
-    "the small picture alone, without attributes, and no packet: DICOM has no transfer syntax for AV1; `medsr restore`"
-    " makes the DICOM object of the thin packet"
+    "the small picture alone, without attributes, and no packet: DICOM has no transfer syntax for {codec}; `medsr"
+    " restore` makes the DICOM object of the thin packet"
 )
 
 
@@ -42,5 +42,5 @@ def unpacked(file: pathlib.Path, *, max_pixels: int | None, key: bytes | None = 
         result = packet.streams[0] if alone else packet_bytes(standard, key=key)
     about = f"{standard.size_text(len(result))}, from {len(data)} bytes"
     facts = {"pixel_bytes": packet.coded_bytes, "codec": codec.name}
-    notes = (*packet.header.notes, *((_PICTURE_ALONE,) if alone else ()))
+    notes = (*packet.header.notes, *((_PICTURE_ALONE.format(codec=codec.name),) if alone else ()))
     return Encoded(codec.suffix if alone else packet_suffix(standard), result, about, notes, facts)

@@ -109,7 +109,10 @@ def decode_vvc(stream: bytes) -> np.ndarray:
     rows, columns = picture_shape(stream)
     size = rows * columns
     raw = _run(
-        [*(_program(), *_QUIET, "-xerror", "-err_detect", "explode", "-f", "vvc", "-i", "-"), *_RAW, "-"],
+        [
+            *(_program(), *_QUIET, "-xerror", "-err_detect", "explode", "-max_pixels", str(2 * size + _LARGE)),
+            *("-f", "vvc", "-i", "-", *_RAW, "-"),
+        ],
         stream,
         pixels=size,
     )

@@ -62,7 +62,7 @@ def seeds() -> list[tuple[str, bytes]]:
     logging.getLogger("pydicom").setLevel(logging.CRITICAL)
     files = []
     for name, image in images().items():
-        for codec in ("jpeg", "jpeg2000", *(() if image.dataset else ("avif",))):
+        for codec in ("jpeg", "jpeg2000", *(() if image.dataset else ("avif", "vvc"))):
             packet = compress(image, codec=codec, quality=50)
             files.append((f"{name}-{codec}", packet_bytes(packet)))
             files.append((f"thin-{name}-{codec}", packet_bytes(to_thin(packet))))

@@ -13,10 +13,6 @@ PAGE = pathlib.Path(__file__).parents[3] / "docs" / "packet-format.md"
 TYPES = ("uint8", "int8", "uint16", "int16", "uint32", "int32", "float16", "float32", "float64")
 KERNELS, CODECS = ("area", "bicubic", "lanczos"), ("jpeg", "jpeg2000", "avif", "vvc")
 KINDS = ("png", "jpeg", "tiff", "dicom")
-    ("area", "bicubic", "lanczos"),
-    ("jpeg", "jpeg2000", "avif", "vvc"),
-    ("png", "jpeg", "tiff", "dicom"),
-)
 # Annex K of T.81, table K.1, row by row.
 ANNEX_K = (
     "16 11 10 16 24 40 51 61 12 12 14 19 26 58 60 55 14 13 16 24 40 57 69 56 14 17 22 29 51 87 80 62 "
