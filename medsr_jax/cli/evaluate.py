@@ -155,6 +155,9 @@ def _measured(
         bicubic=fidelity(result.bicubic, image.pixels, **values),
         restored=fidelity(result.restored.pixels, image.pixels, **values),
         pictures=write_pictures(report_folder, relative.as_posix(), image, result),
+        agreement=result.restored.agreement,
+        violation=result.restored.violation,
+        departure=result.restored.departure,
     )
     return result, row
 

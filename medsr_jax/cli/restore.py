@@ -90,12 +90,13 @@ def restore(
         write_restored(target, packet, restored, transfer_syntax=syntax, uncertainty=map_path)
         about = f"{header.rows}x{header.columns} {header.dtype} from 1/{header.scale}, model {restored.model}"
         parts = [f"{target}: {about}"]
-        if restored.violation is not None:
-            parts.append(agreement(restored))
+        if said := restored.agreement:
+            parts.append(said)
         if map_path is not None and restored.spread is not None:
             mean, most = restored.spread.mean(), restored.spread.max()
             parts.append(f"spread {mean:.3g} on average and {most:.3g} at most, in stored values, mapped in {map_path}")
-        facts = {"model": restored.model, "scale": header.scale, "violation": restored.violation}
+        facts = {"model": restored.model, "scale": header.scale}
+        facts |= {"violation": restored.violation, "departure": restored.departure}
         ignored = ("not DICOM: the transfer syntax does not apply",) if unused else ()
         return Done(", ".join(parts), (*restored.notes, *ignored, "not for primary diagnosis"), facts)
 
@@ -129,8 +130,8 @@ def demo(
         say(demonstration.TITLE)
         table([(name, Scores.of(result)) for name, result in results])
         for name, result in results:
-            if result.restored.violation is not None:
-                say(f"{name}: {agreement(result.restored)}")
+            if said := result.restored.agreement:
+                say(f"{name}: {said}")
         say(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
         say("lossy: not for primary diagnosis")
 
@@ -179,10 +180,3 @@ def maps_beside(inputs: list[pathlib.Path], out: pathlib.Path) -> MapPath:
         return path
 
     return beside
-
-
-def agreement(restored: Restored) -> str:
-    """How far the result contradicts its packet, and did before it was fitted to it."""
-    text = f"agrees with what was sent to {restored.violation:.2f} quantisation steps"
-    before = restored.violation_before
-    return text if before is None else f"{text} ({before:.2f} before the fit)"

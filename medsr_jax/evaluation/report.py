@@ -44,6 +44,8 @@ class Row:
         model: what restored it.
         bicubic, restored: how near each came to the original.
         pictures: paths below the report's folder, in the order original, bicubic, restored.
+        agreement: of the restored image with its packet, in words.
+        violation, departure: the same in numbers (`Restored`).
     """
 
     name: str
@@ -56,6 +58,9 @@ class Row:
     bicubic: Fidelity
     restored: Fidelity
     pictures: tuple[str, ...] = ()
+    agreement: str = ""
+    violation: float | None = None
+    departure: float | None = None
 
 
 def write_pictures(folder: pathlib.Path, stem: str, image: Image, measured: Measured) -> tuple[str, ...]:
@@ -101,11 +106,14 @@ def write_table(path: pathlib.Path, rows: Sequence[Row]) -> None:
     """All figures of all images as CSV, a column a measure and method."""
     measures = [field.name for field in dataclasses.fields(Fidelity)]
     heads = [f"{measure}_{method}" for measure in measures for method in ("bicubic", "restored")]
-    table: list[list[object]] = [["image", "bytes", "ratio", "scale", "codec", "quality", "model", *heads]]
+    table: list[list[object]] = [
+        ["image", "bytes", "ratio", "scale", "codec", "quality", "model", *heads, "violation", "departure"]
+    ]
     for row in rows:
         values = [getattr(result, measure) for measure in measures for result in (row.bicubic, row.restored)]
         sent = [row.sent_bytes, f"{row.ratio:.2f}", row.scale, row.codec, row.quality, row.model]
-        table.append([row.name, *sent, *(f"{v:.6g}" for v in values)])
+        agrees = ("" if value is None else f"{value:.6g}" for value in (row.violation, row.departure))
+        table.append([row.name, *sent, *(f"{v:.6g}" for v in values), *agrees])
     atomic_write(path, csv_bytes(table))
 
 
@@ -187,6 +195,7 @@ def _section(row: Row) -> str:
             f"<div class=lens></div><figcaption>{_shown(caption)}</figcaption></figure>"
         )
     about = f"{row.sent_bytes:,} bytes, {ratio_text(row.ratio)}, 1/{row.scale} of the side, {row.codec} q {row.quality}"
+    about += f"; {row.agreement}" if row.agreement else ""
     return (
         f"<section><h3>{_shown(row.name)} <small>{about}</small></h3>"
         f"<div class=views>{''.join(figures)}</div></section>"

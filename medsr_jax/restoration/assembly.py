@@ -35,6 +35,8 @@ class Restored:
         violation: the largest distance of the result's DCT coefficients, downsampled as the sender does, from the
             intervals that the JPEG states, in quantisation steps; None where the packet states none.
         violation_before: the same before the result was fitted to them; None where it was not.
+        departure: where no intervals are stated (AV1, JPEG 2000, VVC): root mean square difference of the result,
+            downsampled as the sender does, from the small image that was decoded, in levels of 255; else None.
         notes: what the reader of the image should know.
         spread: (frames, rows, columns) float32, in the units of the pixels: the standard deviation of the network's
             answers to the eight flips and transposes of what was sent (`ensemble`), before the fit; None where it was
@@ -51,11 +53,23 @@ class Restored:
     spread: np.ndarray | None = None
     model: str = ""
     identity: str = ""
+    departure: float | None = None
+
+    @property
+    def agreement(self) -> str:
+        """How far the result contradicts its packet, in words; empty where nothing was sent that it could."""
+        if self.violation is None:
+            if self.departure is None:
+                return ""
+            return f"departs from what was decoded by {self.departure:.2f} of 255 levels (RMS)"
+        text, before = f"agrees with what was sent to {self.violation:.2f} quantisation steps", self.violation_before
+        return text if before is None else f"{text} ({before:.2f} before the fit)"
 
     def __repr__(self) -> str:
         frames, rows, columns = self.pixels.shape
         many = f"{frames} frames of " if frames > 1 else ""
         fit = "" if self.violation is None else f", violation {self.violation:.2f}"
+        fit += "" if self.departure is None else f", departure {self.departure:.2f}"
         return f"Restored({many}{rows}x{columns} {self.pixels.dtype} by {self.model}{fit})"
 
 
@@ -162,8 +176,9 @@ class Assembly:
         notes = (*self._packet.header.notes, *notes)
         # Judged without padding, which the sender's small image did not have either.
         violation, padding = self._violation(), self._packet.header.padding
+        departure = self._departure() if violation is None else None
         pixels = self._pixels if padding is None else padding.applied(self._pixels)
-        return Restored(pixels, violation, self._before, notes, self._spread, model, identity)
+        return Restored(pixels, violation, self._before, notes, self._spread, model, identity, departure)
 
     def _violation(self) -> float | None:
         h = self._packet.header
@@ -171,9 +186,26 @@ class Assembly:
             return None
         worst = 0.0
         for frame, indices in zip(self._pixels, self._indices, strict=True):
-            small = downscale(above(frame, h.low), scale=h.scale, kernel=h.kernel) * (255.0 / (h.high - h.low))
-            worst = max(worst, largest_violation(np.clip(small, 0.0, 255.0), indices, self._table))
+            worst = max(worst, largest_violation(self._sent_again(frame), indices, self._table))
         return worst
+
+    def _departure(self) -> float | None:
+        h = self._packet.header
+        if h.high <= h.low:
+            return None
+        decoded = (codes * np.float32(255.0 / h.levels) for codes in self._small)
+        squares = [
+            np.mean(np.square(self._sent_again(frame) - codes), dtype=np.float64)
+            for frame, codes in zip(self._pixels, decoded, strict=True)
+        ]
+        return float(np.sqrt(np.mean(squares)))
+
+    def _sent_again(self, frame: np.ndarray) -> np.ndarray:
+        """A result as the sender would shrink it, in levels 0..255 that are not rounded."""
+        h = self._packet.header
+        small = downscale(above(frame, h.low), scale=h.scale, kernel=h.kernel) * (255.0 / (h.high - h.low))
+        result: np.ndarray = np.clip(small, 0.0, 255.0)
+        return result
 
 
 def _strength(packet: Packet) -> float:

@@ -4,7 +4,7 @@
         [--budgets 1000 1740 4000 8000] [--efforts normal] [--whole]
 
 For each image (central 512x512; --whole: all of it), codec, effort and budget: the share of the budget that the file
-takes, seconds of `compress` in this process and the encoder's (CPU time, which other jobs on the machine disturb less, and by the clock;
+takes, seconds of `compress` and the encoders that it runs (CPU time, which other jobs disturb less, and by the clock;
 run it under `taskset -c 0` for one core), the scales chosen, and the PSNR of the small image as bicubic interpolation
 enlarges it, in dB of the codes' range. Where a budget can't be met by an image, that image is left out. Ends with a
 line per figure, `ratio NAME OURS/TARGET=R target 1.0`. --data defaults to val/chest of $MEDSR_DATA.

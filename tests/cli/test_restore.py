@@ -300,6 +300,8 @@ def test_evaluate_takes_any_scale_and_a_budget(tmp_path: pathlib.Path, radiograp
     row = (tmp_path / "report" / "images.csv").read_text().splitlines()[1].split(",")
     assert int(row[1]) <= 1500
     assert row[4] == "vvc"
+    assert row[-2:] == ["", "0"] or float(row[-1]) < 0.3
+    assert "departs from what was decoded by" in (tmp_path / "report" / "index.html").read_text()
     too_small = f"{tmp_path / 'a.png'}: doesn't fit into 15 bytes"
     wrong = (("--max-bytes", "0"), 2), (("--scale", "many"), 2), (("--codec", "gif"), 2), (("--max-bytes", "15"), 1)
     for options, status in wrong:

@@ -15,6 +15,7 @@ from medsr_jax.restoration import Restorer, restored_suffix, write_restored
 from medsr_jax.restoration.assembly import Assembly
 from medsr_jax.restoration.function import Inputs
 from medsr_jax.restoration.program import network_program
+from medsr_jax.transmission.downscaling import downscale
 from medsr_jax.transmission.packet_io import read_packet, write_packet
 from medsr_jax.transmission.sender import compress
 from medsr_jax.weights import model_file
@@ -148,9 +149,19 @@ def test_a_result_is_labelled_with_what_made_it(tiny_weights: Any) -> None:
     )
 
 
-def test_a_packet_without_intervals_says_so(restorer: Any, radiograph: np.ndarray) -> None:
-    restored = restorer(compress(picture(radiograph), codec="jpeg2000", quality=60))
-    assert restored.violation is None
+def test_a_packet_without_intervals_says_how_far_the_result_is_from_what_was_decoded(
+    restorer: Any, radiograph: np.ndarray
+) -> None:
+    assert restorer(compress(picture(radiograph), quality=60)).departure is None
+    for codec in ("jpeg2000", "vvc"):
+        packet = compress(picture(radiograph), codec=codec, quality=60)
+        restored = restorer(packet)
+        assert restored.violation is None
+        again = downscale(restored.pixels[0], scale=4, kernel="area")
+        difference = again - packet.decode()[0] * (255 / packet.header.levels)
+        assert restored.departure == pytest.approx(np.sqrt(np.mean(difference**2)), rel=1e-4)
+    whole = Restorer("bicubic")(compress(picture(radiograph), codec="avif", scale=1, quality=60))
+    assert whole.departure == 0
 
 
 def test_a_packet_of_another_scale_is_refused_with_a_remedy(restorer: Any, radiograph: np.ndarray) -> None:
