@@ -116,7 +116,7 @@ def demo(
     out: Annotated[pathlib.Path, typer.Option(help="Folder for the files and pictures.")] = pathlib.Path("demo"),
     model: Annotated[
         str, typer.Option(autocompletion=lambda: packaged_models(), help="As of `medsr restore`.")
-    ] = "xray-x4",
+    ] = "auto",
 ) -> None:
     """A real chest radiograph through both ends, with a picture of the result."""
     with failing(usage=True):
@@ -132,7 +132,8 @@ def demo(
         for name, result in results:
             if said := result.restored.agreement:
                 say(f"{name}: {said}")
-        say(f"pictures: {out / 'demo.png'}, {out / 'demo-crop.png'}; the files that travel are beside them")
+        pictures = ", ".join(str(out / f"demo{name}.png") for name in ("", "-crop", "-bytes"))
+        say(f"pictures: {pictures}; the files that travel are beside them")
         say("lossy: not for primary diagnosis")
 
 

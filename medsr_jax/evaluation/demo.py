@@ -7,13 +7,17 @@ import pathlib
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.link import Measured, central_crop, measure
-from medsr_jax.evaluation.pictures import busiest_square, side_by_side
+from medsr_jax.evaluation.metrics import psnr
+from medsr_jax.evaluation.pictures import busiest_square, draw, side_by_side
+from medsr_jax.evaluation.studies.full_size import FULL_SIZE
 from medsr_jax.files import atomic_write
-from medsr_jax.imaging import read_image
+from medsr_jax.imaging import Image, read_image
 from medsr_jax.restoration import Restorer, write_restored
+from medsr_jax.transmission.mapping import to_codes
 from medsr_jax.transmission.packet_io import read_packet
 
 SOURCE = "RG1_J2KR.dcm"
+BUDGET, PEERS = 1740, ("JPEG 2000", "AVIF")
 TITLE = "RG1, a chest radiograph from PyPI pydicom-data"
 
 
@@ -35,10 +39,11 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
     """Send and restore the radiograph and a crop of it, writing what travels, what comes out, and pictures.
 
     Into ``out`` go ``original.dcm``, ``sent.dcm``, ``restored.dcm``, ``sent-crop.jpg``, ``restored-crop.png`` and a
-    picture of each, ``demo.png`` and ``demo-crop.png``.
+    picture of each, ``demo.png`` and ``demo-crop.png``; and of the crop under a budget ``sent-budget.medsr``,
+    ``restored-budget.png`` and ``demo-bytes.png``, beside files of other codecs that have as many bytes.
 
     Returns:
-        (name, measured) of the whole and the crop.
+        (name, measured) of the whole, the crop, and the crop under a budget.
     """
     source = chest_radiograph()
     atomic_write(out / "original.dcm", source.read_bytes())
@@ -55,4 +60,30 @@ def run(out: pathlib.Path, restorer: Restorer) -> list[tuple[str, Measured]]:
         zoom = busiest_square(image.pixels[0], side=min(image.pixels.shape[1:]) // 5)
         side_by_side(out / picture, image, measured, zoom=zoom, title=TITLE)
         results.append((name, measured))
+    results.append((f"crop, {BUDGET:,} bytes", _under_a_budget(out, _eight_bits(crop), restorer)))
     return results
+
+
+def _under_a_budget(out: pathlib.Path, image: Image, restorer: Restorer) -> Measured:
+    measured = measure(image, restorer, max_bytes=BUDGET)
+    atomic_write(out / "sent-budget.medsr", measured.file)
+    write_restored(out / "restored-budget.png", read_packet(out / "sent-budget.medsr"), measured.restored)
+    panels = [("original", image.pixels)]
+    for name in PEERS:
+        file = FULL_SIZE[name].within(image.pixels[0], measured.sent_bytes)
+        if file is not None:
+            pixels = FULL_SIZE[name].decode(file)[None]
+            quality = psnr(pixels, image.pixels, value_range=image.value_range)
+            panels.append((f"{name}: {len(file):,} bytes, {quality:.2f} dB", pixels))
+    link = f"medsr: {measured.sent_bytes:,} bytes, {measured.psnr:.2f} dB"
+    panels.append((link, measured.restored.pixels))
+    zoom = busiest_square(image.pixels[0], side=min(image.pixels.shape[1:]) // 5)
+    draw(out / "demo-bytes.png", image, panels, zoom=zoom, title=TITLE)
+    return measured
+
+
+def _eight_bits(image: Image) -> Image:
+    """The image mapped to 8 bits over the range of its values, since most of the other codecs carry no more."""
+    low, high = float(image.pixels.min()), float(image.pixels.max())
+    codes = to_codes(image.pixels, low=low, high=high, levels=255)
+    return dataclasses.replace(image, pixels=codes, value_range=(0, 255))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import os
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -26,10 +27,6 @@ def side_by_side(
         zoom: top row, left column and side of the detail, in pixels of the original.
         title: drawn above.
     """
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-    from matplotlib.patches import Rectangle
-
     header = measured.packet.header
     rows, columns = header.small_shape
     panels = [
@@ -41,6 +38,30 @@ def side_by_side(
         (f"bicubic: {measured.psnr_bicubic:.2f} dB, SSIM {measured.ssim_bicubic:.3f}", measured.bicubic),
         (f"restored: {measured.psnr:.2f} dB, SSIM {measured.ssim:.3f}", measured.restored.pixels),
     ]
+    draw(path, image, panels, zoom=zoom, title=title)
+
+
+def draw(
+    path: str | os.PathLike[str],
+    image: Image,
+    panels: Sequence[tuple[str, np.ndarray]],
+    *,
+    zoom: tuple[int, int, int],
+    title: str = "",
+) -> None:
+    """Versions of an image in a row, with a detail of each below.
+
+    Args:
+        path: of the PNG to write.
+        image: the original, whose values set the window.
+        panels: of each version its caption and its pixels, (frames, rows, columns), of which the first is drawn.
+        zoom: top row, left column and side of the detail, in pixels of the original.
+        title: drawn above.
+    """
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+    from matplotlib.patches import Rectangle
+
     low, high = np.percentile(image.pixels[0], [0.5, 99.5])
     shown = {
         "cmap": "gray_r" if image.inverted else "gray",
@@ -49,9 +70,9 @@ def side_by_side(
         "interpolation": "nearest",
     }
     aspect = image.pixels.shape[1] / image.pixels.shape[2]
-    figure = Figure(figsize=(14, 3.5 * (aspect + 1) + 0.7), layout="constrained", dpi=110)
+    figure = Figure(figsize=(3.5 * len(panels), 3.5 * (aspect + 1) + 0.7), layout="constrained", dpi=110)
     FigureCanvasAgg(figure)
-    axes = figure.subplots(2, 4, gridspec_kw={"height_ratios": [aspect, 1]})
+    axes = figure.subplots(2, len(panels), gridspec_kw={"height_ratios": [aspect, 1]})
     top, left, side = zoom
     for (name, pixels), whole, detail in zip(panels, axes[0], axes[1], strict=True):
         whole.imshow(pixels[0], **shown)

@@ -339,8 +339,10 @@ def test_the_demo_sends_and_restores_a_real_radiograph(tmp_path: pathlib.Path) -
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    for name in ("demo.png", "demo-crop.png", "sent.dcm", "restored.dcm", "sent-crop.jpg", "restored-crop.png"):
+    pictures = ("demo.png", "demo-crop.png", "demo-bytes.png", "restored-crop.png", "restored-budget.png")
+    for name in (*pictures, "sent.dcm", "restored.dcm", "sent-crop.jpg", "sent-budget.medsr"):
         assert (tmp_path / name).stat().st_size > 1000, name
     gains = [float(gain) for gain in re.findall(r"│\s+([+-]\d\.\d\d) │", done.stdout)]
-    assert len(gains) == 2
-    assert min(gains) > 0
+    assert len(gains) == 3
+    assert min(gains[:2]) > 0
+    assert gains[2] >= 0

@@ -57,6 +57,10 @@ def test_the_demo_writes_what_travels_what_comes_out_and_pictures_of_both(
     assert (tmp_path / "original.dcm").read_bytes() == source.read_bytes()
     assert (tmp_path / "sent.dcm").read_bytes() == results["whole"].file
     assert (tmp_path / "sent-crop.jpg").read_bytes() == results["crop 512x512"].file
+    budget = results["crop, 1,740 bytes"]
+    assert (tmp_path / "sent-budget.medsr").read_bytes() == budget.file
+    assert budget.sent_bytes <= 1740
+    assert (tmp_path / "demo-bytes.png").stat().st_size > 10_000
     image = read_image(source)
     for name, sent, picture in (
         ("whole", "restored.dcm", "demo.png"),

@@ -51,3 +51,14 @@ def test_a_codecs_levels_rise_in_bytes_and_fidelity(name: Any, radiograph: np.nd
     assert sizes == sorted(sizes)
     assert errors == sorted(errors, reverse=True)
     assert errors[-1] < errors[0]
+
+
+@pytest.mark.parametrize("name", ["JPEG 2000", "AVIF"])
+def test_the_best_file_within_a_budget_uses_it_and_none_is_made_where_none_fits(
+    name: str, radiograph: np.ndarray
+) -> None:
+    codec = FULL_SIZE[name]
+    sizes = [len(codec.within(radiograph, budget) or b"") for budget in (1000, 2000)]
+    assert 850 < sizes[0] <= 1000
+    assert 1800 < sizes[1] <= 2000
+    assert codec.within(radiograph, 50) is None

@@ -22,6 +22,8 @@ from medsr_jax.transmission.codecs import (
     jpeg2000_setting,
 )
 
+_HALVINGS = 9
+
 
 @dataclasses.dataclass(frozen=True)
 class FullSizeCodec:
@@ -40,6 +42,26 @@ class FullSizeCodec:
     decode: Callable[[bytes], np.ndarray]
     levels: Sequence[float]
     settings: str
+
+    def within(self, image: np.ndarray, max_bytes: int) -> bytes | None:
+        """The best file of at most so many bytes between the first level and the last; None where there is none.
+
+        Args:
+            image: (rows, columns) uint8.
+            max_bytes: of the file.
+        """
+        low, high = self.levels[0], self.levels[-1]
+        best = self.encode(image, low)
+        if len(best) > max_bytes:
+            return None
+        for _ in range(_HALVINGS):
+            middle = (low + high) / 2
+            data = self.encode(image, middle)
+            if len(data) <= max_bytes:
+                best, low = data, middle
+            else:
+                high = middle
+        return best
 
 
 def _jpeg2000(image: np.ndarray, level: float) -> bytes:
