@@ -46,6 +46,14 @@ from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
 SIDE = 512
 BUDGETS = (1_000, 1_740, 2_500, 4_000, 8_000, 16_000)
 PEERS = ("AVIF", "JPEG 2000", "JPEG XL", "WebP", "HTJ2K")
+# Levels beyond those of `FULL_SIZE`, for images whose largest file is smaller than the largest budget.
+FINER = {
+    "AVIF": (84, 89, 94, 98),
+    "JPEG 2000": (50, 53, 56, 60),
+    "JPEG XL": (1.0, 0.7, 0.5, 0.3),
+    "WebP": (92, 97, 100),
+    "HTJ2K": (0.016, 0.01, 0.006, 0.004),
+}
 # Of the mean bytes of the link over AVIF's at the link's PSNR.
 TARGETS = {1_740: 0.72}
 
@@ -121,8 +129,11 @@ def _peers(image: Image, *, tiny: bool) -> Iterator[tuple[str, list[tuple[int, f
     truth = image.pixels[0]
     for name in PEERS:
         codec = FULL_SIZE[name]
-        points = []
-        for level in codec.levels[:: 3 if tiny else 1]:
+        points: list[tuple[int, float]] = []
+        levels = codec.levels[:: 3 if tiny else 1]
+        for level in (*levels, *FINER[name]):
+            if len(points) >= len(levels) and points[-1][0] >= BUDGETS[-1]:
+                break
             data = codec.encode(truth, level)
             points.append((len(data), fidelity(codec.decode(data), truth, value_range=image.value_range).psnr))
         yield name, points
