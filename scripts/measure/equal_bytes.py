@@ -21,6 +21,7 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 # isort: split
 
 import argparse
+import collections
 import pathlib
 import sys
 import time
@@ -45,6 +46,7 @@ from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
 
 SIDE = 512
 BUDGETS = (1_000, 1_740, 2_500, 4_000, 8_000, 16_000)
+FOLDERS = ["val/chest", "test/chest", "test/ct", "test/radiograph"]
 PEERS = ("AVIF", "JPEG 2000", "JPEG XL", "WebP", "HTJ2K")
 # Levels beyond those of `FULL_SIZE`, for images whose largest file is smaller than the largest budget.
 FINER = {
@@ -91,13 +93,14 @@ def main() -> None:
     print("\n\n".join(tables), end="\n\n")
     print("\n".join(lines))
     if options.page:
-        write_section("equal-bytes", "\n\n".join([_heading(options, restorer), *tables]))
+        sent = [packet for folder, file in images for packet in kept.records[f"{folder}/{file.name}"]["link"]]
+        write_section("equal-bytes", "\n\n".join([_heading(options, restorer, sent), *tables]))
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=pathlib.Path, help="of a data set [$MEDSR_DATA, else data]")
-    parser.add_argument("--folders", nargs="+", default=["val/chest", "test/chest", "test/ct", "test/radiograph"])
+    parser.add_argument("--folders", nargs="+", default=FOLDERS)
     parser.add_argument("--limit", type=int, help="images of each folder, spread evenly [all]")
     parser.add_argument("--model", default="auto", help="that restores [auto]")
     parser.add_argument("--tiny", action="store_true", help="one image of each folder, every third level of the peers")
@@ -207,17 +210,21 @@ def _counts(scales: Sequence[int]) -> str:
     return ", ".join(f"{scales.count(scale)} of {scale}" for scale in sorted(set(scales)))
 
 
-def _heading(options: argparse.Namespace, restorer: Restorer) -> str:
+def _heading(options: argparse.Namespace, restorer: Restorer, sent: Sequence[Record]) -> str:
     limit = "" if options.limit is None else f" --limit {options.limit}"
+    folders = "" if options.folders == FOLDERS else f" --folders {' '.join(options.folders)}"
+    codecs = collections.Counter(packet["codec"] for packet in sent)
+    coded = ", ".join(f"{count} {codec}" for codec, count in codecs.most_common())
     peers = "; ".join(f"{name}: {FULL_SIZE[name].settings}" for name in PEERS)
     return f"""
 ## At equal bytes
 
-`python scripts/measure/equal_bytes.py --data DATA{limit} --page`: PSNR in dB of the central 512x512, sent with a budget
-and restored by {restorer.label}, and its difference from whole files of other codecs of as many bytes as were sent
+`python scripts/measure/equal_bytes.py --data DATA{folders}{limit} --page`: PSNR in dB of the central 512x512,
+sent with a budget and restored by {restorer.label}, and its difference from whole files of other codecs of as many bytes as were sent
 ({peers}), with 95 % intervals. "by the model" is what restoring adds to bicubic interpolation of the same packets; the
 last column compares bytes at equal PSNR. (n/N): only n images get so small with that codec. Images of more than 8 bits
-are mapped to 8 over the range of their values.
+are mapped to 8 over the range of their values. The sender chose codec and scale: {coded}; at scale 1 no model is
+applied, so that there the whole difference is that of the codec and of the container.
 """
 
 
