@@ -223,8 +223,8 @@ def _heading(options: argparse.Namespace, restorer: Restorer, sent: Sequence[Rec
 sent with a budget and restored by {restorer.label}, and its difference from whole files of other codecs of as many
 bytes as were sent ({peers}), with 95 % intervals. "by the model" is what restoring adds to bicubic interpolation of the
 same packets; the last column compares bytes at equal PSNR. (n/N): only n images get so small with that codec. Images
-of more than 8 bits are mapped to 8 over the range of their values. The sender chose codec and scale: {coded}; at scale 1 no model is
-applied, so that there the whole difference is that of the codec and of the container.
+of more than 8 bits are mapped to 8 over the range of their values. The sender chose codec and scale: {coded}; at scale
+1 no model is applied, so that there the whole difference is that of the codec and of the container.
 """
 
 
