@@ -119,7 +119,9 @@ def draw_blend(path: pathlib.Path, rows: Sequence[Row]) -> None:
     for name in [name for name in rows[0] if name not in ("weight", "gain")]:
         axis.plot([row["gain"] for row in rows], [row[name] for row in rows], "o-", ms=4, label=name)
     for row in rows:
-        axis.annotate(f"w {row['weight']:g}", (row["gain"], max(v for k, v in row.items() if k.endswith("px"))))
+        highest = max(value for name, value in row.items() if name.endswith("px"))
+        axis.annotate(f"w {row['weight']:g}", (row["gain"], highest), (3, 4), textcoords="offset points", fontsize=8)
+    axis.margins(x=0.1, y=0.1)
     axis.set_xlabel("PSNR less bicubic's, dB")
     axis.set_ylabel("d' of a channelised Hotelling observer")
     axis.grid(alpha=0.3)
