@@ -263,7 +263,7 @@ def _section(tables: list[str], options: argparse.Namespace) -> str:
     limit = "" if options.limit is None else f" --limit {options.limit}"
     body = "\n\n".join(tables)
     anew = ", ".join(f"'{title}'" for title in options.only)
-    remark = "" if len(options.only) == len(ROWS) else f"\n\nOnly {anew} were trained and measured anew.\n{_EARLIER}"
+    remark = "" if len(options.only) == len(ROWS) else f"\n\nTrained and measured anew: {anew}.\n{_EARLIER}"
     return f"""
 ## Table 1
 
