@@ -42,7 +42,12 @@ def get_config(variant: str = "") -> ml_collections.ConfigDict:
         " (lung CT and TotalSegmentator samples), 4 mammograms of one patient (CBIS-DDSM)"
     )
     small = {"features": 8, "blocks": 1, "growth": 4, "scale": 4, "fold": 4, "context": 8, "context_layers": 2}
-    equal = {"steps": sum(EQUAL_SAMPLES.values()) // 8, "data.folders": (("data/train/chest", 1.0),)}
+    equal = {
+        "steps": sum(EQUAL_SAMPLES.values()) // 8,
+        # Of 1e-3, 2e-3 and 4e-3 the best on 8 images of val: +0.18, +0.20 and +0.17 dB over bicubic after 900 steps.
+        "optimizer.learning_rate": 2e-3,
+        "data.folders": (("data/train/chest", 1.0),),
+    }
     large = {
         "steps": 10_000,
         "batch": 32,

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from medsr_jax.data.crops import ENDLESS
+from medsr_jax.data.lesion_targets import with_lesions
 from medsr_jax.data.levels import to_levels
 from medsr_jax.data.sender_pairs import draw_target, random_zoom
 from medsr_jax.data.sources import folder_images
@@ -53,6 +54,7 @@ class LinkSettings:
     contrast: tuple[float, float] = field(
         (0.7, 1.1), "smallest and largest factor on a target's contrast, about a random grey", interval(0, 10)
     )
+    lesions: float = field(0.0, "share of targets with synthetic lesions of 2 to 32 pixels", between(0, 1))
 
 
 class LinkPairs:
@@ -91,6 +93,7 @@ class LinkPairs:
             zoom=random_zoom(random, smallest=link.zoom, share=link.zoomed),
             contrast=link.contrast,
         )
+        hr = with_lesions(hr, share=link.lesions, seed=self._seed, index=int(index))
         small = to_levels(downscale(hr, scale=scale, kernel="area"), 0, 255, dtype=np.uint8)
         strength = np.zeros(CONDITIONS, np.float32)
         if random.random() >= link.uncoded:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image as PillowImage
 
 from medsr_jax.data.crops import ENDLESS, random_window
+from medsr_jax.data.lesion_targets import with_lesions
 from medsr_jax.data.levels import to_levels
 from medsr_jax.data.sources import folder_images
 from medsr_jax.fields import above_up_to, between, field, interval, multiple_of, one_of
@@ -38,6 +39,7 @@ class SenderSettings:
     contrast: tuple[float, float] = field(
         (0.7, 1.1), "smallest and largest factor on a target's contrast, about a random grey", interval(0, 10)
     )
+    lesions: float = field(0.0, "share of targets with synthetic lesions of 2 to 32 pixels", between(0, 1))
 
 
 class SenderPairs:
@@ -75,6 +77,7 @@ class SenderPairs:
             zoom=random_zoom(random, smallest=sender.zoom, share=sender.zoomed),
             contrast=sender.contrast,
         )
+        hr = with_lesions(hr, share=sender.lesions, seed=self._seed, index=int(index))
         # Kernels other than "area" overshoot at edges.
         lr = to_levels(downscale(hr, scale=sender.scale, kernel=sender.kernel), 0, 255, dtype=np.uint8)
         strength = 0.0

@@ -85,7 +85,8 @@ class CompactRRDBNet(nn.Module):
         shallow = Conv(self.features, dtype=self.dtype, name="conv_first")(jnp.concatenate(inputs, axis=-1))
         deep = scan_blocks(self.blocks, self.growth, remat=self.remat, dtype=self.dtype)(shallow)
         y = leaky(shallow + Conv(self.features, dtype=self.dtype, name="conv_body")(deep))
-        y = Conv((self.fold * self.scale) ** 2, scale=0.1, dtype=self.dtype, name="conv_last")(y)
+        # From zero, so that training starts at bicubic: otherwise it first unlearns noise of its own making.
+        y = Conv((self.fold * self.scale) ** 2, scale=0.0, dtype=self.dtype, name="conv_last")(y)
         detail = OUTPUT_GAIN * depth_to_space(y, block=self.fold * self.scale)
         return bicubic(x, scale=self.scale) + detail.astype(jnp.float32)
 

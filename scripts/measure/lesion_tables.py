@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pathlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,27 @@ def table(rows: Sequence[Row]) -> str:
     return "\n".join([f"| {' | '.join(heads)} |", "|-" * len(heads) + "|", *lines])
 
 
-def section(about: str, rows: Sequence[Row], *, command: str) -> str:
+def blob_table(blobs: Mapping[str, Mapping[str, float]], *, methods: Sequence[str]) -> str:
+    """Blobs that a method adds, for each million pixels: a line a lesion."""
+    columns = [method for method in methods if all(method in found for found in blobs.values())]
+    lines = [f"| blobs of | {' | '.join(columns)} |", "|-" * (len(columns) + 1) + "|"]
+    lines += [f"| {name} | {' | '.join(f'{found[m]:.0f}' for m in columns)} |" for name, found in blobs.items()]
+    return "\n".join(lines)
+
+
+def blend_table(rows: Sequence[Row]) -> str:
+    """A line a weight of restored: PSNR over bicubic, and d' by diameter."""
+    sizes = [name for name in rows[0] if name not in ("weight", "gain")]
+    lines = [f"| w | PSNR less bicubic's, dB | d', {' | '.join(sizes)} |"]
+    lines += ["|-" * (len(sizes) + 2) + "|"]
+    lines += [
+        f"| {row['weight']:g} | {row['gain']:+.2f} | {' | '.join(f'{row[name]:.2f}' for name in sizes)} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def section(about: str, rows: Sequence[Row], *, blobs: str, blend: Sequence[Row], command: str) -> str:
     """For the page of results."""
     return f"""
 ## Small lesions
@@ -48,6 +68,23 @@ bytes of the packet. Intervals are of whole images drawn anew. This is what is l
 {table(rows)}
 
 ![Detectability and contrast of lesions](figures/lesions.png)
+
+Blobs of a lesion's size, and of half its contrast or more, that a method adds to places without lesions, for each
+million pixels: extrema of a difference of Gaussians without a counterpart in the original.
+
+{blobs}
+{_mixtures(blend)}"""
+
+
+def _mixtures(blend: Sequence[Row]) -> str:
+    if not blend:
+        return ""
+    return f"""
+Mixtures of both enlargements, bicubic + w (restored - bicubic):
+
+{blend_table(blend)}
+
+![Detectability against PSNR of mixtures](figures/lesions-blend.png)
 """
 
 
@@ -69,6 +106,28 @@ def _losses(rows: Sequence[Row]) -> str:
 
 def _interval(values: tuple[float, float, float]) -> str:
     return f"{values[0]:.2f} [{values[1]:.2f}, {values[2]:.2f}]"
+
+
+def draw_blend(path: pathlib.Path, rows: Sequence[Row]) -> None:
+    """Detectability against PSNR, a curve a diameter, a point a weight."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(6, 4), layout="constrained", dpi=90)
+    FigureCanvasAgg(figure)
+    axis = figure.subplots()
+    for name in [name for name in rows[0] if name not in ("weight", "gain")]:
+        axis.plot([row["gain"] for row in rows], [row[name] for row in rows], "o-", ms=4, label=name)
+    for row in rows:
+        highest = max(value for name, value in row.items() if name.endswith("px"))
+        axis.annotate(f"w {row['weight']:g}", (row["gain"], highest), (3, 4), textcoords="offset points", fontsize=8)
+    axis.margins(x=0.1, y=0.1)
+    axis.set_xlabel("PSNR less bicubic's, dB")
+    axis.set_ylabel("d' of a channelised Hotelling observer")
+    axis.grid(alpha=0.3)
+    axis.legend(fontsize=8)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    figure.savefig(path)
 
 
 def draw(path: pathlib.Path, rows: Sequence[Row], *, images: int, methods: Sequence[str]) -> None:

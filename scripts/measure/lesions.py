@@ -1,8 +1,8 @@
 """What is left of small lesions: synthetic ones in real radiographs, sent, and looked for by model observers.
 
-    python scripts/measure/lesions.py --data FOLDER [--folders val/chest test/chest] [--limit N] [--page] [--tiny]
+    python scripts/measure/lesions.py --data FOLDER [--folders val/chest test/chest] [--limit N] [--blend] [--page]
 
-Masses and calcifications of known diameter and contrast (evaluation/studies/lesions.py) are put into the central
+Masses and calcifications of known diameter and contrast (imaging/lesions.py) are put into the central
 512x512 of chest radiographs, on a jittered grid of places with tissue around them, all lesions of a kind in one copy of
 the image. The copy and the image without them go through each method:
 
@@ -16,8 +16,16 @@ Printed for each lesion and method: the contrast that is left in the lesion's di
 contrast to noise; and d' of a non-prewhitening matched filter and of a channelised Hotelling observer
 (evaluation/studies/observers.py), with 95 % bootstrap intervals over images, and the area under the curve of the
 second. A d' of 1 is 76 % of pairs told apart, of 2 is 92 %. The observer knows the lesion's place, so this is an upper
-bound of what a search finds. What was cut out of each image is kept below --results, and a run that was stopped goes on
-from there.
+bound of what a search finds. What was cut out of each image is kept below --results, that of the methods without a
+network apart from the model's, and a run that was stopped goes on from there.
+
+Also printed: blobs of each lesion's size that a method adds to places without lesions (evaluation/studies/blobs.py),
+and with --blend the detectability and the PSNR of mixtures of bicubic and restored, w from 0 to 1:
+
+    bicubic + w (restored - bicubic)
+
+The last lines are `ratio dprime_bicubic_over_restored_SIZE A/B=R target 1.0`, d' of the Hotelling observer, for the
+sizes that bicubic leaves a d' above 0.3.
 """
 
 from __future__ import annotations
@@ -28,21 +36,22 @@ import medsr_jax.excepthook  # noqa: F401  # first: a missing package is one lin
 
 import argparse
 import dataclasses
+import functools
 import io
 import pathlib
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from lesion_tables import draw, section, table
+from lesion_tables import blend_table, blob_table, draw, draw_blend, section, table
 from PIL import Image as PillowImage
 
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.link import central_crop
+from medsr_jax.evaluation.studies.blobs import false_blobs
 from medsr_jax.evaluation.studies.full_size import FULL_SIZE
-from medsr_jax.evaluation.studies.lesions import BALL, MASS, Lesion, insert, patches, places
 from medsr_jax.evaluation.studies.observers import (
     area_under_curve,
     channelised_hotelling,
@@ -54,10 +63,12 @@ from medsr_jax.evaluation.studies.records import PAGE, subsample, write_section
 from medsr_jax.evaluation.studies.sample_set import data_set
 from medsr_jax.files import atomic_write
 from medsr_jax.imaging import Image, read_image
+from medsr_jax.imaging.lesions import BALL, MASS, Lesion, insert, patches, places
 from medsr_jax.restoration import Restorer
 from medsr_jax.restoration.compilation import keep_compiled_programs
 from medsr_jax.transmission import compress
 from medsr_jax.transmission.downscaling import downscale
+from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes
 
 SIDE, SCALE = 512, 4
@@ -76,10 +87,15 @@ LESIONS = {
 }
 PEERS = ("JPEG 2000", "AVIF")
 METHODS = ("original", "small", "bicubic", "restored", *PEERS)
+WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of restored in the mixture
+BLENDED = (16, 12, 8)  # diameters
+LEAST = 0.3  # d' that bicubic must leave for a ratio
 RESAMPLES = 200
 
 Patches = dict[str, np.ndarray]
 Cut = dict[str, np.ndarray]
+# An image as some methods give it back, and the packet's bytes.
+Methods = Callable[[Image], tuple[Patches, int]]
 
 
 def main() -> None:
@@ -92,12 +108,16 @@ def main() -> None:
         sys.exit(str(error))
     collected: list[Cut] = []
     for number, (folder, file) in enumerate(files):
-        kept = options.results / f"{restorer.name}-q{options.quality}" / folder / f"{file.stem}.npz"
-        if not kept.is_file():
-            _keep(kept, _cut(central_crop(read_image(file), side=SIDE), number, restorer, options))
-            print(f"{number + 1}/{len(files)} {folder}/{file.name}", file=sys.stderr, flush=True)
-        with np.load(kept) as arrays:
-            collected.append(dict(arrays))
+        image = functools.cache(lambda file=file: central_crop(read_image(file), side=SIDE))
+        cut: Cut = {}
+        for name, methods in _sources(restorer, quality=options.quality).items():
+            kept = options.results / f"{name}-q{options.quality}" / folder / f"{file.stem}.npz"
+            if not kept.is_file():
+                _keep(kept, _cut(image(), number, methods, options.lesions))
+                print(f"{number + 1}/{len(files)} {folder}/{file.name}, {name}", file=sys.stderr, flush=True)
+            with np.load(kept) as arrays:
+                cut |= dict(arrays)
+        collected.append(cut)
     collected = [cut for cut in collected if cut]
     if len(collected) < 2:
         sys.exit("fewer than two images have places with tissue around them; name more with --folders")
@@ -111,12 +131,18 @@ def main() -> None:
         f"{len(collected)} images, {len(groups)} places; scale {SCALE}, JPEG q {options.quality},"
         f" {np.mean([cut['bytes'] for cut in collected]):.0f} bytes a packet; model {restorer.name}"
     )
-    print(f"{about}\n\n{table(rows)}")
+    blobs = blob_table(_blobs(collected, options.lesions), methods=METHODS)
+    blend = _blend(collected, options, groups) if options.blend else []
+    print(f"{about}\n\n{table(rows)}\n\n{blobs}")
     picture = options.out / "lesions.png"
     draw(picture, rows, images=len(collected), methods=METHODS)
     print(f"\n{picture}")
+    if blend:
+        print(f"\n{blend_table(blend)}")
+        draw_blend(options.out / "lesions-blend.png", blend)
     if options.page:
-        write_section("lesions", section(about, rows, command=_command(options)))
+        write_section("lesions", section(about, rows, blobs=blobs, blend=blend, command=_command(options)))
+    print("\n".join(_ratios(rows)))
 
 
 def _options() -> argparse.Namespace:
@@ -128,6 +154,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--quality", type=int, default=60, help="of the JPEG [60]")
     parser.add_argument("--results", type=pathlib.Path, default=pathlib.Path("out/lesions"), help="to go on from")
     parser.add_argument("-o", "--out", type=pathlib.Path, help="folder of the figure [out; docs/figures if --page]")
+    parser.add_argument("--blend", action="store_true", help="mixtures of bicubic and restored too")
     parser.add_argument("--page", action="store_true", help="write docs/results.md")
     parser.add_argument("--tiny", action="store_true", help="one lesion, one image of each folder")
     chosen = parser.parse_args()
@@ -141,29 +168,38 @@ def _options() -> argparse.Namespace:
 
 def _command(options: argparse.Namespace) -> str:
     limit = "" if options.limit is None else f" --limit {options.limit}"
-    return f"python scripts/measure/lesions.py --data DATA{limit} --page"
+    blend = " --blend" if options.blend else ""
+    return f"python scripts/measure/lesions.py --data DATA{limit}{blend} --page"
 
 
 def _name(method: str, lesion: str = "none") -> str:
     return f"{lesion} | {method}"
 
 
-def _cut(image: Image, number: int, restorer: Restorer, options: argparse.Namespace) -> Cut:
-    """Patches (places, rows, columns) of every method with each lesion and without; empty without fit places."""
+def _cut(image: Image, number: int, methods: Methods, lesions: Mapping[str, Lesion]) -> Cut:
+    """Patches (places, rows, columns) of some methods with each lesion and without; empty without fit places."""
     if image.pixels.dtype != np.uint8 or min(image.pixels.shape[1:]) < SIDE:
         return {}
     pixels = image.pixels[0]
     where = places(pixels, spacing=SPACING, margin=HALF, levels=LEVELS, seed=number)
     if not where:
         return {}
-    results, size = _results(image, restorer, quality=options.quality)
+    results, size = methods(image)
     cut: Cut = {"bytes": np.asarray(size)}
+    if {"bicubic", "restored"} <= results.keys():
+        cut["errors"] = _errors(pixels, results["bicubic"], results["restored"])
     cut |= {_name(method): patches(result, where, half=HALF) for method, result in results.items()}
-    for name, lesion in options.lesions.items():
+    for name, lesion in lesions.items():
         ill = dataclasses.replace(image, pixels=insert(pixels, lesion, where)[None])
-        for method, result in _results(ill, restorer, quality=options.quality)[0].items():
+        for method, result in methods(ill)[0].items():
             cut[_name(method, name)] = patches(result, where, half=HALF)
     return cut
+
+
+def _errors(truth: np.ndarray, bicubic: np.ndarray, restored: np.ndarray) -> np.ndarray:
+    """(3,) mean square error of bicubic and of restored, and the mean product of both errors, in squared levels."""
+    first, second = (result.astype(np.float64) - truth for result in (bicubic, restored))
+    return np.array([np.square(first).mean(), np.square(second).mean(), (first * second).mean()])
 
 
 def _keep(path: pathlib.Path, cut: Cut) -> None:
@@ -179,21 +215,30 @@ def _patches(collected: list[Cut], method: str, lesion: str) -> tuple[np.ndarray
     return ill, well
 
 
-def _results(image: Image, restorer: Restorer, *, quality: int) -> tuple[Patches, int]:
-    """The image as each method gives it back, and the packet's bytes."""
-    pixels = image.pixels[0]
+def _sources(restorer: Restorer, *, quality: int) -> dict[str, Methods]:
+    """The methods without a network and those of a model, by the folder that their results are kept in."""
+
+    def plain(image: Image) -> tuple[Patches, int]:
+        pixels, (_, size) = image.pixels[0], _sent(image, quality=quality)
+        small = PillowImage.fromarray(downscale(pixels, scale=SCALE, kernel="area").astype(np.float32))
+        results = {
+            "original": pixels,
+            "small": np.clip(np.asarray(small.resize(pixels.shape[::-1], PillowImage.Resampling.BICUBIC)), 0, 255),
+        }
+        for name in PEERS:
+            results[name] = _at_most(size, pixels, FULL_SIZE[name].encode, FULL_SIZE[name].decode, *SPANS[name])
+        return results, size
+
+    def link(image: Image) -> tuple[Patches, int]:
+        packet, size = _sent(image, quality=quality)
+        return {"bicubic": enlarge(packet)[0], "restored": restorer(packet).pixels[0]}, size
+
+    return {"peers": plain, restorer.name: link}
+
+
+def _sent(image: Image, *, quality: int) -> tuple[Packet, int]:
     packet = compress(image, scale=SCALE, quality=quality, codec="jpeg", preprocess=False)
-    size = len(packet_bytes(packet))
-    small = PillowImage.fromarray(downscale(pixels, scale=SCALE, kernel="area").astype(np.float32))
-    results = {
-        "original": pixels,
-        "small": np.clip(np.asarray(small.resize(pixels.shape[::-1], PillowImage.Resampling.BICUBIC)), 0, 255),
-        "bicubic": enlarge(packet)[0],
-        "restored": restorer(packet).pixels[0],
-    }
-    for name in PEERS:
-        results[name] = _at_most(size, pixels, FULL_SIZE[name].encode, FULL_SIZE[name].decode, *SPANS[name])
-    return results, size
+    return packet, len(packet_bytes(packet))
 
 
 # Levels to search, and how finely.
@@ -244,6 +289,43 @@ def _inserted_contrast(lesion: Lesion) -> float:
     """The mean over the disc, as `contrast_to_noise` takes it, of the lesion itself."""
     profile = np.pad(lesion.profile(), HALF // 2)[None]
     return contrast_to_noise(profile, np.zeros_like(profile), diameter=lesion.diameter)[0]
+
+
+def _blobs(collected: Sequence[Cut], lesions: Mapping[str, Lesion]) -> dict[str, dict[str, float]]:
+    """Blobs without a counterpart in the original for each million pixels, by lesion and method."""
+    truth = np.concatenate([cut[_name("original")] for cut in collected])
+    found: dict[str, dict[str, float]] = {}
+    for name, lesion in lesions.items():
+        for method in METHODS[1:]:
+            results = np.concatenate([cut[_name(method)] for cut in collected])
+            count, pixels = false_blobs(results, truth, lesion)
+            found.setdefault(name, {})[method] = 1e6 * count / pixels
+    return found
+
+
+def _blend(collected: Sequence[Cut], options: argparse.Namespace, groups: np.ndarray) -> list[dict[str, Any]]:
+    """PSNR gain over bicubic, dB, and d' by diameter, of mixtures of bicubic and restored."""
+    errors = np.stack([cut["errors"] for cut in collected])
+    chosen = {name: lesion for name, lesion in options.lesions.items() if lesion.diameter in BLENDED or options.tiny}
+    rows = []
+    for weight in WEIGHTS:
+        mixed = (1 - weight) ** 2 * errors[:, 0] + weight**2 * errors[:, 1] + 2 * weight * (1 - weight) * errors[:, 2]
+        row: dict[str, Any] = {"weight": weight, "gain": float(np.mean(10 * np.log10(errors[:, 0] / mixed)))}
+        for name, lesion in chosen.items():
+            pairs = [_patches(list(collected), method, name) for method in ("bicubic", "restored")]
+            present, absent = (b + weight * (r - b) for b, r in zip(*pairs, strict=True))
+            row[f"{lesion.diameter:g} px"] = detectability(*channelised_hotelling(present, absent, groups=groups))
+        rows.append(row)
+    return rows
+
+
+def _ratios(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    values = {(row["diameter"], row["method"]): row["hotelling"][0] for row in rows}
+    for (diameter, method), bicubic in values.items():
+        if method == "bicubic" and bicubic > LEAST:
+            ours = values[diameter, "restored"]
+            name = f"dprime_bicubic_over_restored_{diameter:g}px"
+            yield f"ratio {name} {bicubic:.3f}/{ours:.3f}={bicubic / ours:.2f} target 1.0"
 
 
 def _interval(responses: tuple[np.ndarray, np.ndarray], groups: np.ndarray) -> tuple[float, float, float]:

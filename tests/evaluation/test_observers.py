@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
-from medsr_jax.evaluation.studies.lesions import MASS, Lesion
 from medsr_jax.evaluation.studies.observers import (
     area_of,
     area_under_curve,
@@ -16,6 +15,7 @@ from medsr_jax.evaluation.studies.observers import (
     difference_of_gaussians,
     matched_filter,
 )
+from medsr_jax.imaging.lesions import MASS, Lesion
 
 SIDE, COUNT = 33, 2000
 GROUPS = np.arange(COUNT) // 20

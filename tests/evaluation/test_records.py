@@ -43,3 +43,6 @@ def test_a_section_takes_its_own_place_alone(tmp_path: pathlib.Path) -> None:
     assert text.index("## Table 1") < text.index("## Lesions")
     assert "new" in text and "old" not in text
     assert text.count("<!-- lesions -->") == text.count("<!-- /lesions -->") == 1
+    assert records.read_section("lesions", page=page) == "## Lesions\n\nnew"
+    assert records.read_section("figures", page=page) == ""
+    assert records.read_section("lesions", page=tmp_path / "none.md") == ""

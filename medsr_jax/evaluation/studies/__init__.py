@@ -1,1 +1,1 @@
-"""Studies behind the documented results: lesions and model observers, rate and distortion, reference codecs."""
+"""Studies behind the documented results: model observers, rate and distortion, reference codecs."""

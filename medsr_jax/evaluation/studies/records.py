@@ -78,6 +78,11 @@ def write_section(name: str, text: str, *, page: pathlib.Path = PAGE) -> None:
     atomic_write(page, f"{_HEAD.strip()}\n\n{body}\n".encode())
 
 
+def read_section(name: str, *, page: pathlib.Path = PAGE) -> str:
+    """The Markdown of a section of the page of results; empty if it is not there."""
+    return _between(page.read_text(), name) if page.is_file() else ""
+
+
 def _between(text: str, section: str) -> str:
     start, end = f"<!-- {section} -->", f"<!-- /{section} -->"
     return text.split(start, 1)[1].split(end, 1)[0].strip() if start in text else ""

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medsr_jax.evaluation.studies.lesions import BALL, MASS, Lesion, insert, patches, places
+from medsr_jax.imaging.lesions import BALL, MASS, Lesion, insert, patches, places
 
 
 @pytest.mark.parametrize("exponent", [MASS, BALL])
