@@ -27,8 +27,6 @@ _USUAL_QP, _USUAL_BYTES, _USUAL_PIXELS, _BY_PIXELS = 40.0, 2000.0, 1 << 18, 0.75
 # so poor that more tries are made; and what suffices to compare scales by.
 _FIRST_AIM, _AIM, _ENOUGH, _COMPARABLE = 0.982, 0.993, 0.985, 0.93
 _POOR, _POOR_LARGE = 0.98, 0.95
-# Where a try takes little time.
-_FEW, _ENOUGH_OF_FEW = 1_500, 0.99
 _DRAFTS, _MORE = 5, 3
 _PARAMETERS = 70  # bytes of the stream that don't depend on the picture
 _QUICK, _LARGE = 6_000, 1 << 20
@@ -72,7 +70,6 @@ class VvcRate:
         usual = _USUAL_BYTES * (pixels / _USUAL_PIXELS) ** _BY_PIXELS
         qp = _USUAL_QP - math.log(budget.most / usual) / _SLOPE if first is None else QUANTISERS - first
         self._poor = _POOR if pixels <= _LARGE else _POOR_LARGE
-        self._enough = _ENOUGH_OF_FEW if budget.most <= _FEW else _ENOUGH
         self._first = _bounded(round(qp))
         self._overhead = 0
         self._drafts: dict[float, int] = {}
@@ -128,7 +125,7 @@ class VvcRate:
             found[qp] = self._coded(qp, self._pace.speed, sizes)
             meets = [packet for packet in found.values() if self._meets(budget.size(packet))]
             used = budget.size(found[qp]) / goal
-            if self._meets(budget.size(found[qp])) and self._enough <= used <= 2 - self._enough:
+            if self._meets(budget.size(found[qp])) and _ENOUGH <= used <= 2 - _ENOUGH:
                 break
             best = max(map(budget.size, meets), default=0) / goal
             if number + 1 >= self._pace.tries and (best >= self._poor or (budget.least and meets)):
