@@ -17,6 +17,7 @@ import tempfile
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.temporary import temporary_folder
 from medsr_jax.transmission.vvc_units import picture_shape
 
 QUANTISERS = 63
@@ -75,9 +76,9 @@ def encode_vvc_at(image: np.ndarray, setting: float, speed: int) -> bytes:
     # The level is stated as a high one, so that it does not change with the size; nothing but it depends on that.
     options = ["level=6.2", "AccessUnitDelimiter=0", f"threads={threads}"]
     options += [] if depth is None else [f"MaxMTTDepthI={depth}"]
-    with tempfile.TemporaryDirectory(prefix="medsr-") as folder:
+    with temporary_folder(pathlib.Path(tempfile.gettempdir())) as folder:
         # The encoder writes warnings to the standard output, where they would become a part of the stream.
-        target = pathlib.Path(folder) / "picture.266"
+        target = folder / "picture.266"
         _run(
             [
                 *(program, *_QUIET, *_RAW, "-s", f"{columns}x{rows}", "-r", "1", "-i", "-", "-frames:v", "1"),
