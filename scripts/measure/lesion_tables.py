@@ -61,7 +61,8 @@ Synthetic masses and balls of known diameter and contrast, of 255 levels, in rea
 pixel is about 0.7 mm of a 35 cm detector; cut out at known places and looked for by model observers: a
 non-prewhitening matched filter and a channelised Hotelling observer, trained on other images than those they judge. A
 d' of 1 is 76 % of pairs told apart, of 2 is 92 %. "small" is what shrinking alone costs; JPEG 2000 and AVIF have the
-bytes of the packet. Intervals are of whole images drawn anew. This is what is lost at scale 4, and no reader was asked.
+bytes of the packet, and "budget" is what the sender makes of as many (`--max-bytes`). Intervals are of whole images
+drawn anew. This is what is lost at scale 4, and no reader was asked.
 
 {_losses(rows)}
 

@@ -11,6 +11,7 @@ the image. The copy and the image without them go through each method:
   bicubic         the link at scale 4, JPEG at q, enlarged by bicubic
   restored        the same packet restored by --model
   JPEG 2000, AVIF at full resolution, in as many bytes as the packet has, or fewer
+  budget          what the sender makes of that many bytes as a budget, enlarged by bicubic where it is not full size
 
 Printed for each lesion and method: the contrast that is left in the lesion's disc, of what was put in; the ratio of
 contrast to noise; and d' of a non-prewhitening matched filter and of a channelised Hotelling observer
@@ -85,8 +86,8 @@ LESIONS = {
     "ball 3 px, 24 levels": Lesion(3, 24, BALL),
     "ball 2 px, 32 levels": Lesion(2, 32, BALL),
 }
-PEERS = ("JPEG 2000", "AVIF")
-METHODS = ("original", "small", "bicubic", "restored", *PEERS)
+PEERS, BUDGET = ("JPEG 2000", "AVIF"), "budget"
+METHODS = ("original", "small", "bicubic", "restored", *PEERS, BUDGET)
 WEIGHTS = (0.0, 0.25, 0.5, 0.75, 1.0)  # of restored in the mixture
 BLENDED = (16, 12, 8)  # diameters
 LEAST = 0.3  # d' that bicubic must leave for a ratio
@@ -233,7 +234,11 @@ def _sources(restorer: Restorer, *, quality: int) -> dict[str, Methods]:
         packet, size = _sent(image, quality=quality)
         return {"bicubic": enlarge(packet)[0], "restored": restorer(packet).pixels[0]}, size
 
-    return {"peers": plain, restorer.name: link}
+    def budget(image: Image) -> tuple[Patches, int]:
+        size = _sent(image, quality=quality)[1]
+        return {BUDGET: enlarge(compress(image, max_bytes=size, preprocess=False))[0]}, size
+
+    return {"peers": plain, restorer.name: link, "budget": budget}
 
 
 def _sent(image: Image, *, quality: int) -> tuple[Packet, int]:
