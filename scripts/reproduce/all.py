@@ -28,6 +28,7 @@ PAGE = (
     "reproduce/table1.py",
     "reproduce/figures.py",
     "measure/rate_distortion.py",
+    "measure/equal_bytes.py",
     "measure/lesions.py",
 )
 PRINTED = (
