@@ -12,6 +12,7 @@ from medsr_jax.errors import MedsrError, concerning
 from medsr_jax.files import first_bytes, read_file
 from medsr_jax.imaging.reading import decode_image
 from medsr_jax.imaging.sniffing import kind_of
+from medsr_jax.transmission.codecs import CODECS
 from medsr_jax.transmission.containers import container_of
 from medsr_jax.transmission.packet_io import holds_packet, parse_packet
 from medsr_jax.transmission.thin.header import is_thin
@@ -149,6 +150,7 @@ def _packet(data: bytes, key: bytes | None) -> Description:
     packet = parse_packet(data, key=key)
     header, size, ratio = packet.header, len(data), packet.ratio()
     rows, columns = header.small_shape
+    levels = CODECS[header.codec].levels(header.levels)
     frames = f", {header.frames} frames" if header.frames > 1 else ""
     before = header.preprocess or "none"
     original = f"{header.kind}, {header.rows} rows x {header.columns} columns{frames}, {header.bits} bits"
@@ -156,7 +158,7 @@ def _packet(data: bytes, key: bytes | None) -> Description:
         ("packet", f"{packet.container}, format {header.version}, {header.codec} quality {header.quality}"),
         ("original", f"{original}, {header.dtype}"),
         ("values", f"{header.value_range[0]:g}..{header.value_range[1]:g}, sent {header.low:g}..{header.high:g}"),
-        ("sent", f"{rows} x {columns}, 1/{header.scale} by {header.kernel}, {header.levels + 1} levels"),
+        ("sent", f"{rows} x {columns}, 1/{header.scale} by {header.kernel}, {levels} levels"),
         ("pre-processing", before),
         *(("note", note) for note in header.notes),
         ("size", packet.size_text(size)),
@@ -171,7 +173,7 @@ def _packet(data: bytes, key: bytes | None) -> Description:
         "quality": header.quality,
         "scale": header.scale,
         "kernel": header.kernel,
-        "levels": header.levels + 1,
+        "levels": levels,
         "sent_rows": rows,
         "sent_columns": columns,
         "format": header.kind,

@@ -30,6 +30,7 @@ class Codec:
         encoder: (image, setting) -> code stream.
         decoder: code stream -> image.
         bits: the most bits a sample may have.
+        stream_bits: those that the stream holds of a sample, where they are fewer; else None.
         suffix: of the file that a packet of one frame becomes.
         transfer_syntax: the DICOM transfer syntax that carries the stream, or None.
         method: the term for LossyImageCompressionMethod (0028,2114).
@@ -49,6 +50,7 @@ class Codec:
     setting_of: Callable[[float], float] | None = None
     paced: Callable[[np.ndarray, float, int], bytes] | None = None
     padded_shape: Callable[[tuple[int, int]], tuple[int, int]] | None = None
+    stream_bits: int | None = None
 
     def encode(self, image: np.ndarray, setting: float, *, speed: int | None = None) -> bytes:
         """The code stream of a (rows, columns) image, of a codec with speeds at one of them or its usual one.
@@ -86,6 +88,10 @@ class Codec:
     def picture_shape(self, shape: tuple[int, ...]) -> tuple[int, ...]:
         """Rows and columns of the picture in the code stream of an image."""
         return shape if self.padded_shape is None else self.padded_shape((shape[0], shape[1]))
+
+    def levels(self, levels: int) -> int:
+        """How many levels the stream tells apart of codes from 0 to `levels`."""
+        return min(levels + 1, 1 << (self.stream_bits or self.bits))
 
     def check_dicom(self) -> None:
         """Refuse a codec that DICOM has no place for.
@@ -234,7 +240,8 @@ CODECS: dict[str, Codec] = {
         name="vvc",
         encoder=encode_vvc,
         decoder=decode_vvc,
-        bits=16,  # of which the stream holds 10
+        bits=16,
+        stream_bits=10,
         suffix=".266",
         method="ISO_23090_3",  # as the standard's own terms are made; it has none for VVC
         paced=encode_vvc_at,

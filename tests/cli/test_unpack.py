@@ -39,6 +39,7 @@ def test_a_thin_packet_becomes_the_file_that_it_stands_for(
     said = run("compress", image, "-o", sent, "--codec", codec, "--scale", "2", "--max-bytes", 500, "--json")
     assert json.loads(said.splitlines()[0])["output"].endswith("chest.medsr")
     assert (sent / "chest.medsr").stat().st_size <= 500
+    assert json.loads(run("info", sent / "chest.medsr", "--json"))["levels"] == (1024 if codec == "vvc" else 256)
     assert " of them pixels, from " in run("unpack", sent, "-o", opened)
     thin, standard = read_packet(sent / "chest.medsr"), read_packet(opened / f"chest{suffix}")
     assert (thin.header, thin.sha256) == (standard.header, standard.sha256)
