@@ -13,6 +13,7 @@ from medsr_jax.evaluation.metrics import psnr, ssim
 from medsr_jax.imaging import Image
 from medsr_jax.imaging.limits import MAX_PIXELS
 from medsr_jax.restoration import Restored
+from medsr_jax.transmission.mapping import to_codes
 from medsr_jax.transmission.packet import Packet
 from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
 from medsr_jax.transmission.sender import compress
@@ -64,6 +65,15 @@ class Measured:
     def model(self) -> str:
         """What restored it."""
         return self.restored.model
+
+
+def eight_bits(image: Image) -> Image:
+    """The image; a deeper one mapped to 8 bits over the range of its values, since most codecs carry no more."""
+    if image.pixels.dtype == np.uint8:
+        return image
+    low, high = float(image.pixels.min()), float(image.pixels.max())
+    codes = to_codes(image.pixels, low=low, high=high, levels=255)
+    return Image(pixels=codes, value_range=(0, 255), kind="png", inverted=image.inverted, name=image.name)
 
 
 def measure(image: Image, restorer: Receiver, *, key: bytes | None = None, **options: Any) -> Measured:

@@ -31,6 +31,7 @@ class Codec:
         decoder: code stream -> image.
         bits: the most bits a sample may have.
         stream_bits: those that the stream holds of a sample, where they are fewer; else None.
+        usual_levels: the greatest code, where nothing else is said.
         suffix: of the file that a packet of one frame becomes.
         transfer_syntax: the DICOM transfer syntax that carries the stream, or None.
         method: the term for LossyImageCompressionMethod (0028,2114).
@@ -51,6 +52,7 @@ class Codec:
     paced: Callable[[np.ndarray, float, int], bytes] | None = None
     padded_shape: Callable[[tuple[int, int]], tuple[int, int]] | None = None
     stream_bits: int | None = None
+    usual_levels: int = 255
 
     def encode(self, image: np.ndarray, setting: float, *, speed: int | None = None) -> bytes:
         """The code stream of a (rows, columns) image, of a codec with speeds at one of them or its usual one.
@@ -242,6 +244,7 @@ CODECS: dict[str, Codec] = {
         decoder=decode_vvc,
         bits=16,
         stream_bits=10,
+        usual_levels=65535,  # of 8-bit values too: they pass through the 10 bits unrounded
         suffix=".266",
         method="ISO_23090_3",  # as the standard's own terms are made; it has none for VVC
         paced=encode_vvc_at,

@@ -1,7 +1,8 @@
 """Packets as files.
 
-Standard ones are JPEG, JPEG 2000 and AVIF with the header in their comments (`containers`), and DICOM. The header ends
-with a checksum, and with a signature if there is a key (`sealing`). Thin ones have a form of their own (`thin.file`).
+Standard ones are JPEG, JPEG 2000, AVIF and VVC with the header in their comments (`containers`), and DICOM. The header
+ends with a checksum, and with a signature if there is a key (`sealing`). Thin ones have a form of their own
+(`thin.file`).
 """
 
 from __future__ import annotations
@@ -148,7 +149,7 @@ def parse_packet(data: bytes, *, max_pixels: int = MAX_PIXELS, key: bytes | None
 
 
 def assume_packet(path: str | os.PathLike[str], *, scale: int = 4, max_pixels: int = MAX_PIXELS) -> Packet:
-    """A packet made of a JPEG, JPEG 2000 or AVIF that has no header.
+    """A packet made of a JPEG, JPEG 2000, AVIF or VVC picture that has no header.
 
     Assumed, and stated in the header's notes: each pixel stands for a full square of the original (so that its size is
     a multiple of the scale), averaged, with 8-bit values as they are. A colour JPEG stands for its luma.
@@ -164,7 +165,7 @@ def assumed_packet(data: bytes, *, scale: int = 4, max_pixels: int = MAX_PIXELS)
     """As `assume_packet`, of the bytes of a file."""
     container = container_of(data)
     if container is None:
-        raise MedsrError("is neither a packet nor a JPEG, JPEG 2000 or AVIF image")
+        raise MedsrError("is neither a packet nor a JPEG, JPEG 2000, AVIF or VVC image")
     if scale not in SCALES:
         raise ParameterError("scale", f"must be an integer from 1 to 8, not {scale!r}")
     rows, columns = _stream_shape(data)
@@ -184,7 +185,7 @@ def assumed_packet(data: bytes, *, scale: int = 4, max_pixels: int = MAX_PIXELS)
         value_range=(0, 255),
         low=0,
         high=255,
-        levels=255,
+        levels=CODECS[container.codec].usual_levels,
         scale=scale,
         kernel="area",
         quality=quality,
@@ -202,7 +203,9 @@ def _is_dicom(start: bytes) -> bool:
 def check_start(start: bytes) -> None:
     """Refuse a file of another kind by its first bytes, before the rest is read."""
     if not _is_dicom(start) and not is_thin(start) and container_of(start) is None:
-        raise MedsrError("is no packet: neither a JPEG, JPEG 2000 or AVIF image nor a DICOM object nor a thin packet")
+        raise MedsrError(
+            "is no packet: neither a JPEG, JPEG 2000, AVIF or VVC image nor a DICOM object nor a thin packet"
+        )
 
 
 def _parsed(data: bytes, key: bytes | None) -> Packet:

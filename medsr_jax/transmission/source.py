@@ -247,6 +247,5 @@ def _is_dark_and_may_be_rescaled(image: Image) -> bool:
 def _levels(image: Image, codec: Codec) -> int:
     # A modality LUT becomes one with an entry a code: 65536 of them would be a hundred times the image.
     has_table = image.dataset is not None and "ModalityLUTSequence" in image.dataset
-    if codec.name == "vvc":
-        return 65535  # of 8-bit values too: they pass through its 10 bits unrounded
-    return 65535 if codec.bits > 8 and image.pixels.dtype.itemsize > 1 and not has_table else 255
+    deep = codec.bits > 8 and image.pixels.dtype.itemsize > 1 and not has_table
+    return 65535 if deep else codec.usual_levels

@@ -32,7 +32,7 @@ import numpy as np
 from medsr_jax.errors import MedsrError
 from medsr_jax.evaluation.baselines import enlarge
 from medsr_jax.evaluation.fidelity import fidelity
-from medsr_jax.evaluation.link import central_crop
+from medsr_jax.evaluation.link import central_crop, eight_bits
 from medsr_jax.evaluation.statistics import Mean, bootstrap
 from medsr_jax.evaluation.studies.full_size import FULL_SIZE
 from medsr_jax.evaluation.studies.rate import at_bytes, bytes_at
@@ -77,7 +77,7 @@ def main() -> None:
     peers = Measurements(options.peers, {"side": SIDE, "tiny": options.tiny, "peers": PEERS})
     for number, (folder, file) in enumerate(images):
         name = f"{folder}/{file.name}"
-        image = central_crop(_eight_bits(read_image(file)), side=SIDE)
+        image = central_crop(eight_bits(read_image(file)), side=SIDE)
         if name not in peers.records:
             peers.add({"image": name, "peers": dict(_peers(image, tiny=options.tiny))})
         if name not in kept.records:
@@ -116,15 +116,6 @@ def _options() -> argparse.Namespace:
         for path in (chosen.results, chosen.peers):
             path.unlink(missing_ok=True)
     return chosen
-
-
-def _eight_bits(image: Image) -> Image:
-    """The image; a deeper one mapped to 8 bits over the range of its values, since most peers carry no more."""
-    if image.pixels.dtype == np.uint8:
-        return image
-    low, high = float(image.pixels.min()), float(image.pixels.max())
-    codes = (image.pixels.astype(np.float32) - low) * (255.0 / max(high - low, 1.0))
-    return Image(pixels=np.rint(codes).astype(np.uint8), value_range=(0, 255), kind="png", name=image.name)
 
 
 def _peers(image: Image, *, tiny: bool) -> Iterator[tuple[str, list[tuple[int, float]]]]:

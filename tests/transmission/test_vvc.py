@@ -16,7 +16,7 @@ from medsr_jax.transmission import compress, vvc
 from medsr_jax.transmission.containers import CONTAINERS
 from medsr_jax.transmission.options import SendingOptions
 from medsr_jax.transmission.packet import Packet
-from medsr_jax.transmission.packet_io import packet_bytes, parse_packet
+from medsr_jax.transmission.packet_io import assumed_packet, packet_bytes, parse_packet
 from medsr_jax.transmission.thin.vvc import PRESETS, WHOLE, join, split
 from medsr_jax.transmission.vvc_units import escaped, is_slice, picture_shape, unescaped, units
 from tests.transmission.images import made
@@ -71,6 +71,14 @@ def test_a_header_stands_beside_the_picture_and_decoders_pass_over_it() -> None:
         np.testing.assert_array_equal(vvc.decode_vvc(file), vvc.decode_vvc(stream))
         assert [unit.kind for unit in units(file) if is_slice(unit)] == [8]
     assert CONTAINERS["vvc"].extract(stream) == (stream, None)
+
+
+def test_a_byte_stream_without_a_header_is_read_as_a_picture_of_8_bits() -> None:
+    stream = vvc.encode_vvc(codes(32, 48), 80)
+    packet = assumed_packet(stream, scale=1)
+    assert (packet.header.rows, packet.header.columns, packet.header.levels) == (32, 48, 65535)
+    restored = enlarge(packet)[0]
+    assert np.abs(restored - codes(32, 48) / 257).mean() < 3
 
 
 def test_threads_leave_the_stream_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -12,6 +12,7 @@ import dataclasses
 import numpy as np
 
 from medsr_jax.errors import MedsrError
+from medsr_jax.transmission import codecs
 from medsr_jax.transmission.options import KERNELS
 from medsr_jax.transmission.packet import KINDS, PacketHeader
 from medsr_jax.transmission.padding import Padding
@@ -78,10 +79,6 @@ def header_bytes(thin: ThinHeader) -> bytes:
     return out.joined()
 
 
-def _usual_levels(codec: str) -> int:
-    return 65535 if codec == "vvc" else 255
-
-
 def _options(thin: ThinHeader) -> tuple[int, bytes]:
     """Which optional fields a header has, and those."""
     h, out, options = thin.header, ByteWriter(), 0
@@ -102,7 +99,7 @@ def _options(thin: ThinHeader) -> tuple[int, bytes]:
             options |= _WINDOW
             out.number(h.low)
             out.number(h.high)
-    if h.levels != _usual_levels(h.codec):
+    if h.levels != codecs.CODECS[h.codec].usual_levels:
         options |= _DEPTH
         out.byte(h.levels.bit_length())
     if h.spacing is not None:
@@ -160,7 +157,7 @@ def read_header(data: bytes) -> ThinHeader:
     if options & _SHARES:
         low, high = _of_shares(value_range, read.number(), read.number())
     codec = CODECS[coding & 7]
-    levels = (1 << read.byte()) - 1 if options & _DEPTH else _usual_levels(codec)
+    levels = (1 << read.byte()) - 1 if options & _DEPTH else codecs.CODECS[codec].usual_levels
     spacing = (read.number(), read.number()) if options & _SPACING else None
     scale = 1 + (coding >> 3 & 7)
     padding = _read_padding(read, scale) if options & _PADDING else None

@@ -53,7 +53,7 @@ PRESETS = (
     Preset(0x1E4002C099A0002, 0x26A03F44268A4F79C26CAC608104E0ABEF4BB159C9000000010000000131, 0x1130FD81),
     Preset(0x1E4002C099A0002, 0x13501FFFAC21365630408270550CC119C5000000010000000131, 0x1130C1),
 )
-"""Those of VVenC 1.13, by their numbers, which are part of the format: append only."""
+"""Those of VVenC 1.15 (development), by their numbers, which are part of the format: append only."""
 
 
 def split(stream: bytes) -> tuple[int, bytes]:
